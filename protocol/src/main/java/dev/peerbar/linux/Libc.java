@@ -1,0 +1,333 @@
+package dev.peerbar.linux;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * The system calls, as the C library has them: a failed one returns -1, and {@link #errno} of the
+ * same thread tells why.
+ *
+ * <p>Pointers are passed as numbers, so that a call on the way of a message allocates nothing. The
+ * caller keeps what they point to alive.
+ */
+@SuppressWarnings("restricted") // What this class is for.
+final class Libc {
+  static final int F_GETFD = 1;
+  static final int F_SETFD = 2;
+  static final int F_GETFL = 3;
+  static final int F_SETFL = 4;
+  static final int F_DUPFD_CLOEXEC = 1030;
+  static final int F_ADD_SEALS = 1033;
+  static final int F_GET_SEALS = 1034;
+
+  private static final Linker LINKER = Linker.nativeLinker();
+  private static final StructLayout CALL_STATE = Linker.Option.captureStateLayout();
+  private static final long ERRNO =
+      CALL_STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
+
+  /** Where calls of a thread leave errno. Freed with the thread. */
+  private static final ThreadLocal<MemorySegment> STATE =
+      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CALL_STATE));
+
+  private static final MethodHandle CLOSE = handle("close", JAVA_INT, JAVA_INT);
+  private static final MethodHandle FCNTL =
+      variadic("fcntl", 2, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle MEMFD_CREATE =
+      handle("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle FTRUNCATE = handle("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle MMAP =
+      handle("mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle MUNMAP = handle("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle EVENTFD = handle("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle READ =
+      handle("read", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle WRITE =
+      handle("write", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PREAD =
+      handle("pread64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PWRITE =
+      handle("pwrite64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle FALLOCATE =
+      handle("fallocate64", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle POLL = handle("poll", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle STATX =
+      handle("statx", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle FCHMOD = handle("fchmod", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle SOCKET =
+      handle("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle SOCKETPAIR =
+      handle("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle BIND = handle("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle CONNECT =
+      handle("connect", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle LISTEN = handle("listen", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle ACCEPT4 =
+      handle("accept4", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle SHUTDOWN = handle("shutdown", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle GETSOCKOPT =
+      handle("getsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
+  private static final MethodHandle SETSOCKOPT =
+      handle("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle RECVMSG =
+      handle("recvmsg", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle SENDMSG =
+      handle("sendmsg", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+
+  private Libc() {}
+
+  private static MethodHandle handle(String name, MemoryLayout result, MemoryLayout... parameters) {
+    return handle(
+        name, FunctionDescriptor.of(result, parameters), Linker.Option.captureCallState("errno"));
+  }
+
+  private static MethodHandle variadic(
+      String name, int firstVariadic, MemoryLayout result, MemoryLayout... parameters) {
+    return handle(
+        name,
+        FunctionDescriptor.of(result, parameters),
+        Linker.Option.captureCallState("errno"),
+        Linker.Option.firstVariadicArg(firstVariadic));
+  }
+
+  private static MethodHandle handle(
+      String name, FunctionDescriptor descriptor, Linker.Option... options) {
+    return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
+  }
+
+  /** Why the last call of this thread that returned -1 failed. */
+  static int errno() {
+    return STATE.get().get(JAVA_INT, ERRNO);
+  }
+
+  /** The result of a call that may not fail, or its failure thrown. */
+  static int check(String call, int result) throws LinuxException {
+    if (result < 0) {
+      throw new LinuxException(call, errno());
+    }
+    return result;
+  }
+
+  private static AssertionError unexpected(Throwable t) {
+    if (t instanceof Error error) {
+      throw error;
+    }
+    return new AssertionError(t);
+  }
+
+  static int close(int fd) {
+    try {
+      return (int) CLOSE.invokeExact(STATE.get(), fd);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int fcntl(int fd, int command, long argument) {
+    try {
+      return (int) FCNTL.invokeExact(STATE.get(), fd, command, argument);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int memfdCreate(MemorySegment name, int flags) {
+    try {
+      return (int) MEMFD_CREATE.invokeExact(STATE.get(), name, flags);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int ftruncate(int fd, long size) {
+    try {
+      return (int) FTRUNCATE.invokeExact(STATE.get(), fd, size);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long mmap(long address, long length, int protection, int flags, int fd, long offset) {
+    try {
+      return (long) MMAP.invokeExact(STATE.get(), address, length, protection, flags, fd, offset);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int munmap(long address, long length) {
+    try {
+      return (int) MUNMAP.invokeExact(STATE.get(), address, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int eventfd(int initial, int flags) {
+    try {
+      return (int) EVENTFD.invokeExact(STATE.get(), initial, flags);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long read(int fd, long address, long length) {
+    try {
+      return (long) READ.invokeExact(STATE.get(), fd, address, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long write(int fd, long address, long length) {
+    try {
+      return (long) WRITE.invokeExact(STATE.get(), fd, address, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long pread(int fd, long address, long length, long offset) {
+    try {
+      return (long) PREAD.invokeExact(STATE.get(), fd, address, length, offset);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long pwrite(int fd, long address, long length, long offset) {
+    try {
+      return (long) PWRITE.invokeExact(STATE.get(), fd, address, length, offset);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int fallocate(int fd, int mode, long offset, long length) {
+    try {
+      return (int) FALLOCATE.invokeExact(STATE.get(), fd, mode, offset, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int poll(long entries, long count, int milliseconds) {
+    try {
+      return (int) POLL.invokeExact(STATE.get(), entries, count, milliseconds);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int statx(int directory, MemorySegment path, int flags, int mask, MemorySegment into) {
+    try {
+      return (int) STATX.invokeExact(STATE.get(), directory, path, flags, mask, into);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int fchmod(int fd, int mode) {
+    try {
+      return (int) FCHMOD.invokeExact(STATE.get(), fd, mode);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int socket(int domain, int type, int protocol) {
+    try {
+      return (int) SOCKET.invokeExact(STATE.get(), domain, type, protocol);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int socketpair(int domain, int type, int protocol, MemorySegment pair) {
+    try {
+      return (int) SOCKETPAIR.invokeExact(STATE.get(), domain, type, protocol, pair);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int bind(int fd, MemorySegment address, int length) {
+    try {
+      return (int) BIND.invokeExact(STATE.get(), fd, address, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int connect(int fd, MemorySegment address, int length) {
+    try {
+      return (int) CONNECT.invokeExact(STATE.get(), fd, address, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int listen(int fd, int backlog) {
+    try {
+      return (int) LISTEN.invokeExact(STATE.get(), fd, backlog);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int accept4(int fd, long address, long length, int flags) {
+    try {
+      return (int) ACCEPT4.invokeExact(STATE.get(), fd, address, length, flags);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int shutdown(int fd, int how) {
+    try {
+      return (int) SHUTDOWN.invokeExact(STATE.get(), fd, how);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int getsockopt(int fd, int level, int option, MemorySegment value, MemorySegment length) {
+    try {
+      return (int) GETSOCKOPT.invokeExact(STATE.get(), fd, level, option, value, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int setsockopt(int fd, int level, int option, MemorySegment value, int length) {
+    try {
+      return (int) SETSOCKOPT.invokeExact(STATE.get(), fd, level, option, value, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long recvmsg(int fd, long message, int flags) {
+    try {
+      return (long) RECVMSG.invokeExact(STATE.get(), fd, message, flags);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long sendmsg(int fd, long message, int flags) {
+    try {
+      return (long) SENDMSG.invokeExact(STATE.get(), fd, message, flags);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+}
