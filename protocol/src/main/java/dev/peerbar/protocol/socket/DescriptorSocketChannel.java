@@ -1,0 +1,370 @@
+package dev.peerbar.protocol.socket;
+
+import dev.peerbar.linux.Errno;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.SocketMessages;
+import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.protocol.Descriptors;
+import dev.peerbar.protocol.Frame;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.AbstractChannel;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelConfig;
+import io.netty.channel.ChannelMetadata;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.EventLoop;
+import io.netty.channel.RecvByteBufAllocator;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.util.List;
+
+/**
+ * A connected Unix stream socket whose bytes come and go together with file descriptors.
+ *
+ * <p>Reads fire a {@link ByteBuf}, or {@link DescriptorBytes} for bytes that descriptors came with,
+ * one for each receive. Writes take {@link Frame}s, and for tests ByteBufs and DescriptorBytes;
+ * each is one send as long as the socket takes it whole. Descriptors go with the first byte, and
+ * are closed when the message is sent or failed.
+ *
+ * <p>A message costs one epoll_wait, one recvmsg and one sendmsg: a receive that comes short ends
+ * the reading, without another that learns of the end.
+ *
+ * <p>Registers with an event loop that has an {@code EpollIoHandler}. Is active from the beginning.
+ * Connect and bind are not supported: see {@link UnixSocket}.
+ */
+public final class DescriptorSocketChannel extends AbstractChannel {
+  private static final int MAX_MESSAGES_PER_READ = 16;
+  private static final ChannelMetadata METADATA = new ChannelMetadata(false, MAX_MESSAGES_PER_READ);
+
+  private final FileDescriptor socket;
+  private final DescriptorChannelConfig config =
+      new DescriptorChannelConfig(this, this::autoReadCleared);
+  private final SocketMessages messages = new SocketMessages();
+  private final Outbound outbound = new Outbound(messages);
+  private final EpollInterest interest;
+  private boolean readPending;
+  private boolean inputEnded;
+
+  DescriptorSocketChannel(Channel parent, FileDescriptor socket) {
+    super(parent);
+    this.socket = socket;
+    this.interest = new EpollInterest(socket, new Readiness());
+  }
+
+  /**
+   * A channel of a connected socket, which it takes over. Whether the socket blocks is the same.
+   */
+  public static DescriptorSocketChannel adopt(FileDescriptor socket) {
+    return new DescriptorSocketChannel(null, socket);
+  }
+
+  /**
+   * Who was on the other end when the connection was made.
+   *
+   * @throws LinuxException EBADF if the channel is closed
+   */
+  public UnixSocket.Credentials peerCredentials() throws LinuxException {
+    return UnixSocket.peerCredentials(socket);
+  }
+
+  /** Whether the peer has closed the connection, even if what it sent is still to be read. */
+  public boolean peerHasGone() {
+    try {
+      return UnixSocket.hasHungUp(socket);
+    } catch (LinuxException e) {
+      // Closed at this end.
+      return true;
+    }
+  }
+
+  @Override
+  public ChannelConfig config() {
+    return config;
+  }
+
+  @Override
+  public ChannelMetadata metadata() {
+    return METADATA;
+  }
+
+  @Override
+  public boolean isOpen() {
+    return socket.isOpen();
+  }
+
+  @Override
+  public boolean isActive() {
+    return socket.isOpen();
+  }
+
+  @Override
+  protected boolean isCompatible(EventLoop loop) {
+    return EpollInterest.isCompatible(loop);
+  }
+
+  @Override
+  protected SocketAddress localAddress0() {
+    return null;
+  }
+
+  @Override
+  protected SocketAddress remoteAddress0() {
+    return null;
+  }
+
+  @Override
+  protected void doRegister(ChannelPromise promise) {
+    interest.register(eventLoop(), promise);
+  }
+
+  @Override
+  protected void doDeregister() {
+    interest.cancel();
+  }
+
+  @Override
+  protected void doBind(SocketAddress localAddress) {
+    throw new UnsupportedOperationException("a connected socket cannot be bound");
+  }
+
+  @Override
+  protected void doDisconnect() {
+    doClose();
+  }
+
+  @Override
+  protected void doClose() {
+    interest.cancel();
+    socket.close();
+  }
+
+  @Override
+  protected void doShutdownOutput() throws LinuxException {
+    UnixSocket.shutdown(socket, UnixSocket.Direction.WRITE);
+  }
+
+  @Override
+  protected void doBeginRead() {
+    readPending = true;
+    if (!inputEnded) {
+      interest.want(EpollInterest.IN);
+    }
+  }
+
+  private void autoReadCleared() {
+    if (!isRegistered()) {
+      return;
+    }
+    EventLoop loop = eventLoop();
+    if (loop.inEventLoop()) {
+      stopReading();
+    } else {
+      loop.execute(() -> {
+        if (!config.isAutoRead()) {
+          stopReading();
+        }
+      });
+    }
+  }
+
+  private void stopReading() {
+    readPending = false;
+    interest.ignore(EpollInterest.IN);
+  }
+
+  @Override
+  protected Object filterOutboundMessage(Object message) {
+    return switch (message) {
+      case Frame frame -> {
+        checkCount(frame.descriptors());
+        yield frame.payload().isDirect() || !frame.payload().isReadable() ? frame : direct(frame);
+      }
+      case DescriptorBytes both when both.bytes().isDirect() -> {
+        checkCount(both.descriptors());
+        yield both;
+      }
+      case ByteBuf bytes when bytes.isDirect() -> bytes;
+      case ByteBuf bytes -> {
+        ByteBuf copy = direct(bytes);
+        bytes.release();
+        yield copy;
+      }
+      default ->
+          throw new UnsupportedOperationException("cannot send " + message.getClass().getName());
+    };
+  }
+
+  private static void checkCount(Descriptors descriptors) {
+    if (descriptors.count() > SocketMessages.MAX_DESCRIPTORS) {
+      throw new IllegalArgumentException(descriptors.count() + " descriptors in one message");
+    }
+  }
+
+  private Frame direct(Frame frame) {
+    ByteBuf payload = direct(frame.payload());
+    Descriptors descriptors =
+        Descriptors.of(frame.descriptors().takeAll(), frame.descriptors().truncated());
+    Frame copy = new Frame(frame.header(), payload, descriptors);
+    frame.release();
+    return copy;
+  }
+
+  private ByteBuf direct(ByteBuf bytes) {
+    ByteBuf copy = alloc().directBuffer(Math.max(1, bytes.readableBytes()));
+    return copy.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+  }
+
+  @Override
+  protected void doWrite(ChannelOutboundBuffer buffer) throws Exception {
+    for (int left = maxMessagesPerWrite(); left > 0; left--) {
+      Object message = buffer.current();
+      if (message == null) {
+        interest.ignore(EpollInterest.OUT);
+        return;
+      }
+      if (!outbound.send(socket, message)) {
+        interest.want(EpollInterest.OUT);
+        return;
+      }
+      buffer.remove();
+    }
+    // Others on the loop have their turn first.
+    interest.ignore(EpollInterest.OUT);
+    eventLoop().execute(unsafe()::flush);
+  }
+
+  @Override
+  protected AbstractUnsafe newUnsafe() {
+    return new SocketUnsafe();
+  }
+
+  private final class SocketUnsafe extends AbstractUnsafe {
+    @Override
+    public void connect(SocketAddress remote, SocketAddress local, ChannelPromise promise) {
+      promise.setFailure(new UnsupportedOperationException("connected already"));
+    }
+
+    @Override
+    protected void flush0() {
+      // A socket that takes no more now says when it does.
+      if (!interest.wants(EpollInterest.OUT)) {
+        super.flush0();
+      }
+    }
+
+    void flushNow() {
+      super.flush0();
+    }
+  }
+
+  private final class Readiness implements EpollInterest.Listener {
+    @Override
+    public void ready(int events) {
+      boolean failed = (events & (EpollInterest.ERROR | EpollInterest.HANG_UP)) != 0;
+      if (interest.wants(EpollInterest.OUT) && (failed || (events & EpollInterest.OUT) != 0)) {
+        ((SocketUnsafe) unsafe()).flushNow();
+      }
+      if (!isOpen()) {
+        return;
+      }
+      if (interest.wants(EpollInterest.IN)) {
+        if (failed || (events & EpollInterest.IN) != 0) {
+          readInput();
+        }
+      } else if (failed) {
+        // The peer is gone in both directions, which epoll says again and again. Nobody wants to
+        // read
+        // what it may have left, so there is nothing to stay open for.
+        unsafe().close(voidPromise());
+      }
+    }
+
+    @Override
+    public void loopEnds() {
+      unsafe().close(voidPromise());
+    }
+  }
+
+  private void readInput() {
+    RecvByteBufAllocator.ExtendedHandle sizes =
+        (RecvByteBufAllocator.ExtendedHandle) unsafe().recvBufAllocHandle();
+    sizes.reset(config);
+    boolean ended = false;
+    boolean more;
+    try {
+      do {
+        int result = receive(sizes);
+        more = result == sizes.attemptedBytesRead();
+        ended = result == SocketMessages.END_OF_STREAM;
+      } while (more && sizes.continueReading() && isOpen() && interest.wants(EpollInterest.IN));
+      sizes.readComplete();
+      pipeline().fireChannelReadComplete();
+    } catch (IOException | RuntimeException e) {
+      sizes.readComplete();
+      pipeline().fireChannelReadComplete();
+      pipeline().fireExceptionCaught(e);
+      ended = e instanceof IOException;
+    }
+    if (ended) {
+      inputEnded();
+    } else if (!readPending && !config.isAutoRead()) {
+      interest.ignore(EpollInterest.IN);
+    }
+  }
+
+  /** What {@link SocketMessages#receive} returned; the bytes are fired. */
+  private int receive(RecvByteBufAllocator.ExtendedHandle sizes) throws IOException {
+    ByteBuf bytes = config.getAllocator().directBuffer(sizes.guess());
+    int result = SocketMessages.WOULD_BLOCK;
+    try {
+      int room = bytes.writableBytes();
+      sizes.attemptedBytesRead(room);
+      result = receiveInto(bytes, room);
+      sizes.lastBytesRead(result);
+    } finally {
+      if (result <= 0) {
+        bytes.release();
+      }
+    }
+    if (result > 0) {
+      bytes.writerIndex(bytes.writerIndex() + result);
+      sizes.incMessagesRead(1);
+      readPending = false;
+      List<FileDescriptor> descriptors = messages.takeDescriptors();
+      pipeline()
+          .fireChannelRead(
+              descriptors.isEmpty() && !messages.truncated()
+                  ? bytes
+                  : new DescriptorBytes(bytes, Descriptors.of(descriptors, messages.truncated())));
+    }
+    return result;
+  }
+
+  private int receiveInto(ByteBuf bytes, int room) throws IOException {
+    try {
+      return messages.receive(socket, Outbound.address(bytes, bytes.writerIndex(), room), room);
+    } catch (LinuxException e) {
+      if (e.errno() == Errno.ECONNRESET) {
+        // It left without reading all that we sent: an end like another.
+        return SocketMessages.END_OF_STREAM;
+      }
+      throw e;
+    }
+  }
+
+  private void inputEnded() {
+    if (!isOpen()) {
+      return;
+    }
+    inputEnded = true;
+    interest.ignore(EpollInterest.IN);
+    if (config.isAllowHalfClosure()) {
+      pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+    } else {
+      unsafe().close(voidPromise());
+    }
+  }
+}

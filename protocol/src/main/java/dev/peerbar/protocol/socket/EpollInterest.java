@@ -1,0 +1,121 @@
+package dev.peerbar.protocol.socket;
+
+import dev.peerbar.linux.FileDescriptor;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.EventLoop;
+import io.netty.channel.IoEvent;
+import io.netty.channel.IoEventLoop;
+import io.netty.channel.IoRegistration;
+import io.netty.channel.epoll.EpollIoEvent;
+import io.netty.channel.epoll.EpollIoHandle;
+import io.netty.channel.epoll.EpollIoOps;
+import io.netty.util.concurrent.Future;
+
+/**
+ * What a channel wants to hear of its socket from the event loop's epoll instance.
+ *
+ * <p>Level-triggered: what was not read yet is told again, so nobody needs a last receive that only
+ * learns that there is nothing.
+ */
+final class EpollInterest implements EpollIoHandle {
+  static final int IN = 0x1;
+  static final int OUT = 0x4;
+  static final int ERROR = 0x8;
+  static final int HANG_UP = 0x10;
+
+  /** Who wants to hear. On the event loop. */
+  interface Listener {
+    /**
+     * @param events of {@link #IN}, {@link #OUT}, {@link #ERROR} and {@link #HANG_UP}; the last two
+     *     come whether wanted or not
+     */
+    void ready(int events);
+
+    /** The event loop ends. */
+    void loopEnds();
+  }
+
+  private final io.netty.channel.unix.FileDescriptor socket;
+  private final Listener listener;
+  private IoRegistration registration;
+  private int wanted;
+
+  EpollInterest(FileDescriptor socket, Listener listener) {
+    // Only a number for epoll_ctl: this package closes it, never Netty.
+    this.socket = new io.netty.channel.unix.FileDescriptor(socket.number());
+    this.listener = listener;
+  }
+
+  static boolean isCompatible(EventLoop loop) {
+    return loop instanceof IoEventLoop io && io.isCompatible(EpollInterest.class);
+  }
+
+  void register(EventLoop loop, ChannelPromise promise) {
+    ((IoEventLoop) loop)
+        .register(this)
+        .addListener((Future<IoRegistration> done) -> {
+          if (done.isSuccess()) {
+            registration = done.getNow();
+            submit();
+            promise.setSuccess();
+          } else {
+            promise.setFailure(done.cause());
+          }
+        });
+  }
+
+  /** Whether the events are wanted. */
+  boolean wants(int events) {
+    return (wanted & events) == events;
+  }
+
+  void want(int events) {
+    set(wanted | events);
+  }
+
+  void ignore(int events) {
+    set(wanted & ~events);
+  }
+
+  private void set(int events) {
+    boolean changed = events != wanted;
+    wanted = events;
+    if (changed) {
+      submit();
+    }
+  }
+
+  private void submit() {
+    if (registration != null && registration.isValid()) {
+      // The kernel reports errors and hang-ups in any case. Netty takes a socket with no bit at all
+      // out
+      // of its epoll instance, where it could not be changed any more and its end would not be
+      // heard.
+      registration.submit(EpollIoOps.valueOf(wanted | ERROR));
+    }
+  }
+
+  /**
+   * Hears nothing any more. To be called while the socket is open, lest it be another's by then.
+   */
+  void cancel() {
+    if (registration != null) {
+      registration.cancel();
+    }
+  }
+
+  @Override
+  public io.netty.channel.unix.FileDescriptor fd() {
+    return socket;
+  }
+
+  @Override
+  public void handle(IoRegistration from, IoEvent event) {
+    listener.ready(((EpollIoEvent) event).ops().value());
+  }
+
+  @Override
+  public void close() {
+    listener.loopEnds();
+  }
+}

@@ -1,0 +1,478 @@
+package dev.peerbar.protocol.socket;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.FileStatus;
+import dev.peerbar.linux.OpenDescriptors;
+import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.linux.SocketMessages;
+import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.protocol.Command;
+import dev.peerbar.protocol.Descriptors;
+import dev.peerbar.protocol.Frame;
+import dev.peerbar.protocol.Header;
+import dev.peerbar.protocol.RegionWrite;
+import dev.peerbar.protocol.client.MessageSocket;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.CompositeByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import java.io.EOFException;
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class DescriptorSocketChannelTest {
+  private static final AtomicInteger TESTS = new AtomicInteger();
+  private static final Duration LONG = Duration.ofSeconds(20);
+
+  /** Of its own for each test, so that a leak fails the test that has it. */
+  private final String memory = "socket-channel-" + TESTS.incrementAndGet();
+
+  private final EventLoopGroup group =
+      new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+  private final BlockingQueue<Object> events = new LinkedBlockingQueue<>();
+  private DescriptorSocketChannel channel;
+  private MessageSocket peer;
+
+  @BeforeEach
+  void connect() throws Exception {
+    UnixSocket.Pair pair = UnixSocket.pair();
+    peer = new MessageSocket(pair.first());
+    channel = DescriptorSocketChannel.adopt(pair.second());
+    channel.pipeline().addLast(new FrameDecoder(), new Recorder(events));
+  }
+
+  @AfterEach
+  void nothingLeaks() throws Exception {
+    peer.close();
+    if (!channel.isRegistered()) {
+      channel.unsafe().closeForcibly();
+    } else if (channel.isOpen()) {
+      channel.close().sync();
+    }
+    for (Object event = events.poll(); event != null; event = events.poll()) {
+      if (event instanceof Frame frame) {
+        frame.release();
+      }
+    }
+    group.shutdownGracefully(0, 10, TimeUnit.SECONDS).sync();
+    assertThat(OpenDescriptors.memoryFiles(memory)).isZero();
+  }
+
+  /** Says what comes, in order. */
+  private static final class Recorder extends ChannelInboundHandlerAdapter {
+    private final BlockingQueue<Object> events;
+
+    Recorder(BlockingQueue<Object> events) {
+      this.events = events;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object message) {
+      events.add(message);
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+      events.add("inactive");
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+      events.add(event);
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+      events.add(ctx.channel().isWritable() ? "writable" : "unwritable");
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+      events.add(cause);
+    }
+  }
+
+  private void register() throws InterruptedException {
+    group.register(channel).sync();
+  }
+
+  private Object nextEvent() throws InterruptedException {
+    Object event = events.poll(20, TimeUnit.SECONDS);
+    assertThat(event).isNotNull();
+    return event;
+  }
+
+  @Test
+  void aWholeMessageWithDescriptorsEachWay() throws Exception {
+    register();
+    peer.send(frame(1, 1000, memory(1), memory(2)), LONG);
+    Frame received = (Frame) nextEvent();
+    assertThat(received.header().id()).isEqualTo(1);
+    assertThat(received.payload().readableBytes()).isEqualTo(RegionWrite.DATA + 1000);
+    assertThat(pages(received)).containsExactly(1L, 2L);
+    for (int i = 0; i < 2; i++) {
+      assertThat(OpenDescriptors.closedOnExec(received.descriptors().get(i).orElseThrow()))
+          .isTrue();
+    }
+
+    channel.writeAndFlush(received).sync();
+    assertThat(received.refCnt()).isZero();
+
+    Frame back = peer.receive(LONG);
+    assertThat(back.header().id()).isEqualTo(1);
+    assertThat(pages(back)).containsExactly(1L, 2L);
+    back.release();
+  }
+
+  @Test
+  void asManyDescriptorsAsLinuxAllows() throws Exception {
+    register();
+    FileDescriptor[] many = new FileDescriptor[SocketMessages.MAX_DESCRIPTORS];
+    for (int i = 0; i < many.length; i++) {
+      many[i] = memory(i + 1);
+    }
+    peer.send(frame(1, 8, many), LONG);
+    Frame received = (Frame) nextEvent();
+    assertThat(received.descriptors().count()).isEqualTo(many.length);
+    assertThat(received.descriptors().truncated()).isFalse();
+    assertThat(pages(received)).first().isEqualTo(1L);
+    assertThat(pages(received)).last().isEqualTo((long) many.length);
+    received.release();
+    assertThat(OpenDescriptors.memoryFiles(memory)).isZero();
+  }
+
+  @Test
+  void tooManyDescriptorsAreNotSentAndClosed() throws Exception {
+    register();
+    FileDescriptor[] many = new FileDescriptor[SocketMessages.MAX_DESCRIPTORS + 1];
+    for (int i = 0; i < many.length; i++) {
+      many[i] = memory(1);
+    }
+    assertThatThrownBy(() -> channel.writeAndFlush(frame(1, 8, many)).sync())
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(OpenDescriptors.memoryFiles(memory)).isZero();
+    channel.writeAndFlush(frame(2, 8)).sync();
+    expectIds(2);
+  }
+
+  @Test
+  void messagesLargerThanTheSocketAndASlowReader() throws Exception {
+    register();
+    int count = 12;
+    List<Frame> frames = new ArrayList<>();
+    for (int id = 0; id < count; id++) {
+      frames.add(frame(id, 1 << 20, memory(id + 1)));
+    }
+    // On the loop: a write from elsewhere counts for a moment before it is one.
+    group
+        .submit(() -> {
+          frames.forEach(channel::write);
+          channel.flush();
+        })
+        .sync();
+    assertThat(nextEvent()).isEqualTo("unwritable");
+    assertThat(channel.bytesBeforeWritable()).isPositive();
+
+    for (int id = 0; id < count; id++) {
+      Frame frame = peer.receive(LONG);
+      assertThat(frame.header().id()).isEqualTo(id);
+      assertThat(pages(frame)).containsExactly((long) id + 1);
+      assertThat(frame.payload().getByte(frame.payload().writerIndex() - 1))
+          .isEqualTo((byte) ((1 << 20) - 1));
+      frame.release();
+    }
+    assertThat(nextEvent()).isEqualTo("writable");
+  }
+
+  @Test
+  void largeMessagesArriveWhole() throws Exception {
+    register();
+    for (int id = 0; id < 6; id++) {
+      peer.send(frame(id, 1 << 20, memory(id + 1)), LONG);
+      Frame received = (Frame) nextEvent();
+      assertThat(received.header().id()).isEqualTo(id);
+      assertThat(pages(received)).containsExactly((long) id + 1);
+      for (int at = 0; at < 1 << 20; at += 4001) {
+        assertThat(RegionWrite.Request.decode(received.payload()).data().getByte(at))
+            .isEqualTo((byte) at);
+      }
+      received.release();
+    }
+  }
+
+  @Test
+  void payloadsInPiecesAndOnTheHeap() throws Exception {
+    register();
+    CompositeByteBuf pieces = Unpooled.compositeBuffer(200);
+    for (int i = 0; i < 150; i++) {
+      pieces.addComponent(true, Unpooled.directBuffer().writeByte(i));
+    }
+    channel.write(raw(1, pieces));
+    channel.write(raw(2, Unpooled.wrappedBuffer(new byte[] {1, 2, 3})));
+    channel.write(raw(3, Unpooled.EMPTY_BUFFER));
+    channel.flush();
+    Frame first = peer.receive(LONG);
+    assertThat(first.payload().readableBytes()).isEqualTo(150);
+    for (int i = 0; i < 150; i++) {
+      assertThat(first.payload().getUnsignedByte(first.payload().readerIndex() + i))
+          .isEqualTo((short) i);
+    }
+    first.release();
+    expectIds(2, 3);
+    assertThat(pieces.refCnt()).isZero();
+  }
+
+  @Test
+  void aWriterIsNotHeardWhileNobodyReads() throws Exception {
+    channel.config().setAutoRead(false);
+    register();
+    peer.send(frame(1, 8), LONG);
+    peer.send(frame(2, 8), LONG);
+    onLoop();
+    assertThat(events).isEmpty();
+
+    channel.read();
+    assertThat(((Frame) nextEvent()).header().id()).isEqualTo(1);
+    assertThat(((Frame) nextEvent()).header().id()).isEqualTo(2);
+    onLoop();
+
+    channel.config().setAutoRead(true);
+    peer.send(frame(3, 8), LONG);
+    assertThat(((Frame) nextEvent()).header().id()).isEqualTo(3);
+
+    channel.config().setAutoRead(false);
+    onLoop();
+    peer.send(frame(4, 8), LONG);
+    onLoop();
+    assertThat(events).isEmpty();
+  }
+
+  @Test
+  void aWriterThatNobodyReadsIsHeldBack() throws Exception {
+    channel.config().setAutoRead(false);
+    register();
+    int sent = 0;
+    try {
+      for (; sent < 64; sent++) {
+        peer.send(frame(sent, 1 << 20), Duration.ofMillis(100));
+      }
+    } catch (SocketTimeoutException e) {
+      assertThat(sent).isLessThan(4);
+    }
+    assertThat(sent).isLessThan(64);
+  }
+
+  @Test
+  void theDeathOfAPeerIsSeenEvenWhenNobodyReads() throws Exception {
+    channel.config().setAutoRead(false);
+    register();
+    peer.send(frame(1, 8, memory(1)), LONG);
+    peer.close();
+    assertThat(nextEvent()).isEqualTo("inactive");
+    assertThat(channel.isOpen()).isFalse();
+  }
+
+  @Test
+  void theEndClosesTheChannelAfterAllThatWasSent() throws Exception {
+    register();
+    peer.send(frame(1, 8), LONG);
+    peer.send(frame(2, 8, memory(1)), LONG);
+    peer.close();
+    assertThat(((Frame) nextEvent()).header().id()).isEqualTo(1);
+    Frame second = (Frame) nextEvent();
+    assertThat(pages(second)).containsExactly(1L);
+    second.release();
+    assertThat(nextEvent()).isEqualTo("inactive");
+  }
+
+  @Test
+  void aPeerThatLeavesWithRepliesUnreadIsAnEndLikeAnother() throws Exception {
+    register();
+    channel.writeAndFlush(frame(1, 8)).sync();
+    peer.close();
+    assertThat(nextEvent()).isEqualTo("inactive");
+  }
+
+  @Test
+  void anEndInMidMessageClosesItsDescriptors() throws Exception {
+    register();
+    ByteBuf part = Unpooled.directBuffer().writeZero(4).writeIntLE(100).writeZero(20);
+    FileDescriptor sent = memory(1);
+    peer.send(part, List.of(sent), LONG);
+    sent.close();
+    peer.close();
+    assertThat(nextEvent()).isEqualTo("inactive");
+    assertThat(OpenDescriptors.memoryFiles(memory)).isZero();
+  }
+
+  @Test
+  void aHalfClosedPeerStillGetsReplies() throws Exception {
+    channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+    register();
+    peer.send(frame(1, 8), LONG);
+    UnixSocket.shutdown(peer.socket(), UnixSocket.Direction.WRITE);
+    Frame request = (Frame) nextEvent();
+    assertThat(nextEvent()).isEqualTo(ChannelInputShutdownEvent.INSTANCE);
+    channel.writeAndFlush(request).sync();
+    expectIds(1);
+    peer.close();
+    assertThat(nextEvent()).isEqualTo("inactive");
+  }
+
+  @Test
+  void closingEndsTheConnectionAndFreesWhatWasNotSent() throws Exception {
+    channel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(1 << 24, 1 << 25));
+    register();
+    List<Frame> frames = new ArrayList<>();
+    for (int id = 0; id < 4; id++) {
+      Frame frame = frame(id, 1 << 20, memory(1));
+      frames.add(frame);
+      channel.write(frame);
+    }
+    channel.flush();
+    onLoop();
+    channel.close().sync();
+    onLoop();
+    assertThat(frames).allSatisfy(frame -> assertThat(frame.refCnt()).isZero());
+    assertThat(channel.isActive()).isFalse();
+    assertThatThrownBy(
+            () -> {
+              while (true) {
+                peer.receive(LONG).release();
+              }
+            })
+        .isInstanceOf(EOFException.class);
+  }
+
+  @Test
+  void lostFramingClosesTheChannel() throws Exception {
+    register();
+    peer.send(Unpooled.directBuffer().writeZero(16), List.of(), LONG);
+    assertThat(nextEvent()).isInstanceOf(FramingException.class);
+    assertThat(nextEvent()).isEqualTo("inactive");
+    assertThatThrownBy(() -> peer.receive(LONG)).isInstanceOf(EOFException.class);
+  }
+
+  @Test
+  void aShutdownOfTheLoopClosesTheSocket() throws Exception {
+    register();
+    // Without a quiet period a busy loop may end before it has closed anything.
+    group.shutdownGracefully(1, 10_000, TimeUnit.MILLISECONDS).sync();
+    assertThat(channel.isOpen()).isFalse();
+    assertThatThrownBy(() -> peer.receive(LONG)).isInstanceOf(EOFException.class);
+  }
+
+  @Test
+  void aServerAcceptsOneAfterTheOther(@TempDir Path directory) throws Exception {
+    Path path = directory.resolve("server");
+    FileDescriptor listening = UnixSocket.listen(path, UnixSocket.OWNER_ONLY, 8);
+    Channel server =
+        new ServerBootstrap()
+            .group(group)
+            .channelFactory(() -> new DescriptorServerSocketChannel(listening))
+            .childHandler(
+                new ChannelInitializer<DescriptorSocketChannel>() {
+                  @Override
+                  protected void initChannel(DescriptorSocketChannel accepted) throws IOException {
+                    events.add(accepted.peerCredentials().pid());
+                    accepted.pipeline().addLast(new FrameDecoder(), new Recorder(events));
+                  }
+                })
+            .register()
+            .sync()
+            .channel();
+    for (int id = 0; id < 3; id++) {
+      try (MessageSocket client = new MessageSocket(UnixSocket.connect(path, LONG))) {
+        client.send(frame(id, 8, memory(1)), LONG);
+        assertThat(nextEvent()).isEqualTo((int) ProcessHandle.current().pid());
+        Frame request = (Frame) nextEvent();
+        assertThat(request.header().id()).isEqualTo(id);
+        request.release();
+      }
+      assertThat(nextEvent()).isEqualTo("inactive");
+    }
+    server.close().sync();
+    assertThat(listening.isOpen()).isFalse();
+  }
+
+  /** Waits until the loop has done what it was told, and looked at its sockets since. */
+  private void onLoop() throws Exception {
+    for (int i = 0; i < 3; i++) {
+      group.submit(() -> {}).sync();
+    }
+  }
+
+  private void expectIds(int... ids) throws IOException {
+    for (int id : ids) {
+      Frame frame = peer.receive(LONG);
+      assertThat(frame.header().id()).isEqualTo(id);
+      frame.release();
+    }
+  }
+
+  private FileDescriptor memory(int pages) throws IOException {
+    return SharedMemory.create(memory, pages * 4096L);
+  }
+
+  private static List<Long> pages(Frame frame) throws IOException {
+    List<Long> pages = new ArrayList<>();
+    for (int i = 0; i < frame.descriptors().count(); i++) {
+      pages.add(FileStatus.of(frame.descriptors().get(i).orElseThrow()).size() / 4096);
+    }
+    return pages;
+  }
+
+  /** A write of data that count up from 0. */
+  private static Frame frame(int id, int length, FileDescriptor... descriptors) {
+    ByteBuf data = Unpooled.directBuffer(length);
+    for (int i = 0; i < length; i++) {
+      data.writeByte(i);
+    }
+    try {
+      return Frame.request(
+          id,
+          Command.REGION_WRITE,
+          false,
+          new RegionWrite.Request(0, 0, data),
+          Descriptors.of(descriptors),
+          ByteBufAllocator.DEFAULT);
+    } finally {
+      data.release();
+    }
+  }
+
+  private static Frame raw(int id, ByteBuf payload) {
+    return new Frame(
+        Header.request(id, Command.DEVICE_RESET, payload.readableBytes(), false),
+        payload,
+        Descriptors.none());
+  }
+}
