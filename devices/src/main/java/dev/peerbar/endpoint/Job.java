@@ -1,0 +1,16 @@
+package dev.peerbar.endpoint;
+
+/** One piece of work in progress. For the engine's thread, while the work runs. */
+public interface Job {
+
+  /** Bus mastering on behalf of this job. */
+  Dma dma();
+
+  /**
+   * Hands a change of the function's state to the function's thread, in order. It is dropped if the
+   * job has ended by the time its turn comes.
+   *
+   * @throws JobEndedException if the job has ended already
+   */
+  void update(Runnable change) throws JobEndedException;
+}

@@ -1,0 +1,142 @@
+package dev.peerbar.pci;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Objects;
+
+/**
+ * The MSI-X table and pending bits behind a {@link Bar.Msix} (PCIe 6.0 7.7.2). For the function's
+ * thread.
+ *
+ * <p>Storage and nothing more: no message is sent from here, and a client that keeps the table to
+ * itself (as VFIO clients do) may leave every entry here masked for ever.
+ */
+public final class MsixTable {
+  /** Bytes of a table entry. */
+  public static final int ENTRY_BYTES = 16;
+
+  private static final int MESSAGE_ADDRESS = 0;
+  private static final int MESSAGE_DATA = 8;
+  private static final int VECTOR_CONTROL = 12;
+  private static final byte MASK_BIT = 1;
+
+  /** A message is a 4-byte write: the low two bits of its address are always zero. */
+  private static final byte ADDRESS_LOW_WRITABLE = (byte) ~0x3;
+
+  private final PciFunction.MsixLayout layout;
+  private final byte[] table;
+  private final byte[] pending;
+
+  /** All vectors masked, none pending. */
+  public MsixTable(PciFunction.MsixLayout layout) {
+    this.layout = layout;
+    table = new byte[Math.toIntExact(layout.tableLength())];
+    pending = new byte[Math.toIntExact(layout.pendingLength())];
+    reset();
+  }
+
+  /**
+   * Reads the BAR: any length and alignment. Bytes outside the structures read zero.
+   *
+   * @param offset in the BAR, not negative
+   */
+  public void read(long offset, ByteBuffer into) {
+    for (long at = offset; into.hasRemaining(); at++) {
+      into.put(readByte(at));
+    }
+  }
+
+  private byte readByte(long at) {
+    if (at >= layout.tableOffset() && at - layout.tableOffset() < table.length) {
+      return table[(int) (at - layout.tableOffset())];
+    }
+    if (at >= layout.pendingOffset() && at - layout.pendingOffset() < pending.length) {
+      return pending[(int) (at - layout.pendingOffset())];
+    }
+    return 0;
+  }
+
+  /**
+   * Writes the BAR: any length and alignment. Reserved bits, pending bits and bytes outside the
+   * structures do not change.
+   *
+   * @param offset in the BAR, not negative
+   */
+  public void write(long offset, ByteBuffer from) {
+    for (long at = offset; from.hasRemaining(); at++) {
+      byte written = from.get();
+      if (at >= layout.tableOffset() && at - layout.tableOffset() < table.length) {
+        int index = (int) (at - layout.tableOffset());
+        table[index] = (byte) (written & writableBits(index % ENTRY_BYTES));
+      }
+    }
+  }
+
+  private static byte writableBits(int byteOfEntry) {
+    if (byteOfEntry == MESSAGE_ADDRESS) {
+      return ADDRESS_LOW_WRITABLE;
+    }
+    if (byteOfEntry == VECTOR_CONTROL) {
+      return MASK_BIT;
+    }
+    return byteOfEntry < VECTOR_CONTROL ? (byte) 0xff : 0;
+  }
+
+  /** Number of vectors. */
+  public int vectors() {
+    return layout.vectors();
+  }
+
+  /** The Mask bit of a vector's entry; the Function Mask is {@link PciFunction#msixMasked}. */
+  public boolean masked(int vector) {
+    return (table[entry(vector) + VECTOR_CONTROL] & MASK_BIT) != 0;
+  }
+
+  /** Where the client wants the vector's message. */
+  public long messageAddress(int vector) {
+    return ByteBuffer.wrap(table)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .getLong(entry(vector) + MESSAGE_ADDRESS);
+  }
+
+  /** What the client wants the vector's message to say. */
+  public int messageData(int vector) {
+    return ByteBuffer.wrap(table)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .getInt(entry(vector) + MESSAGE_DATA);
+  }
+
+  public boolean isPending(int vector) {
+    return (pending[byteOf(vector)] & bitOf(vector)) != 0;
+  }
+
+  public void setPending(int vector) {
+    pending[byteOf(vector)] |= bitOf(vector);
+  }
+
+  public void clearPending(int vector) {
+    pending[byteOf(vector)] &= (byte) ~bitOf(vector);
+  }
+
+  /** Every kind of reset: all entries zero and masked, nothing pending. */
+  public void reset() {
+    Arrays.fill(pending, (byte) 0);
+    Arrays.fill(table, (byte) 0);
+    for (int vector = 0; vector < layout.vectors(); vector++) {
+      table[entry(vector) + VECTOR_CONTROL] = MASK_BIT;
+    }
+  }
+
+  private int entry(int vector) {
+    return Objects.checkIndex(vector, layout.vectors()) * ENTRY_BYTES;
+  }
+
+  private int byteOf(int vector) {
+    return Objects.checkIndex(vector, layout.vectors()) / Byte.SIZE;
+  }
+
+  private static byte bitOf(int vector) {
+    return (byte) (1 << vector % Byte.SIZE);
+  }
+}

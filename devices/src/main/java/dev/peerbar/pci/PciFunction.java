@@ -1,0 +1,196 @@
+package dev.peerbar.pci;
+
+import java.nio.ByteBuffer;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * One PCIe function: its declaration and the state of its config space. For the function's thread.
+ *
+ * <p>A cold reset, which alone clears sticky bits, is the making of the object: the process starts.
+ */
+public final class PciFunction {
+
+  /** Bytes of config space, the extended part included. */
+  public static final int CONFIG_SPACE_SIZE = 4096;
+
+  private final ConfigSpace space;
+  private final List<Bar> bars;
+  private final int interruptPin;
+  private final Optional<MsixLayout> msixLayout;
+  private final Type0Header header;
+  private final PowerManagementCapability power;
+  private final PciExpressCapability express;
+  private final Optional<MsixCapability> msix;
+
+  /** What a write to config space asks of the function, told to the host after the whole write. */
+  public interface Events {
+    /** Initiate Function Level Reset was written as 1 (PCIe 6.0 7.5.3.4). */
+    void functionLevelReset();
+
+    /** The power state went from D3hot to D0, and that resets the function. */
+    void d3hotToD0();
+
+    /** {@link PciFunction#busMasterEnabled} changed. */
+    void busMasterChanged(boolean enabled);
+
+    /** {@link PciFunction#memorySpaceEnabled} changed. */
+    void memorySpaceChanged(boolean enabled);
+
+    /** MSI-X was enabled or disabled, or the function mask changed. */
+    void msixChanged();
+  }
+
+  /** The MSI-X capability as declared (PCIe 6.0 7.7.2). Offsets are in bytes within the BAR. */
+  public record MsixLayout(int vectors, int bar, long tableOffset, long pendingOffset) {
+
+    /** Bytes of the table. */
+    public long tableLength() {
+      return (long) vectors * MsixTable.ENTRY_BYTES;
+    }
+
+    /** Bytes of the pending bit array, in whole 8-byte words. */
+    public long pendingLength() {
+      return ((long) vectors + Long.SIZE - 1) / Long.SIZE * Long.BYTES;
+    }
+  }
+
+  /** Begins the declaration of a function. */
+  public static PciFunctionBuilder builder() {
+    return new PciFunctionBuilder();
+  }
+
+  PciFunction(
+      Type0Header.Identity identity,
+      int interruptPin,
+      Collection<Bar> bars,
+      Optional<MsixLayout> msixLayout,
+      PciFunctionBuilder.Options options) {
+    this.bars = List.copyOf(bars);
+    this.interruptPin = interruptPin;
+    this.msixLayout = msixLayout;
+    space = new ConfigSpace();
+    header = new Type0Header(space, identity, interruptPin);
+    this.bars.forEach(header::declare);
+    CapabilityChains chains = new CapabilityChains(space);
+    power = new PowerManagementCapability(space, chains, options.noSoftReset());
+    express = new PciExpressCapability(space, chains);
+    msix = msixLayout.map(layout -> new MsixCapability(space, chains, layout));
+    if (options.advancedErrorReporting()) {
+      AdvancedErrorReportingCapability.declare(space, chains);
+    }
+    options
+        .serialNumber()
+        .ifPresent(serial -> SerialNumberCapability.declare(space, chains, serial));
+  }
+
+  /** The declared BARs, by index. */
+  public List<Bar> bars() {
+    return bars;
+  }
+
+  public Optional<Bar> bar(int index) {
+    return bars.stream().filter(bar -> bar.index() == index).findFirst();
+  }
+
+  public Optional<MsixLayout> msix() {
+    return msixLayout;
+  }
+
+  /** 0 for none, 1 to 4 for INTA to INTD. */
+  public int interruptPin() {
+    return interruptPin;
+  }
+
+  /**
+   * Reads config space: any length and alignment.
+   *
+   * @throws IndexOutOfBoundsException if {@code offset + remaining} is not inside
+   */
+  public void readConfig(int offset, ByteBuffer into) {
+    space.read(offset, into);
+  }
+
+  /**
+   * Writes config space: any length and alignment; then tells {@code events} what it asks for.
+   *
+   * <p>What changed is told in this order: bus master, memory space, MSI-X, D3hot to D0,
+   * function-level reset. Where the write also asks for a reset, that something became enabled is
+   * not told: the reset disables it again. The reset itself is the caller's to carry out; {@link
+   * #reset} is part of that.
+   *
+   * @throws IndexOutOfBoundsException if {@code offset + remaining} is not inside; nothing changes
+   */
+  public void writeConfig(int offset, ByteBuffer from, Events events) {
+    boolean functionLevelReset = express.initiatesFunctionLevelReset(offset, from);
+    boolean busMasterBefore = busMasterEnabled();
+    boolean memorySpaceBefore = memorySpaceEnabled();
+    boolean msixEnabledBefore = msixEnabled();
+    boolean msixMaskedBefore = msixMasked();
+    boolean inD3hotBefore = inD3hot();
+    int powerStateBefore = power.state();
+
+    space.write(offset, from);
+    power.discardUnsupported(powerStateBefore);
+
+    boolean softReset = inD3hotBefore && !inD3hot() && !power.noSoftReset();
+    boolean reset = softReset || functionLevelReset;
+    if (busMasterEnabled() != busMasterBefore && !(reset && busMasterEnabled())) {
+      events.busMasterChanged(busMasterEnabled());
+    }
+    if (memorySpaceEnabled() != memorySpaceBefore && !(reset && memorySpaceEnabled())) {
+      events.memorySpaceChanged(memorySpaceEnabled());
+    }
+    if (msixEnabled() != msixEnabledBefore || msixMasked() != msixMaskedBefore) {
+      events.msixChanged();
+    }
+    if (softReset) {
+      events.d3hotToD0();
+    }
+    if (functionLevelReset) {
+      events.functionLevelReset();
+    }
+  }
+
+  /** Whether the function may issue requests: Bus Master Enable is set, and it is not in D3hot. */
+  public boolean busMasterEnabled() {
+    return header.busMaster() && !inD3hot();
+  }
+
+  /** Whether the BARs answer: Memory Space Enable is set, and the function is not in D3hot. */
+  public boolean memorySpaceEnabled() {
+    return header.memorySpace() && !inD3hot();
+  }
+
+  /** In D3hot a function answers config accesses only (PCIe 6.0 5.3.1.4). */
+  public boolean inD3hot() {
+    return power.inD3hot();
+  }
+
+  public boolean msixEnabled() {
+    return msix.map(MsixCapability::enabled).orElse(false);
+  }
+
+  /** The Function Mask bit of Message Control. */
+  public boolean msixMasked() {
+    return msix.map(MsixCapability::masked).orElse(false);
+  }
+
+  /**
+   * Gives config space its reset values, without telling anyone.
+   *
+   * <p>Sticky bits survive every kind. {@code FUNCTION_LEVEL} and {@code D3HOT_TO_D0}, which reset
+   * this function and not its link, also leave what belongs to the link: Max_Payload_Size and Link
+   * Control (PCIe 6.0 6.6.2). {@code BUS_OR_DEVICE} is a conventional hot reset and leaves nothing
+   * but sticky bits.
+   */
+  public void reset(ResetKind kind) {
+    space.reset(kind);
+  }
+
+  /** For tests in this package, which look behind what software can see. */
+  ConfigSpace space() {
+    return space;
+  }
+}

@@ -1,0 +1,267 @@
+package dev.peerbar.endpoint;
+
+import dev.peerbar.pci.Bar;
+import dev.peerbar.pci.PciFunction;
+import dev.peerbar.pci.ResetKind;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * A host in one thread, in which nothing happens by itself: jobs run and updates take their turn
+ * when a test says so. Client memory is a map of segments by IOVA.
+ */
+public final class FakeHost implements Host {
+
+  private record Mapping(MemorySegment bytes, boolean readable, boolean writable) {}
+
+  private final Endpoint endpoint;
+  private final Map<Integer, MemorySegment> memory = new HashMap<>();
+  private final TreeMap<Long, Mapping> mappings = new TreeMap<>(Long::compareUnsigned);
+  private final Deque<FakeJob> jobs = new ArrayDeque<>();
+  private final Deque<Runnable> updates = new ArrayDeque<>();
+  private final List<FakeJob> allJobs = new ArrayList<>();
+  private final List<Integer> raised = new ArrayList<>();
+  private final List<String> journal = new ArrayList<>();
+  private boolean busMaster = true;
+  private Runnable beforeTransfer = () -> {};
+  private Runnable atRaise = () -> {};
+
+  /** Starts the endpoint. */
+  public FakeHost(Endpoint endpoint) {
+    this.endpoint = endpoint;
+    PciFunction function = endpoint.function();
+    for (Bar bar : function.bars()) {
+      switch (bar) {
+        case Bar.Memory declared -> memory.put(declared.index(), allocate(declared.size()));
+        case Bar.Registers declared ->
+            declared
+                .mapped()
+                .ifPresent(_ -> memory.put(declared.index(), allocate(declared.size())));
+        case Bar.Msix _ -> {}
+      }
+    }
+    endpoint.start(this);
+  }
+
+  public static MemorySegment allocate(long bytes) {
+    return Arena.ofAuto().allocate(bytes, Long.BYTES);
+  }
+
+  // What a test does.
+
+  public MemorySegment map(long iova, long bytes) {
+    return map(iova, bytes, true, true);
+  }
+
+  public MemorySegment map(long iova, long bytes, boolean readable, boolean writable) {
+    MemorySegment segment = allocate(bytes);
+    mappings.put(iova, new Mapping(segment, readable, writable));
+    return segment;
+  }
+
+  public void unmap(long iova) {
+    mappings.remove(iova);
+  }
+
+  public void busMaster(boolean enabled) {
+    busMaster = enabled;
+  }
+
+  /** Called at the beginning of every transfer, within the job. */
+  public void beforeTransfer(Runnable action) {
+    beforeTransfer = action;
+  }
+
+  /** Called when a vector is raised: what a driver sees in its interrupt handler. */
+  public void atRaise(Runnable action) {
+    atRaise = action;
+  }
+
+  /** Runs the oldest job to its end; its updates stay queued. */
+  public void runJob() {
+    FakeJob job = jobs.removeFirst();
+    try {
+      if (!job.ended) {
+        job.work.run(job);
+      }
+    } catch (JobEndedException _) {
+      journal.add("ended");
+    }
+  }
+
+  public void runUpdates() {
+    while (!updates.isEmpty()) {
+      updates.removeFirst().run();
+    }
+  }
+
+  /** Runs jobs and updates until there are none. */
+  public void settle() {
+    runUpdates();
+    while (!jobs.isEmpty()) {
+      runJob();
+      runUpdates();
+    }
+  }
+
+  /** What a host does for a reset. */
+  public void reset(ResetKind kind) {
+    allJobs.forEach(FakeJob::end);
+    endpoint.function().reset(kind);
+    endpoint.reset(kind);
+  }
+
+  public int jobsWaiting() {
+    return jobs.size();
+  }
+
+  /** Vectors raised, in order. */
+  public List<Integer> raised() {
+    return raised;
+  }
+
+  /** Writes of client memory ("write IOVA+length"), interrupts ("raise n") and more, in order. */
+  public List<String> journal() {
+    return journal;
+  }
+
+  // What the endpoint is given.
+
+  @Override
+  public Interrupts interrupts() {
+    return vector -> {
+      raised.add(vector);
+      journal.add("raise " + vector);
+      atRaise.run();
+    };
+  }
+
+  @Override
+  public MemorySegment memory(int bar) {
+    return memory.get(bar);
+  }
+
+  @Override
+  public Engine engine(String name) {
+    return work -> {
+      FakeJob job = new FakeJob(work);
+      jobs.add(job);
+      allJobs.add(job);
+      return job;
+    };
+  }
+
+  @Override
+  public void clearDoorbell(int bar, long offset) {
+    journal.add("clear doorbell %d 0x%x".formatted(bar, offset));
+  }
+
+  private final class FakeJob implements Job, Dma, Engine.Ticket {
+    private final Engine.Work work;
+    private boolean ended;
+
+    FakeJob(Engine.Work work) {
+      this.work = work;
+    }
+
+    @Override
+    public void end() {
+      ended = true;
+    }
+
+    @Override
+    public Dma dma() {
+      return this;
+    }
+
+    @Override
+    public void update(Runnable change) throws JobEndedException {
+      checkAlive();
+      updates.add(() -> {
+        if (!ended) {
+          change.run();
+        }
+      });
+    }
+
+    @Override
+    public void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
+      begin();
+      for (long done = 0; done < into.byteSize(); ) {
+        MemorySegment from = find(DmaFaultException.Access.READ, iova + done, done);
+        long bytes = Math.min(from.byteSize(), into.byteSize() - done);
+        MemorySegment.copy(from, 0, into, done, bytes);
+        done += bytes;
+      }
+    }
+
+    @Override
+    public void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException {
+      begin();
+      for (long done = 0; done < from.byteSize(); ) {
+        MemorySegment into = find(DmaFaultException.Access.WRITE, iova + done, done);
+        long bytes = Math.min(into.byteSize(), from.byteSize() - done);
+        MemorySegment.copy(from, done, into, 0, bytes);
+        done += bytes;
+      }
+      journal.add("write 0x%x+%d".formatted(iova, from.byteSize()));
+    }
+
+    @Override
+    public void copy(long fromIova, long toIova, long length)
+        throws DmaFaultException, JobEndedException {
+      begin();
+      for (long done = 0; done < length; ) {
+        MemorySegment from = find(DmaFaultException.Access.READ, fromIova + done, done);
+        MemorySegment into = find(DmaFaultException.Access.WRITE, toIova + done, done);
+        long bytes = Math.min(length - done, Math.min(from.byteSize(), into.byteSize()));
+        MemorySegment.copy(from, 0, into, 0, bytes);
+        done += bytes;
+      }
+    }
+
+    @Override
+    public void local(MemorySegment from, MemorySegment to) throws JobEndedException {
+      beforeTransfer.run();
+      checkAlive();
+      MemorySegment.copy(from, 0, to, 0, from.byteSize());
+    }
+
+    private void begin() throws JobEndedException {
+      beforeTransfer.run();
+      checkAlive();
+    }
+
+    private void checkAlive() throws JobEndedException {
+      if (ended) {
+        throw new JobEndedException();
+      }
+    }
+
+    /** The bytes at an IOVA, up to the end of their mapping. */
+    private MemorySegment find(DmaFaultException.Access access, long iova, long done)
+        throws DmaFaultException {
+      if (!busMaster) {
+        throw new DmaFaultException(
+            access, DmaFaultException.Reason.BUS_MASTER_DISABLED, iova, done);
+      }
+      Map.Entry<Long, Mapping> below = mappings.floorEntry(iova);
+      if (below == null
+          || Long.compareUnsigned(iova - below.getKey(), below.getValue().bytes.byteSize()) >= 0) {
+        throw new DmaFaultException(access, DmaFaultException.Reason.UNMAPPED, iova, done);
+      }
+      Mapping mapping = below.getValue();
+      if (access == DmaFaultException.Access.READ ? !mapping.readable : !mapping.writable) {
+        throw new DmaFaultException(access, DmaFaultException.Reason.NOT_PERMITTED, iova, done);
+      }
+      return mapping.bytes.asSlice(iova - below.getKey());
+    }
+  }
+}

@@ -1,0 +1,95 @@
+package dev.peerbar.pci;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.Tuple;
+
+/** Whatever a client writes, config space stays one that a driver can walk. */
+final class ConfigSpacePropertyTest {
+
+  /** A write, or a reset if {@code reset} is not null. */
+  record Step(int offset, byte[] bytes, ResetKind reset) {}
+
+  @Property(tries = 300)
+  void readOnlyBitsNeverChange(@ForAll("steps") List<Step> steps) {
+    PciFunction function = PciFunctionTest.declaration().build();
+    ConfigAccess config = new ConfigAccess(function);
+    byte[] readOnly = function.space().readOnlyMask();
+    byte[] before = config.dump();
+    Map<Integer, Integer> standard = config.standardCapabilities();
+    Map<String, Integer> extended = config.extendedCapabilities();
+
+    for (Step step : steps) {
+      if (step.reset != null) {
+        function.reset(step.reset);
+      } else {
+        config.write(step.offset, step.bytes);
+      }
+    }
+
+    byte[] after = config.dump();
+    for (int at = 0; at < after.length; at++) {
+      assertThat(after[at] & readOnly[at])
+          .as("read-only bits at 0x%x", at)
+          .isEqualTo(before[at] & readOnly[at]);
+    }
+    assertThat(config.standardCapabilities()).isEqualTo(standard);
+    assertThat(config.extendedCapabilities()).isEqualTo(extended);
+  }
+
+  @Property(tries = 300)
+  void pieceByPieceIsTheSameAsAtOnce(
+      @ForAll("steps") List<Step> steps, @ForAll("writes") Step last) {
+    PciFunction whole = PciFunctionTest.declaration().build();
+    PciFunction pieces = PciFunctionTest.declaration().build();
+    for (Step step : steps) {
+      if (step.reset == null) {
+        new ConfigAccess(whole).write(step.offset, step.bytes);
+        new ConfigAccess(pieces).write(step.offset, step.bytes);
+      }
+    }
+
+    new ConfigAccess(whole).write(last.offset, last.bytes);
+    for (int i = 0; i < last.bytes.length; i++) {
+      new ConfigAccess(pieces).write(last.offset + i, new byte[] {last.bytes[i]});
+    }
+
+    assertThat(new ConfigAccess(pieces).dump()).isEqualTo(new ConfigAccess(whole).dump());
+  }
+
+  @Provide
+  Arbitrary<List<Step>> steps() {
+    Arbitrary<Step> resets =
+        Arbitraries.of(ResetKind.class).map(kind -> new Step(0, new byte[0], kind));
+    return Arbitraries.frequencyOf(Tuple.of(9, writes()), Tuple.of(1, resets)).list().ofMaxSize(20);
+  }
+
+  /** Mostly where registers are, of any length and alignment. */
+  @Provide
+  Arbitrary<Step> writes() {
+    Arbitrary<Integer> offsets =
+        Arbitraries.oneOf(
+            Arbitraries.integers().between(0, 0x160),
+            Arbitraries.integers().between(0, PciFunction.CONFIG_SPACE_SIZE - 1));
+    Arbitrary<byte[]> bytes =
+        Arbitraries.oneOf(
+                Arbitraries.bytes(), Arbitraries.of((byte) 0xff, (byte) 0x80, (byte) 0x03))
+            .array(byte[].class)
+            .ofMinSize(1)
+            .ofMaxSize(64);
+    return Combinators.combine(offsets, bytes)
+        .as((offset, values) -> {
+          int room = PciFunction.CONFIG_SPACE_SIZE - offset;
+          return new Step(offset, Arrays.copyOf(values, Math.min(values.length, room)), null);
+        });
+  }
+}

@@ -1,0 +1,124 @@
+package dev.peerbar.pci;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Test;
+
+final class PciFunctionBuilderTest {
+
+  private static PciFunctionBuilder valid() {
+    return PciFunction.builder().identity(0x1234, 1).classCode(0x120000);
+  }
+
+  private static void refuses(String sentence, UnaryOperator<PciFunctionBuilder> declaration) {
+    assertThatThrownBy(() -> declaration.apply(valid()).build())
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(sentence);
+  }
+
+  @Test
+  void keepsBarsByIndex() {
+    Bar.Doorbells doorbells = new Bar.Doorbells(0x1000, 0x1000, 8, 4);
+    PciFunction function =
+        valid()
+            .msix(4, 0x1000, 3, 0, 0x800)
+            .memory(2, 4096)
+            .registers(0, 0x2000, doorbells)
+            .build();
+
+    assertThat(function.bars()).extracting(Bar::index).containsExactly(0, 2, 4);
+    assertThat(function.bar(0)).contains(new Bar.Registers(0, 0x2000, Optional.of(doorbells)));
+    assertThat(function.bar(3)).isEmpty();
+    assertThat(function.msix()).contains(new PciFunction.MsixLayout(3, 4, 0, 0x800));
+    assertThat(function.interruptPin()).isZero();
+  }
+
+  @Test
+  void refusesIdentity() {
+    assertThatThrownBy(() -> PciFunction.builder().classCode(0).build())
+        .hasMessage("A function needs a vendor and a device ID.");
+    assertThatThrownBy(() -> PciFunction.builder().identity(1, 1).build())
+        .hasMessage("A function needs a class code.");
+    refuses("A vendor ID is 0 to 0xfffe, not 0xffff.", b -> b.identity(0xffff, 1));
+    refuses("A device ID has 16 bits, 0x10000 has more.", b -> b.identity(1, 0x10000));
+    refuses("A class code has 24 bits, 0x1000000 has more.", b -> b.classCode(0x1000000));
+    refuses("A revision ID has 8 bits, 0x100 has more.", b -> b.revision(0x100));
+    refuses("A subsystem ID has 16 bits, 0x10000 has more.", b -> b.subsystem(1, 0x10000));
+    refuses("An interrupt pin is 1 to 4, not 5.", b -> b.interruptPin(5));
+  }
+
+  @Test
+  void refusesSize() {
+    refuses(
+        "The size of 32-bit BAR 0 is a power of two from 16 bytes to 2 GiB, not 24.",
+        b -> b.registers(0, 24));
+    refuses(
+        "The size of 32-bit BAR 0 is a power of two from 16 bytes to 2 GiB, not 8.",
+        b -> b.registers(0, 8));
+    refuses(
+        "The size of 32-bit BAR 1 is a power of two from 16 bytes to 2 GiB, not 4294967296.",
+        b -> b.registers(1, 1L << 32));
+    refuses(
+        "The size of memory BAR 2 is a power of two of at least 4096 bytes, not 2048.",
+        b -> b.memory(2, 2048));
+    refuses(
+        "The size of memory BAR 2 is a power of two of at least 4096 bytes, not 12288.",
+        b -> b.memory(2, 12288));
+  }
+
+  @Test
+  void refusesIndex() {
+    refuses("A 64-bit BAR has index 0, 2 or 4, not 1.", b -> b.memory(1, 4096));
+    refuses("A 64-bit BAR has index 0, 2 or 4, not 6.", b -> b.memory(6, 4096));
+    refuses("A BAR has index 0 to 5, not 6.", b -> b.registers(6, 4096));
+    refuses("A BAR has index 0 to 5, not -1.", b -> b.registers(-1, 4096));
+    refuses("Two BARs take index 0.", b -> b.registers(0, 4096).registers(0, 4096));
+    refuses("Two BARs take index 3.", b -> b.memory(2, 4096).registers(3, 4096));
+    refuses("Two BARs take index 3.", b -> b.registers(3, 4096).memory(2, 4096));
+  }
+
+  @Test
+  void refusesMsix() {
+    refuses("A function has 1 to 2048 MSI-X vectors, not 0.", b -> b.msix(4, 4096, 0, 0, 0x800));
+    refuses(
+        "A function has 1 to 2048 MSI-X vectors, not 2049.",
+        b -> b.msix(4, 65536, 2049, 0, 0xf000));
+    refuses(
+        "The MSI-X table, 0x20 bytes at 0xff0, must lie inside the BAR of 0x1000 bytes.",
+        b -> b.msix(4, 4096, 2, 0xff0, 0x800));
+    refuses(
+        "The MSI-X pending bits, 0x8 bytes at 0x1000, must lie inside the BAR of 0x1000 bytes.",
+        b -> b.msix(4, 4096, 2, 0, 0x1000));
+    refuses(
+        "The offset of the MSI-X table is a multiple of 8, not 4.",
+        b -> b.msix(4, 4096, 2, 4, 0x800));
+    refuses(
+        "The MSI-X table at 0x0 and the pending bits at 0x18 overlap.",
+        b -> b.msix(4, 4096, 2, 0, 0x18));
+    refuses(
+        "MSI-X is declared twice.", b -> b.msix(4, 4096, 2, 0, 0x800).msix(5, 4096, 2, 0, 0x800));
+    refuses("Two BARs take index 4.", b -> b.registers(4, 4096).msix(4, 4096, 2, 0, 0x800));
+  }
+
+  @Test
+  void refusesDoorbells() {
+    refuses(
+        "Mapped doorbells take whole pages of 4096 bytes, not 0x1000 bytes at 0x800.",
+        b -> b.registers(0, 0x4000, new Bar.Doorbells(0x800, 0x1000, 4, 1)));
+    refuses(
+        "Mapped doorbells take whole pages of 4096 bytes, not 0x100 bytes at 0x1000.",
+        b -> b.registers(0, 0x4000, new Bar.Doorbells(0x1000, 0x100, 4, 1)));
+    refuses(
+        "The mapped doorbells, 0x1000 bytes at 0x4000, do not fit into BAR 0 of 0x4000 bytes.",
+        b -> b.registers(0, 0x4000, new Bar.Doorbells(0x4000, 0x1000, 4, 1)));
+    refuses(
+        "17 doorbells 256 bytes apart are not 4-byte registers within 0x1000 bytes.",
+        b -> b.registers(0, 0x4000, new Bar.Doorbells(0x1000, 0x1000, 256, 17)));
+    refuses(
+        "1 doorbells 2 bytes apart are not 4-byte registers within 0x1000 bytes.",
+        b -> b.registers(0, 0x4000, new Bar.Doorbells(0x1000, 0x1000, 2, 1)));
+  }
+}
