@@ -1,0 +1,208 @@
+package dev.peerbar.devices.hbm;
+
+import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Host;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A DMA channel: its registers, and when it runs. For the function's thread.
+ *
+ * <p>Where the register map leaves a choice:
+ *
+ * <ul>
+ *   <li>A halt or an abort clears the enable bit; writing it again starts afresh, and disabling
+ *       then changes nothing: STATE and ERROR stay to be read.
+ *   <li>Enabling with a RING_SIZE that is not a power of two from 2 to 32768, or with a ring that
+ *       wraps around the end of the address space, halts at once with error 1. So does a TAIL that
+ *       is not an entry of the ring. The low six bits of RING_BASE are always zero.
+ *   <li>A doorbell of a channel that is not enabled is ignored.
+ *   <li>Clearing the enable bit stops a run as an abort does, but to idle and without an error.
+ *   <li>An abort of a channel that is not enabled is ignored; in a write with the abort bit the
+ *       enable bit is ignored. An abort latches no fault and raises nothing: who asks for it knows.
+ *   <li>A stopped run may have completed entries from HEAD on; no record is written for the entry
+ *       that was stopped.
+ *   <li>An error raises vector 0, and the channel's vector too, whatever the descriptor's flags, so
+ *       that whoever waits for a completion wakes. A vector that does not exist is never raised.
+ * </ul>
+ */
+final class Channel implements RingRun.Progress {
+  private static final int SMALLEST_RING = 2;
+  private static final int LARGEST_RING = 1 << HbmRegisters.LARGEST_RING_LOG2;
+  private static final int FAULT_VECTOR = 0;
+
+  private final int index;
+  private final Host host;
+  private final FaultLatch faults;
+  private final Engine engine;
+  private final DescriptorExecutor executor;
+  private final MemorySegment fetched;
+
+  private boolean enabled;
+  private ChannelState state;
+  private long ringBase;
+  private long ringSize;
+  private int head;
+  private int tail;
+  private ErrorCode error;
+  private int vector;
+  private long completed;
+
+  /** Up to where entries were given to the engine; equals HEAD when it has none. */
+  private int runEnd;
+
+  /** The last run; meaningful while HEAD has not reached {@code runEnd}. */
+  private Engine.Ticket run;
+
+  Channel(int index, Host host, FaultLatch faults) {
+    this.index = index;
+    this.host = host;
+    this.faults = faults;
+    engine = host.engine("channel-" + index);
+    Arena arena = Arena.ofAuto();
+    executor = new DescriptorExecutor(host.memory(HbmRegisters.MEMORY_BAR), arena);
+    fetched = arena.allocate(RingRun.FETCH_BYTES, Descriptor.BYTES);
+    reset();
+  }
+
+  void declare(RegisterMap registers) {
+    long at = HbmRegisters.channel(index);
+    registers
+        .readWrite(at + HbmRegisters.CTRL, "CTRL", 4, this::control, this::writeControl)
+        .readOnly(at + HbmRegisters.STATE, "STATE", 4, () -> state.code())
+        .readWrite(at + HbmRegisters.RING_BASE, "RING_BASE", 8, () -> ringBase, this::writeRingBase)
+        .readWrite(at + HbmRegisters.RING_SIZE, "RING_SIZE", 4, () -> ringSize, this::writeRingSize)
+        .readOnly(at + HbmRegisters.HEAD, "HEAD", 4, () -> head)
+        .readOnly(at + HbmRegisters.ERROR, "ERROR", 4, () -> error.code())
+        .readWrite(at + HbmRegisters.VECTOR, "VECTOR", 4, () -> vector, v -> vector = (int) v)
+        .readOnly(at + HbmRegisters.COMPLETED, "COMPLETED", 8, () -> completed)
+        .writeOnly(HbmRegisters.doorbell(index), "TAIL", this::doorbell);
+  }
+
+  boolean running() {
+    return state == ChannelState.RUNNING;
+  }
+
+  /** Every register to its reset value; the host has ended the run. */
+  void reset() {
+    enabled = false;
+    state = ChannelState.IDLE;
+    ringBase = 0;
+    ringSize = 0;
+    head = 0;
+    tail = 0;
+    runEnd = 0;
+    error = ErrorCode.NONE;
+    vector = index + 1;
+    completed = 0;
+  }
+
+  private long control() {
+    return enabled ? HbmRegisters.CTRL_ENABLE : 0;
+  }
+
+  private void writeControl(long value) {
+    if ((value & HbmRegisters.CTRL_ABORT) != 0) {
+      stop(ChannelState.ABORTED, ErrorCode.ABORTED);
+    } else if ((value & HbmRegisters.CTRL_ENABLE) == 0) {
+      stop(ChannelState.IDLE, ErrorCode.NONE);
+    } else if (!enabled) {
+      enable();
+    }
+  }
+
+  private void enable() {
+    enabled = true;
+    state = ChannelState.IDLE;
+    error = ErrorCode.NONE;
+    head = 0;
+    tail = 0;
+    runEnd = 0;
+    completed = 0;
+    host.clearDoorbell(HbmRegisters.BAR, HbmRegisters.doorbell(index));
+    if (!ringIsValid()) {
+      failed(ErrorCode.BAD_DESCRIPTOR, 0);
+    }
+  }
+
+  private boolean ringIsValid() {
+    return ringSize >= SMALLEST_RING
+        && ringSize <= LARGEST_RING
+        && Long.bitCount(ringSize) == 1
+        && !DescriptorExecutor.wraps(ringBase, ringSize * Descriptor.BYTES);
+  }
+
+  private void writeRingBase(long value) {
+    if (!enabled) {
+      ringBase = value & -Descriptor.BYTES;
+    }
+  }
+
+  private void writeRingSize(long value) {
+    if (!enabled) {
+      ringSize = value;
+    }
+  }
+
+  private void doorbell(long value) {
+    if (!enabled) {
+      return;
+    }
+    if (value >= ringSize) {
+      failed(ErrorCode.BAD_DESCRIPTOR, 0);
+      return;
+    }
+    tail = (int) value;
+    if (head == runEnd) {
+      runToTail();
+    }
+  }
+
+  /** Gives the engine what the last doorbell made valid, if anything. */
+  private void runToTail() {
+    if (head == tail) {
+      state = ChannelState.IDLE;
+      return;
+    }
+    state = ChannelState.RUNNING;
+    runEnd = tail;
+    run =
+        engine.submit(new RingRun(ringBase, (int) ringSize, head, runEnd, fetched, executor, this));
+  }
+
+  @Override
+  public void completed(int newHead, boolean interrupt) {
+    head = newHead;
+    completed++;
+    if (head == runEnd) {
+      // The run is over but for its return; the next one queues behind it.
+      runToTail();
+    }
+    if (interrupt) {
+      host.interrupts().raise(vector);
+    }
+  }
+
+  @Override
+  public void failed(ErrorCode cause, long address) {
+    stop(ChannelState.HALTED, cause);
+    faults.latch(index, cause, address);
+    host.interrupts().raise(vector);
+    if (vector != FAULT_VECTOR) {
+      host.interrupts().raise(FAULT_VECTOR);
+    }
+  }
+
+  private void stop(ChannelState newState, ErrorCode cause) {
+    if (!enabled) {
+      return;
+    }
+    if (head != runEnd) {
+      run.end();
+      runEnd = head;
+    }
+    enabled = false;
+    state = newState;
+    error = cause;
+  }
+}

@@ -1,0 +1,34 @@
+package dev.peerbar.devices.hbm;
+
+import dev.peerbar.endpoint.DmaFaultException;
+
+/** Why a channel stopped: values of ERROR, FAULT and completion records. */
+public enum ErrorCode {
+  NONE(0),
+  BAD_DESCRIPTOR(1),
+  READ_FAULT(2),
+  WRITE_FAULT(3),
+  OUTSIDE_MEMORY(4),
+  ABORTED(5),
+  BUS_MASTER_DISABLED(6);
+
+  private final int code;
+
+  ErrorCode(int code) {
+    this.code = code;
+  }
+
+  public int code() {
+    return code;
+  }
+
+  static ErrorCode of(DmaFaultException fault) {
+    if (fault.reason() == DmaFaultException.Reason.BUS_MASTER_DISABLED) {
+      return BUS_MASTER_DISABLED;
+    }
+    return switch (fault.access()) {
+      case READ -> READ_FAULT;
+      case WRITE -> WRITE_FAULT;
+    };
+  }
+}

@@ -1,0 +1,129 @@
+package dev.peerbar.devices.hbm;
+
+import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.endpoint.Host;
+import dev.peerbar.pci.AccessWidth;
+import dev.peerbar.pci.Bar;
+import dev.peerbar.pci.PciFunction;
+import dev.peerbar.pci.PciFunctionBuilder;
+import dev.peerbar.pci.ResetKind;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** The HBM endpoint, register ABI 1.0. */
+public final class HbmEndpoint implements Endpoint {
+  private static final int VENDOR_ID = 0x1234;
+  private static final int DEVICE_ID = 0x7032;
+  private static final int PROCESSING_ACCELERATOR = 0x120000;
+  private static final int REVISION = 1;
+  private static final long DEFAULT_SERIAL_NUMBER = 0x5042_0000_0000_0001L;
+
+  private final HbmConfig config;
+  private final PciFunction function;
+  private final FaultLatch faults = new FaultLatch();
+  private final RegisterMap registers = new RegisterMap(HbmRegisters.BAR_SIZE);
+
+  private Host host;
+  private List<Channel> channels = List.of();
+  private long resetCount;
+  private long scratch;
+
+  public HbmEndpoint(HbmConfig config) {
+    this(config, DEFAULT_SERIAL_NUMBER);
+  }
+
+  /**
+   * @param serialNumber shown in the Device Serial Number capability, to tell endpoints apart
+   */
+  public HbmEndpoint(HbmConfig config, long serialNumber) {
+    this.config = config;
+    PciFunctionBuilder declaration =
+        PciFunction.builder()
+            .identity(VENDOR_ID, DEVICE_ID)
+            .classCode(PROCESSING_ACCELERATOR)
+            .revision(REVISION)
+            .memory(HbmRegisters.MEMORY_BAR, config.barSize())
+            .msix(
+                HbmRegisters.MSIX_BAR,
+                HbmRegisters.MSIX_BAR_SIZE,
+                config.channels() + 1,
+                HbmRegisters.MSIX_TABLE,
+                HbmRegisters.MSIX_PENDING)
+            .advancedErrorReporting()
+            .serialNumber(serialNumber);
+    function =
+        switch (config.doorbells()) {
+          case TRAP -> declaration.registers(HbmRegisters.BAR, HbmRegisters.BAR_SIZE).build();
+          case MAP ->
+              declaration
+                  .registers(
+                      HbmRegisters.BAR,
+                      HbmRegisters.BAR_SIZE,
+                      new Bar.Doorbells(
+                          HbmRegisters.DOORBELLS,
+                          HbmRegisters.DOORBELLS_LENGTH,
+                          HbmRegisters.DOORBELL_STRIDE,
+                          HbmConfig.MOST_CHANNELS))
+                  .build();
+        };
+  }
+
+  @Override
+  public PciFunction function() {
+    return function;
+  }
+
+  @Override
+  public void start(Host newHost) {
+    host = newHost;
+    channels =
+        IntStream.range(0, config.channels())
+            .mapToObj(index -> new Channel(index, host, faults))
+            .toList();
+    registers
+        .readOnly(HbmRegisters.ID, "ID", 4, () -> HbmRegisters.ID_VALUE)
+        .readOnly(HbmRegisters.VERSION, "VERSION", 4, () -> HbmRegisters.VERSION_VALUE)
+        .readOnly(HbmRegisters.CAPS, "CAPS", 4, this::caps)
+        .readOnly(HbmRegisters.STATUS, "STATUS", 4, this::status)
+        .readOnly(HbmRegisters.MEM_SIZE, "MEM_SIZE", 8, config::barSize)
+        .readOnly(HbmRegisters.RESET_COUNT, "RESET_COUNT", 4, () -> resetCount)
+        .readWrite(HbmRegisters.SCRATCH, "SCRATCH", 4, () -> scratch, value -> scratch = value)
+        .readOnly(HbmRegisters.FAULT_ADDR, "FAULT_ADDR", 8, faults::address)
+        .readWrite(HbmRegisters.FAULT, "FAULT", 4, faults::fault, faults::write);
+    channels.forEach(channel -> channel.declare(registers));
+  }
+
+  @Override
+  public long read(int bar, long offset, AccessWidth width) {
+    return registers.read(offset, width);
+  }
+
+  @Override
+  public void write(int bar, long offset, AccessWidth width, long value) {
+    registers.write(offset, width, value);
+  }
+
+  /** Every kind clears the registers; only function-level resets count in RESET_COUNT. */
+  @Override
+  public void reset(ResetKind kind) {
+    channels.forEach(Channel::reset);
+    faults.clear();
+    scratch = 0;
+    if (kind == ResetKind.FUNCTION_LEVEL) {
+      resetCount++;
+    }
+    if (config.scrubOnReset()) {
+      host.zero(HbmRegisters.MEMORY_BAR);
+    }
+  }
+
+  private long caps() {
+    return config.channels() | HbmRegisters.LARGEST_RING_LOG2 << HbmRegisters.CAPS_RING_SHIFT;
+  }
+
+  private long status() {
+    return HbmRegisters.STATUS_READY
+        | (channels.stream().anyMatch(Channel::running) ? HbmRegisters.STATUS_RUNNING : 0)
+        | (faults.latched() ? HbmRegisters.STATUS_FAULT : 0);
+  }
+}

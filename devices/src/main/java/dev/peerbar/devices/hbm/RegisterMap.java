@@ -1,0 +1,112 @@
+package dev.peerbar.devices.hbm;
+
+import dev.peerbar.pci.AccessWidth;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.function.LongConsumer;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Registers 4 or 8 bytes wide, and the rule for accesses: naturally aligned and 4 bytes wide, or 8
+ * where the register is 8 wide, or an 8 wide one as two 4s. Any other access reads as zero, changes
+ * nothing and is logged once for its offset.
+ */
+final class RegisterMap {
+  private static final Logger LOG = LoggerFactory.getLogger(RegisterMap.class);
+
+  /** A guest decides how many offsets it gets wrong; it does not decide the size of the log. */
+  private static final int MOST_LOGGED = 16;
+
+  private static final long LOW_HALF = 0xffff_ffffL;
+
+  /**
+   * A register; {@code reader} or {@code writer} is null where it is write-only or read-only.
+   *
+   * @param bytes 4 or 8
+   */
+  private record Register(
+      String name, long offset, int bytes, LongSupplier reader, LongConsumer writer) {}
+
+  private final Register[] byDword;
+  private final Set<Long> logged = new HashSet<>();
+
+  /**
+   * @param size of the BAR in bytes
+   */
+  RegisterMap(long size) {
+    byDword = new Register[Math.toIntExact(size / Integer.BYTES)];
+  }
+
+  RegisterMap readOnly(long offset, String name, int bytes, LongSupplier reader) {
+    return add(new Register(name, offset, bytes, reader, null));
+  }
+
+  /** Of an 8 wide register, {@code writer} gets the whole even if half of it is written. */
+  RegisterMap readWrite(
+      long offset, String name, int bytes, LongSupplier reader, LongConsumer writer) {
+    return add(new Register(name, offset, bytes, reader, writer));
+  }
+
+  RegisterMap writeOnly(long offset, String name, LongConsumer writer) {
+    return add(new Register(name, offset, Integer.BYTES, null, writer));
+  }
+
+  private RegisterMap add(Register register) {
+    for (long at = register.offset; at < register.offset + register.bytes; at += Integer.BYTES) {
+      byDword[(int) (at / Integer.BYTES)] = register;
+    }
+    return this;
+  }
+
+  long read(long offset, AccessWidth width) {
+    Register register = find(offset, width);
+    if (register == null || register.reader == null) {
+      refuse("read", register, offset, width);
+      return 0;
+    }
+    long value = register.reader.getAsLong() >>> Byte.SIZE * (offset - register.offset);
+    return width == AccessWidth.QWORD ? value : value & LOW_HALF;
+  }
+
+  void write(long offset, AccessWidth width, long value) {
+    Register register = find(offset, width);
+    if (register == null || register.writer == null) {
+      refuse("write", register, offset, width);
+      return;
+    }
+    if (register.bytes == width.bytes()) {
+      register.writer.accept(value);
+    } else {
+      long shift = Byte.SIZE * (offset - register.offset);
+      long otherHalf = register.reader.getAsLong() & ~(LOW_HALF << shift);
+      register.writer.accept(otherHalf | (value & LOW_HALF) << shift);
+    }
+  }
+
+  /** The register that allows an access of this width here, or null. */
+  private Register find(long offset, AccessWidth width) {
+    return switch (width) {
+      case BYTE, WORD -> null;
+      case DWORD -> byDword[(int) (offset / Integer.BYTES)];
+      case QWORD -> {
+        Register register = byDword[(int) (offset / Integer.BYTES)];
+        yield register != null && register.bytes == Long.BYTES ? register : null;
+      }
+    };
+  }
+
+  private void refuse(String what, Register register, long offset, AccessWidth width) {
+    if (logged.size() == MOST_LOGGED || !logged.add(offset)) {
+      return;
+    }
+    LOG.warn(
+        "{}-byte {} at 0x{} ({}) is not allowed; reads zero, changes nothing{}",
+        width.bytes(),
+        what,
+        Long.toHexString(offset),
+        register == null ? "no such register" : register.name,
+        logged.size() == MOST_LOGGED ? " (the last of these to be logged)" : "");
+  }
+}
