@@ -1,0 +1,81 @@
+package dev.peerbar.server.dma;
+
+import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.DmaFaultException.Access;
+import dev.peerbar.endpoint.DmaFaultException.Reason;
+import java.util.Optional;
+import java.util.concurrent.Executor;
+
+/**
+ * A function as the master of its bus: what it may reach, and whether it may at all. The function's
+ * thread changes it; the jobs of its engines use it.
+ */
+public final class BusMaster {
+  private final Gate gate = new Gate();
+  private final DmaTable table = new DmaTable(gate);
+  private final Executor functionThread;
+  private volatile boolean enabled;
+  private volatile Optional<MessagePath> messages = Optional.empty();
+
+  /**
+   * @param functionThread runs what it is given on the function's thread, in order
+   */
+  public BusMaster(Executor functionThread) {
+    this.functionThread = functionThread;
+  }
+
+  public DmaTable table() {
+    return table;
+  }
+
+  public Gate gate() {
+    return gate;
+  }
+
+  /** Bus Master Enable. When it returns from {@code false}, nothing is being copied any more. */
+  public void enable(boolean on) {
+    gate.exclusively(() -> enabled = on);
+  }
+
+  public boolean enabled() {
+    return enabled;
+  }
+
+  /** The way to the client that is connected now, if one is. */
+  public void messages(Optional<MessagePath> path) {
+    messages = path;
+  }
+
+  Optional<MessagePath> messages() {
+    return messages;
+  }
+
+  Executor functionThread() {
+    return functionThread;
+  }
+
+  /** Bus mastering on behalf of one job. */
+  public Dma dma(JobLife job) {
+    return new JobDma(this, job);
+  }
+
+  /**
+   * The mapping that an access begins in. Inside the gate or on the function's thread.
+   *
+   * @param transferred what to say in the fault
+   */
+  DmaMapping resolve(long address, Access access, long transferred) throws DmaFaultException {
+    if (!enabled) {
+      throw new DmaFaultException(access, Reason.BUS_MASTER_DISABLED, address, transferred);
+    }
+    DmaMapping mapping = table.find(address);
+    if (mapping == null) {
+      throw new DmaFaultException(access, Reason.UNMAPPED, address, transferred);
+    }
+    if (access == Access.READ ? !mapping.readable() : !mapping.writable()) {
+      throw new DmaFaultException(access, Reason.NOT_PERMITTED, address, transferred);
+    }
+    return mapping;
+  }
+}

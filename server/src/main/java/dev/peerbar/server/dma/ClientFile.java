@@ -1,0 +1,109 @@
+package dev.peerbar.server.dma;
+
+import dev.peerbar.linux.FileContents;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.FileStatus;
+import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.Mapping;
+import dev.peerbar.linux.SharedMemory;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A file of the client's that is its memory, opened once for all the DMA mappings of it. Reading
+ * and writing are for any thread that the {@link Gate} lets in.
+ */
+sealed interface ClientFile {
+
+  /** A file and how it may be accessed: a read-only descriptor must not borrow write access. */
+  record Key(long device, long inode, boolean writable) {}
+
+  /** Bytes that may be accessed. A client that shrank the file since makes accesses fail. */
+  long size();
+
+  /** Copies out of the file. Returns whether all of it could be read. */
+  boolean read(long offset, MemorySegment into);
+
+  /** Copies into the file. Returns whether all of it could be written. */
+  boolean write(long offset, MemorySegment from);
+
+  /** Frees it. No access may follow or be under way. */
+  void close();
+
+  /**
+   * Opens a file: mapped whole if its size is sealed, else by descriptor. Touching a mapped page
+   * that the client has cut off would raise SIGBUS, which a JVM reports late and anywhere; pread
+   * and pwrite just come back short.
+   *
+   * @param descriptor stays the caller's
+   */
+  static ClientFile open(FileDescriptor descriptor, FileStatus status) throws LinuxException {
+    if (!SharedMemory.sealedAgainstShrinking(descriptor)) {
+      return new ByDescriptor(descriptor.duplicate(), status.size());
+    }
+    SharedMemory.Access access =
+        status.writable() ? SharedMemory.Access.READ_WRITE : SharedMemory.Access.READ_ONLY;
+    return new Mapped(SharedMemory.map(descriptor, 0, status.size(), access));
+  }
+
+  /** Sealed shared memory. No descriptor stays open: the mapping keeps the file alive. */
+  record Mapped(Mapping mapping) implements ClientFile {
+
+    @Override
+    public long size() {
+      return mapping.segment().byteSize();
+    }
+
+    MemorySegment memory(long offset, long length) {
+      return mapping.segment().asSlice(offset, length);
+    }
+
+    @Override
+    public boolean read(long offset, MemorySegment into) {
+      into.copyFrom(memory(offset, into.byteSize()));
+      return true;
+    }
+
+    @Override
+    public boolean write(long offset, MemorySegment from) {
+      memory(offset, from.byteSize()).copyFrom(from);
+      return true;
+    }
+
+    @Override
+    public void close() {
+      mapping.close();
+    }
+  }
+
+  /** A file whose size the client can change. */
+  record ByDescriptor(FileDescriptor descriptor, long size) implements ClientFile {
+
+    @Override
+    public boolean read(long offset, MemorySegment into) {
+      try {
+        return FileContents.read(descriptor, offset, into) == into.byteSize();
+      } catch (LinuxException _) {
+        return false;
+      }
+    }
+
+    @Override
+    public boolean write(long offset, MemorySegment from) {
+      try {
+        // A write past the end would make the client's file grow again.
+        if (offset + from.byteSize() > FileStatus.of(descriptor).size()) {
+          return false;
+        }
+        FileContents.write(descriptor, offset, from);
+        return true;
+      } catch (LinuxException _) {
+        return false;
+      }
+    }
+
+    @Override
+    public void close() {
+      descriptor.close();
+    }
+  }
+}

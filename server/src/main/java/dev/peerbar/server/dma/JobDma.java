@@ -1,0 +1,182 @@
+package dev.peerbar.server.dma;
+
+import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.DmaFaultException.Access;
+import dev.peerbar.endpoint.DmaFaultException.Reason;
+import dev.peerbar.endpoint.JobEndedException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import java.util.Optional;
+
+/**
+ * Bus mastering by one job: walks a range of IOVAs mapping by mapping, in steps. A step of direct
+ * memory is one copy inside the {@link Gate}; a step of other memory is a {@link MessageTransfer}.
+ */
+final class JobDma implements Dma {
+  /**
+   * The most bytes that one step copies directly: what a revocation may have to wait for. Some tens
+   * of microseconds, long enough for the gate to cost nothing.
+   */
+  static final long STEP = 256 << 10;
+
+  /** What is read into before it is written, where source and destination cannot meet directly. */
+  private static final long BOUNCE = 2 << 20;
+
+  private final BusMaster bus;
+  private final JobLife job;
+  // Garbage collected: a message in flight may still refer to it when the job has ended.
+  private MemorySegment bounce;
+
+  JobDma(BusMaster bus, JobLife job) {
+    this.bus = bus;
+    this.job = job;
+  }
+
+  @Override
+  public void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
+    transfer(Access.READ, iova, into, into.byteSize());
+  }
+
+  @Override
+  public void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException {
+    // What this write announces must be visible before it: the order of earlier stores holds.
+    VarHandle.releaseFence();
+    transfer(Access.WRITE, iova, from, from.byteSize());
+  }
+
+  private void transfer(Access access, long iova, MemorySegment memory, long length)
+      throws DmaFaultException, JobEndedException {
+    long done = 0;
+    while (done < length) {
+      long moved = directStep(access, iova + done, memory, done);
+      if (moved == 0) {
+        moved = messageStep(access, iova + done, memory, done);
+      }
+      done += moved;
+    }
+  }
+
+  /** Returns the bytes moved, or 0 if the memory at the address can be reached by messages only. */
+  private long directStep(Access access, long address, MemorySegment memory, long done)
+      throws DmaFaultException, JobEndedException {
+    bus.gate().enter();
+    try {
+      job.check();
+      DmaMapping mapping = bus.resolve(address, access, done);
+      if (!mapping.direct()) {
+        return 0;
+      }
+      long length = Math.min(STEP, Math.min(memory.byteSize() - done, mapping.remaining(address)));
+      MemorySegment part = memory.asSlice(done, length);
+      boolean moved =
+          access == Access.READ ? mapping.read(address, part) : mapping.write(address, part);
+      if (!moved) {
+        throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
+      }
+      return length;
+    } finally {
+      bus.gate().exit();
+    }
+  }
+
+  private long messageStep(Access access, long address, MemorySegment memory, long done)
+      throws DmaFaultException, JobEndedException {
+    long length;
+    bus.gate().enter();
+    try {
+      DmaMapping mapping = bus.resolve(address, access, done);
+      length = Math.min(memory.byteSize() - done, mapping.remaining(address));
+    } finally {
+      bus.gate().exit();
+    }
+    Optional<MessagePath> path = bus.messages();
+    if (path.isEmpty()) {
+      throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
+    }
+    new MessageTransfer(bus, job, path.get(), access, address, memory.asSlice(done, length))
+        .run(done);
+    return length;
+  }
+
+  @Override
+  public void copy(long fromIova, long toIova, long length)
+      throws DmaFaultException, JobEndedException {
+    long done = 0;
+    while (done < length) {
+      long moved = directCopyStep(fromIova + done, toIova + done, length - done, done);
+      if (moved == 0) {
+        moved = bounceStep(fromIova + done, toIova + done, length - done, done);
+      }
+      done += moved;
+    }
+  }
+
+  /** Returns the bytes copied, or 0 if the two ends are not both mapped into this process. */
+  private long directCopyStep(long from, long to, long limit, long done)
+      throws DmaFaultException, JobEndedException {
+    bus.gate().enter();
+    try {
+      job.check();
+      DmaMapping source = bus.resolve(from, Access.READ, done);
+      DmaMapping target = bus.resolve(to, Access.WRITE, done);
+      long length =
+          Math.min(Math.min(STEP, limit), Math.min(source.remaining(from), target.remaining(to)));
+      Optional<MemorySegment> bytes = source.memory(from, length);
+      if (bytes.isEmpty() || !target.direct()) {
+        return 0;
+      }
+      if (!target.write(to, bytes.get())) {
+        throw new DmaFaultException(Access.WRITE, Reason.CLIENT_FAILED, to, done);
+      }
+      return length;
+    } finally {
+      bus.gate().exit();
+    }
+  }
+
+  private long bounceStep(long from, long to, long limit, long done)
+      throws DmaFaultException, JobEndedException {
+    if (bounce == null) {
+      bounce = Arena.ofAuto().allocate(BOUNCE);
+    }
+    MemorySegment part = bounce.asSlice(0, Math.min(BOUNCE, limit));
+    DmaFaultException readFault = null;
+    try {
+      read(from, part);
+    } catch (DmaFaultException fault) {
+      readFault = fault;
+      part = part.asSlice(0, fault.transferred());
+    }
+    try {
+      write(to, part);
+    } catch (DmaFaultException fault) {
+      throw moved(fault, done);
+    }
+    if (readFault != null) {
+      throw moved(readFault, done);
+    }
+    return part.byteSize();
+  }
+
+  private static DmaFaultException moved(DmaFaultException fault, long before) {
+    return new DmaFaultException(
+        fault.access(), fault.reason(), fault.iova(), before + fault.transferred());
+  }
+
+  @Override
+  public void local(MemorySegment from, MemorySegment to) throws JobEndedException {
+    long length = from.byteSize();
+    for (long done = 0; done < length; done += STEP) {
+      long step = Math.min(STEP, length - done);
+      bus.gate().enter();
+      try {
+        job.check();
+        to.asSlice(done, step).copyFrom(from.asSlice(done, step));
+      } finally {
+        bus.gate().exit();
+      }
+    }
+  }
+}

@@ -1,0 +1,361 @@
+package dev.peerbar.server.dma;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.DmaFaultException.Access;
+import dev.peerbar.endpoint.DmaFaultException.Reason;
+import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.Mapping;
+import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.server.OpenFiles;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+final class JobDmaTest {
+  private static final long PAGE = DmaTable.PAGE_SIZE;
+  private static final long RAM = 4 << 20;
+
+  private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
+  private final BusMaster bus = new BusMaster(functionThread);
+  private final JobLife job = new JobLife();
+  private final Dma dma = bus.dma(job);
+  private final Arena arena = Arena.ofShared();
+  private FileDescriptor file;
+  private Mapping ram;
+
+  @BeforeEach
+  void createMemory() throws Exception {
+    file = SharedMemory.create("job-dma-test", RAM);
+    ram = SharedMemory.map(file, 0, RAM, SharedMemory.Access.READ_WRITE);
+    bus.enable(true);
+  }
+
+  @AfterEach
+  void free() throws Exception {
+    functionThread.shutdownNow();
+    assertThat(functionThread.awaitTermination(10, TimeUnit.SECONDS)).isTrue();
+    bus.table().clear();
+    ram.close();
+    file.close();
+    arena.close();
+  }
+
+  private void map(long iova, long size, long offset) throws Exception {
+    bus.table().map(iova, size, true, true, offset, Optional.of(file.duplicate()));
+  }
+
+  private MemorySegment random(long size, long seed) {
+    byte[] bytes = new byte[(int) size];
+    new Random(seed).nextBytes(bytes);
+    MemorySegment segment = arena.allocate(size);
+    segment.copyFrom(MemorySegment.ofArray(bytes));
+    return segment;
+  }
+
+  private static void faults(
+      Access access, Reason reason, long iova, long transferred, ThrowingCallable call) {
+    assertThatThrownBy(call)
+        .isInstanceOfSatisfying(
+            DmaFaultException.class,
+            fault -> {
+              assertThat(fault.access()).isEqualTo(access);
+              assertThat(fault.reason()).isEqualTo(reason);
+              assertThat(fault.iova()).isEqualTo(iova);
+              assertThat(fault.transferred()).isEqualTo(transferred);
+            });
+  }
+
+  @Test
+  void crossesMappingsThatLieApartInTheFile() throws Exception {
+    for (int i = 0; i < 256; i++) {
+      map(0x10000 + i * PAGE, PAGE, (255 - i) * PAGE);
+    }
+    MemorySegment data = random(200 * PAGE + 123, 1);
+    dma.write(0x10000 + 77, data);
+    MemorySegment back = arena.allocate(data.byteSize());
+    dma.read(0x10000 + 77, back);
+    assertThat(back.mismatch(data)).isEqualTo(-1);
+    assertThat(ram.segment().asSlice(255 * PAGE + 77, 100).mismatch(data.asSlice(0, 100)))
+        .isEqualTo(-1);
+  }
+
+  @Test
+  void faultsAtTheFirstByteThatIsNotMapped() throws Exception {
+    map(0x10000, 2 * PAGE, 0);
+    MemorySegment data = random(4 * PAGE, 2);
+    faults(Access.WRITE, Reason.UNMAPPED, 0x12000, 2 * PAGE - 8, () -> dma.write(0x10008, data));
+    assertThat(ram.segment().asSlice(8, 2 * PAGE - 8).mismatch(data.asSlice(0, 2 * PAGE - 8)))
+        .isEqualTo(-1);
+    faults(Access.READ, Reason.UNMAPPED, 0xfff0, 0, () -> dma.read(0xfff0, data));
+  }
+
+  @Test
+  void honoursThePermissionsOfAMapping() throws Exception {
+    bus.table().map(0x1000, PAGE, true, false, 0, Optional.of(file.duplicate()));
+    bus.table().map(0x2000, PAGE, false, true, 0, Optional.of(file.duplicate()));
+    MemorySegment data = random(8, 3);
+    faults(Access.WRITE, Reason.NOT_PERMITTED, 0x1000, 0, () -> dma.write(0x1000, data));
+    faults(Access.READ, Reason.NOT_PERMITTED, 0x2000, 0, () -> dma.read(0x2000, data));
+    dma.read(0x1000, data);
+    dma.write(0x2000, data);
+  }
+
+  @Test
+  void mastersTheBusOnlyWhileItMay() throws Exception {
+    map(0x1000, PAGE, 0);
+    bus.enable(false);
+    MemorySegment data = random(8, 4);
+    faults(Access.READ, Reason.BUS_MASTER_DISABLED, 0x1000, 0, () -> dma.read(0x1000, data));
+  }
+
+  @Test
+  void copiesBetweenMappings() throws Exception {
+    map(0x100000, 1 << 20, 0);
+    map(0x800000, 1 << 20, 2 << 20);
+    MemorySegment data = random(1 << 20, 5);
+    dma.write(0x100000, data);
+    dma.copy(0x100000, 0x800000, 1 << 20);
+    assertThat(ram.segment().asSlice(2 << 20, 1 << 20).mismatch(data)).isEqualTo(-1);
+    faults(
+        Access.WRITE,
+        Reason.UNMAPPED,
+        0x900000,
+        PAGE,
+        () -> dma.copy(0x100000, 0x900000 - PAGE, 2 * PAGE));
+  }
+
+  @Test
+  void aFileThatShrankIsAFault() throws Exception {
+    java.nio.file.Path path = java.nio.file.Files.createTempFile("peerbar", "ram");
+    try (var resizable = new java.io.RandomAccessFile(path.toFile(), "rw")) {
+      resizable.setLength(4 * PAGE);
+      FileDescriptor descriptor = OpenFiles.readWrite(path);
+      bus.table().map(0, 4 * PAGE, true, true, 0, Optional.of(descriptor));
+      MemorySegment data = random(4 * PAGE, 6);
+      dma.write(0, data);
+      MemorySegment back = arena.allocate(4 * PAGE);
+      dma.read(0, back);
+      assertThat(back.mismatch(data)).isEqualTo(-1);
+      resizable.setLength(PAGE);
+      faults(Access.READ, Reason.CLIENT_FAILED, 0, 0, () -> dma.read(0, back));
+      faults(Access.WRITE, Reason.CLIENT_FAILED, 0x1000, 0, () -> dma.write(0x1000, data));
+      assertThat(resizable.length()).isEqualTo(PAGE);
+    } finally {
+      java.nio.file.Files.delete(path);
+    }
+  }
+
+  @Test
+  void anEndedJobTouchesNothing() throws Exception {
+    map(0x1000, PAGE, 0);
+    job.end();
+    assertThatThrownBy(() -> dma.write(0x1000, random(8, 7))).isInstanceOf(JobEndedException.class);
+    assertThatThrownBy(() -> dma.local(arena.allocate(8), arena.allocate(8)))
+        .isInstanceOf(JobEndedException.class);
+    assertThat(ram.segment().get(ValueLayout.JAVA_LONG, 0)).isZero();
+  }
+
+  /** No byte of a range changes once its unmap has returned, however hard an engine writes. */
+  @Test
+  void unmapDrainsWhatIsInFlight() throws Exception {
+    MemorySegment ones = arena.allocate(1 << 20).fill((byte) 1);
+    for (int round = 0; round < 50; round++) {
+      map(0x100000, 1 << 20, 0);
+      Thread engine =
+          Thread.ofPlatform()
+              .start(() -> {
+                try {
+                  while (true) {
+                    dma.write(0x100000, ones);
+                  }
+                } catch (DmaFaultException | JobEndedException expected) {
+                  // The range has gone.
+                }
+              });
+      while (ram.segment().get(ValueLayout.JAVA_BYTE, 0) == 0) {
+        Thread.onSpinWait();
+      }
+      bus.table().unmap(0x100000, 1 << 20);
+      ram.segment().asSlice(0, 1 << 20).fill((byte) 0);
+      engine.join();
+      assertThat(ram.segment().asSlice(0, 1 << 20).mismatch(arena.allocate(1 << 20))).isEqualTo(-1);
+    }
+  }
+
+  /** A client that is asked by messages, and answers when the test says so. */
+  private static final class FakeClient implements MessagePath {
+    private final List<Runnable> unanswered = new ArrayList<>();
+    private final MemorySegment memory;
+    private final int maxTransfer;
+    private int abandoned;
+    private int mostInFlight;
+
+    FakeClient(MemorySegment memory, int maxTransfer) {
+      this.memory = memory;
+      this.maxTransfer = maxTransfer;
+    }
+
+    @Override
+    public int maxTransfer() {
+      return maxTransfer;
+    }
+
+    @Override
+    public Exchange read(long address, MemorySegment into, Completion completion) {
+      return exchange(
+          into.byteSize(),
+          completion,
+          () -> into.copyFrom(memory.asSlice(address, into.byteSize())));
+    }
+
+    @Override
+    public Exchange write(long address, MemorySegment from, Completion completion) {
+      return exchange(
+          from.byteSize(),
+          completion,
+          () -> memory.asSlice(address, from.byteSize()).copyFrom(from));
+    }
+
+    private synchronized Exchange exchange(long size, Completion completion, Runnable effect) {
+      assertThat(size).isLessThanOrEqualTo(maxTransfer);
+      boolean[] dropped = new boolean[1];
+      unanswered.add(() -> {
+        if (!dropped[0]) {
+          effect.run();
+          completion.done();
+        }
+      });
+      mostInFlight = Math.max(mostInFlight, unanswered.size());
+      return () -> {
+        dropped[0] = true;
+        abandoned++;
+      };
+    }
+
+    synchronized boolean answerOne() {
+      if (unanswered.isEmpty()) {
+        return false;
+      }
+      unanswered.removeFirst().run();
+      return true;
+    }
+  }
+
+  private FakeClient answering(MemorySegment memory, int maxTransfer) {
+    FakeClient client = new FakeClient(memory, maxTransfer);
+    bus.messages(Optional.of(client));
+    functionThread.execute(
+        new Runnable() {
+          @Override
+          public void run() {
+            client.answerOne();
+            if (!functionThread.isShutdown()) {
+              functionThread.execute(this);
+            }
+          }
+        });
+    return client;
+  }
+
+  @Test
+  void goesByMessagesWhereNoFileCame() throws Exception {
+    MemorySegment peer = arena.allocate(4 << 20);
+    FakeClient client = answering(peer, 64 << 10);
+    bus.table().map(0, 4 << 20, true, true, 0, Optional.empty());
+    MemorySegment data = random(3_000_001, 8);
+    dma.write(5, data);
+    assertThat(peer.asSlice(5, data.byteSize()).mismatch(data)).isEqualTo(-1);
+    MemorySegment back = arena.allocate(data.byteSize());
+    dma.read(5, back);
+    assertThat(back.mismatch(data)).isEqualTo(-1);
+    assertThat(client.mostInFlight).isBetween(2, MessageTransfer.MOST_IN_FLIGHT);
+  }
+
+  @Test
+  void copiesBetweenFileAndMessages() throws Exception {
+    MemorySegment peer = arena.allocate(4 << 20);
+    answering(peer, 1 << 20);
+    bus.table().map(0, 4 << 20, true, true, 0, Optional.empty());
+    map(0x1000_0000, RAM, 0);
+    MemorySegment data = random(RAM - 3, 9);
+    ram.segment().asSlice(0, RAM - 3).copyFrom(data);
+    dma.copy(0x1000_0000, 1, RAM - 3);
+    assertThat(peer.asSlice(1, RAM - 3).mismatch(data)).isEqualTo(-1);
+    ram.segment().fill((byte) 0);
+    dma.copy(1, 0x1000_0000, RAM - 3);
+    assertThat(ram.segment().asSlice(0, RAM - 3).mismatch(data)).isEqualTo(-1);
+  }
+
+  @Test
+  void endingAJobFreesItFromAClientThatNeverAnswers() throws Exception {
+    FakeClient silent = new FakeClient(arena.allocate(1 << 20), 64 << 10);
+    bus.messages(Optional.of(silent));
+    bus.table().map(0, 1 << 20, true, true, 0, Optional.empty());
+    Thread engine =
+        Thread.ofPlatform()
+            .start(() ->
+                assertThatThrownBy(() -> dma.write(0, random(1 << 20, 10)))
+                    .isInstanceOf(JobEndedException.class));
+    while (functionThread.submit(() -> silent.unanswered.isEmpty()).get()) {
+      Thread.onSpinWait();
+    }
+    functionThread.submit(job::end).get();
+    engine.join();
+    functionThread.submit(() -> assertThat(silent.abandoned).isPositive()).get();
+    functionThread
+        .submit(() -> {
+          while (silent.answerOne()) {}
+        })
+        .get();
+    assertThat(silent.memory.mismatch(arena.allocate(1 << 20))).isEqualTo(-1);
+  }
+
+  @Test
+  void aRefusedMessageIsAFault() throws Exception {
+    bus.table().map(0, 1 << 20, true, true, 0, Optional.empty());
+    faults(Access.WRITE, Reason.CLIENT_FAILED, 0x1000, 0, () -> dma.write(0x1000, random(64, 11)));
+    bus.messages(
+        Optional.of(
+            new MessagePath() {
+              @Override
+              public int maxTransfer() {
+                return 4096;
+              }
+
+              @Override
+              public Exchange read(long address, MemorySegment into, Completion completion) {
+                functionThread.execute(address == 0x3000 ? completion::failed : completion::done);
+                return () -> {};
+              }
+
+              @Override
+              public Exchange write(long address, MemorySegment from, Completion completion) {
+                return read(address, from, completion);
+              }
+            }));
+    faults(
+        Access.READ,
+        Reason.CLIENT_FAILED,
+        0x3000,
+        0x2000,
+        () -> dma.read(0x1000, arena.allocate(0x8000)));
+  }
+}
