@@ -1,0 +1,141 @@
+package dev.peerbar.server;
+
+import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.protocol.socket.DescriptorServerSocketChannel;
+import dev.peerbar.protocol.socket.DescriptorSocketChannel;
+import dev.peerbar.server.function.ServedFunction;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves one endpoint. Its event loop is the function's thread: sockets, registers, the DMA table
+ * and interrupts are handled there, one thing at a time. For any thread.
+ */
+public final class EndpointServer implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(EndpointServer.class);
+  private static final long CLOSE_TIMEOUT_SECONDS = 10;
+
+  private final EventLoopGroup functionThread;
+  private final ServedFunction function;
+  private final Connections connections;
+  private final Optional<SocketFile> socketFile;
+
+  private EndpointServer(
+      EventLoopGroup functionThread,
+      ServedFunction function,
+      Connections connections,
+      Optional<SocketFile> socketFile) {
+    this.functionThread = functionThread;
+    this.function = function;
+    this.connections = connections;
+    this.socketFile = socketFile;
+  }
+
+  /**
+   * Begins to serve. When it returns clients can connect.
+   *
+   * @param name of the endpoint in logs and threads
+   * @throws IOException with a sentence if the place cannot be served at, or memory cannot be had
+   */
+  public static EndpointServer start(String name, Endpoint endpoint, ListeningPlace place)
+      throws IOException {
+    EventLoopGroup loop =
+        new MultiThreadIoEventLoopGroup(
+            1, new DefaultThreadFactory(name), EpollIoHandler.newFactory());
+    ServedFunction function = null;
+    try {
+      function = new ServedFunction(name, endpoint, loop.next());
+      Connections connections = new Connections(function);
+      return switch (place) {
+        case ListeningPlace.AtPath atPath -> {
+          SocketFile file = SocketFile.listen(atPath.path());
+          listen(loop, file.descriptor(), connections);
+          yield new EndpointServer(loop, function, connections, Optional.of(file));
+        }
+        case ListeningPlace.Inherited inherited -> {
+          serveInherited(loop, inherited.descriptor(), connections);
+          yield new EndpointServer(loop, function, connections, Optional.empty());
+        }
+      };
+    } catch (IOException e) {
+      if (function != null) {
+        function.close();
+      }
+      loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+      throw e;
+    }
+  }
+
+  private static void serveInherited(EventLoopGroup loop, int number, Connections connections)
+      throws IOException {
+    FileDescriptor socket = FileDescriptor.adopt(number);
+    try {
+      if (!UnixSocket.isUnixStream(socket)) {
+        throw new IOException("descriptor %d is no UNIX stream socket".formatted(number));
+      }
+      if (UnixSocket.isListening(socket)) {
+        listen(loop, socket, connections);
+      } else {
+        connections.accept(DescriptorSocketChannel.adopt(socket), loop);
+      }
+    } catch (LinuxException e) {
+      throw new IOException(
+          "descriptor %d cannot be served: %s".formatted(number, e.getMessage()), e);
+    }
+  }
+
+  private static void listen(EventLoopGroup loop, FileDescriptor socket, Connections connections) {
+    Channel server = new DescriptorServerSocketChannel(socket);
+    server
+        .pipeline()
+        .addLast(
+            new ChannelInboundHandlerAdapter() {
+              @Override
+              public void channelRead(ChannelHandlerContext context, Object accepted) {
+                connections.accept((DescriptorSocketChannel) accepted, loop);
+              }
+            });
+    loop.register(server).syncUninterruptibly();
+  }
+
+  /** The function that is served. */
+  public ServedFunction function() {
+    return function;
+  }
+
+  /**
+   * Stops: the socket goes, the connection is closed, all work ends and everything is freed.
+   * Bounded in time.
+   */
+  @Override
+  public void close() {
+    socketFile.ifPresent(SocketFile::close);
+    try {
+      functionThread.next().submit(this::stop).await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
+      functionThread
+          .shutdownGracefully(0, CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+          .await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    log.info("{}: stopped", function.name());
+  }
+
+  private void stop() {
+    connections.close();
+    function.close();
+  }
+}

@@ -1,0 +1,23 @@
+package dev.peerbar.server;
+
+import java.nio.file.Path;
+
+/** Where an endpoint's clients come in. Printed as people and scripts see it. */
+public sealed interface ListeningPlace {
+
+  /** A socket made at a path, and removed at the end. */
+  record AtPath(Path path) implements ListeningPlace {
+    @Override
+    public String toString() {
+      return path.toString();
+    }
+  }
+
+  /** A UNIX stream socket that was open when the process began: listening, or connected already. */
+  record Inherited(int descriptor) implements ListeningPlace {
+    @Override
+    public String toString() {
+      return "fd:" + descriptor;
+    }
+  }
+}

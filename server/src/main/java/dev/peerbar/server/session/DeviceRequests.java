@@ -1,0 +1,170 @@
+package dev.peerbar.server.session;
+
+import dev.peerbar.linux.Errno;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.LinuxException;
+import dev.peerbar.pci.ResetKind;
+import dev.peerbar.protocol.Command;
+import dev.peerbar.protocol.Descriptors;
+import dev.peerbar.protocol.DeviceFeature;
+import dev.peerbar.protocol.DeviceGetInfo;
+import dev.peerbar.protocol.DeviceGetIrqInfo;
+import dev.peerbar.protocol.DeviceGetRegionInfo;
+import dev.peerbar.protocol.DeviceGetRegionIoFds;
+import dev.peerbar.protocol.DeviceReset;
+import dev.peerbar.protocol.Frame;
+import dev.peerbar.protocol.InvalidMessageException;
+import dev.peerbar.protocol.PciIrq;
+import dev.peerbar.protocol.PciRegion;
+import dev.peerbar.protocol.RegionCapability;
+import dev.peerbar.server.function.IrqIndex;
+import dev.peerbar.server.function.Region;
+import dev.peerbar.server.function.ServedFunction;
+import io.netty.buffer.ByteBufAllocator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** What the device is, and its reset. */
+record DeviceRequests(ServedFunction function) {
+
+  void register(Map<Command, RequestHandler> handlers) {
+    handlers.put(Command.DEVICE_GET_INFO, this::info);
+    handlers.put(Command.DEVICE_GET_REGION_INFO, this::regionInfo);
+    handlers.put(Command.DEVICE_GET_REGION_IO_FDS, this::regionIoFds);
+    handlers.put(Command.DEVICE_GET_IRQ_INFO, this::irqInfo);
+    handlers.put(Command.DEVICE_FEATURE, this::feature);
+    handlers.put(Command.DEVICE_RESET, this::reset);
+  }
+
+  private Frame info(Frame request) throws InvalidMessageException {
+    DeviceGetInfo.Request info = DeviceGetInfo.Request.decode(request.payload());
+    checkArgsz(info.argsz(), info.encodedSize());
+    if (info.flags() != 0) {
+      throw new InvalidMessageException("flags 0x%x".formatted(info.flags()));
+    }
+    return Frame.reply(
+        request.header(),
+        new DeviceGetInfo.Reply(
+            DeviceGetInfo.RESET | DeviceGetInfo.PCI, PciRegion.COUNT, PciIrq.COUNT),
+        ByteBufAllocator.DEFAULT);
+  }
+
+  private Frame regionInfo(Frame request) throws InvalidMessageException {
+    DeviceGetRegionInfo.Request info = DeviceGetRegionInfo.Request.decode(request.payload());
+    checkArgsz(info.argsz(), info.encodedSize());
+    if (info.flags() != 0) {
+      throw new InvalidMessageException("flags 0x%x".formatted(info.flags()));
+    }
+    Region region = region(info.index());
+    int access = DeviceGetRegionInfo.READ | DeviceGetRegionInfo.WRITE;
+    if (region.sharing().isEmpty()) {
+      int flags = region.size() == 0 ? 0 : access;
+      return Frame.reply(
+          request.header(),
+          DeviceGetRegionInfo.Reply.full(flags, info.index(), region.size(), 0, List.of()),
+          ByteBufAllocator.DEFAULT);
+    }
+    Region.Sharing sharing = region.sharing().get();
+    DeviceGetRegionInfo.Reply full =
+        DeviceGetRegionInfo.Reply.full(
+            access | DeviceGetRegionInfo.MMAP,
+            info.index(),
+            region.size(),
+            0,
+            sparseAreas(sharing).map(List::of).orElse(List.of()));
+    if (Integer.compareUnsigned(info.argsz(), full.argsz()) < 0) {
+      // The client asks again with more room; a descriptor with this reply would be for nothing.
+      return Frame.reply(request.header(), full.cutShort(), ByteBufAllocator.DEFAULT);
+    }
+    return Frame.reply(
+        request.header(),
+        Frame.encode(full, ByteBufAllocator.DEFAULT),
+        Descriptors.of(duplicate(sharing.descriptor())));
+  }
+
+  private static Optional<RegionCapability> sparseAreas(Region.Sharing sharing) {
+    if (sharing.areas().isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new RegionCapability.SparseMmap(
+            sharing.areas().stream()
+                .map(area -> new RegionCapability.SparseMmap.Area(area.offset(), area.length()))
+                .toList()));
+  }
+
+  private static FileDescriptor duplicate(FileDescriptor descriptor)
+      throws InvalidMessageException {
+    try {
+      return descriptor.duplicate();
+    } catch (LinuxException e) {
+      throw new InvalidMessageException(e.errno(), e.getMessage());
+    }
+  }
+
+  private Frame regionIoFds(Frame request) throws InvalidMessageException {
+    DeviceGetRegionIoFds.Request wanted = DeviceGetRegionIoFds.Request.decode(request.payload());
+    checkArgsz(wanted.argsz(), DeviceGetRegionIoFds.FIXED_LENGTH);
+    if (wanted.flags() != 0 || wanted.count() != 0) {
+      throw new InvalidMessageException("flags or count set");
+    }
+    return Frame.reply(
+        request.header(),
+        DeviceGetRegionIoFds.Reply.full(regionIndex(wanted.index()), List.of()),
+        ByteBufAllocator.DEFAULT);
+  }
+
+  private Frame irqInfo(Frame request) throws InvalidMessageException {
+    DeviceGetIrqInfo.Request info = DeviceGetIrqInfo.Request.decode(request.payload());
+    checkArgsz(info.argsz(), info.encodedSize());
+    if (info.flags() != 0 || info.count() != 0) {
+      throw new InvalidMessageException("flags or count set");
+    }
+    if (info.index() < 0 || info.index() >= PciIrq.COUNT) {
+      throw new InvalidMessageException("interrupt index " + info.index());
+    }
+    IrqIndex index = IrqIndex.values()[info.index()];
+    int flags = DeviceGetIrqInfo.EVENTFD;
+    if (index == IrqIndex.INTX) {
+      flags |= DeviceGetIrqInfo.MASKABLE | DeviceGetIrqInfo.AUTOMASKED;
+    } else if (index == IrqIndex.MSI) {
+      flags |= DeviceGetIrqInfo.NORESIZE;
+    }
+    return Frame.reply(
+        request.header(),
+        new DeviceGetIrqInfo.Reply(flags, info.index(), function.interrupts().count(index)),
+        ByteBufAllocator.DEFAULT);
+  }
+
+  private Frame feature(Frame request) throws InvalidMessageException {
+    DeviceFeature.Request feature = DeviceFeature.Request.decode(request.payload());
+    checkArgsz(feature.argsz(), DeviceFeature.DATA);
+    // As Linux answers for a feature that a device does not have.
+    throw new InvalidMessageException(
+        Errno.ENOTTY, "feature " + (feature.flags() & DeviceFeature.INDEX_MASK));
+  }
+
+  private Frame reset(Frame request) throws InvalidMessageException {
+    DeviceReset.Request.decode(request.payload());
+    function.reset(ResetKind.BUS_OR_DEVICE);
+    return Frame.reply(request.header());
+  }
+
+  private Region region(int index) throws InvalidMessageException {
+    return function.regions().get(regionIndex(index));
+  }
+
+  private static int regionIndex(int index) throws InvalidMessageException {
+    if (index < 0 || index >= PciRegion.COUNT) {
+      throw new InvalidMessageException("region " + Integer.toUnsignedString(index));
+    }
+    return index;
+  }
+
+  private static void checkArgsz(int argsz, int least) throws InvalidMessageException {
+    if (Integer.compareUnsigned(argsz, least) < 0) {
+      throw new InvalidMessageException("argsz %d, at least %d".formatted(argsz, least));
+    }
+  }
+}
