@@ -1,0 +1,63 @@
+package dev.peerbar.cli;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.MapperFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/**
+ * The YAML file of {@code serve --config}.
+ *
+ * @param endpoints to serve from one process, at least one
+ */
+record EndpointFile(
+    @JsonProperty(value = "endpoints", required = true) List<EndpointSpec> endpoints) {
+  private static final ObjectMapper YAML =
+      YAMLMapper.builder().enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS).build();
+
+  /**
+   * Reads a file.
+   *
+   * @throws CommandFailedException with a sentence that says where it is wrong
+   */
+  static EndpointFile read(Path path) {
+    EndpointFile file;
+    try {
+      file = YAML.readValue(path.toFile(), EndpointFile.class);
+    } catch (JsonProcessingException e) {
+      String where =
+          e.getLocation() == null ? "" : " (line %d)".formatted(e.getLocation().getLineNr());
+      throw new CommandFailedException(
+          "%s%s: %s".formatted(path, where, oneLine(e.getOriginalMessage())), e);
+    } catch (NoSuchFileException | FileNotFoundException e) {
+      throw new CommandFailedException("there is no file " + path, e);
+    } catch (IOException e) {
+      throw new CommandFailedException("%s cannot be read: %s".formatted(path, e.getMessage()), e);
+    }
+    if (file == null || file.endpoints() == null || file.endpoints().isEmpty()) {
+      throw new CommandFailedException(path + " lists no endpoints");
+    }
+    for (EndpointSpec endpoint : file.endpoints()) {
+      // Jackson asks neither for list elements nor for fields.
+      if (endpoint == null || endpoint.socketPath() == null) {
+        throw new CommandFailedException(path + ": an endpoint has no socket-path");
+      }
+    }
+    return file;
+  }
+
+  /** Without the excerpts of the file that a YAML error shows, indented, between its sentences. */
+  private static String oneLine(String message) {
+    return message
+        .lines()
+        .filter(line -> !line.isBlank() && !line.startsWith(" "))
+        .collect(Collectors.joining(", "));
+  }
+}

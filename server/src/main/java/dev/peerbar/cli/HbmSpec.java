@@ -1,0 +1,71 @@
+package dev.peerbar.cli;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
+import com.fasterxml.jackson.databind.util.StdConverter;
+import dev.peerbar.devices.hbm.HbmConfig;
+import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.endpoint.Endpoint;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** An HBM accelerator: the same options on the command line and in a file. */
+final class HbmSpec implements EndpointSpec {
+  @JsonProperty(value = "socket-path", required = true)
+  private Path socketPath;
+
+  @Option(
+      names = "--bar-size",
+      paramLabel = "SIZE",
+      defaultValue = "256M",
+      converter = ByteSize.class,
+      description = "The memory behind BAR 2: a power of two, 1M to 64G (default: 256M).")
+  @JsonProperty("bar-size")
+  @JsonDeserialize(converter = SizeFromText.class)
+  private long barSize = 256L << 20;
+
+  @Option(
+      names = "--channels",
+      paramLabel = "N",
+      defaultValue = "4",
+      description = "DMA channels, 1 to 16 (default: 4).")
+  @JsonProperty("channels")
+  private int channels = 4;
+
+  @Option(
+      names = "--doorbells",
+      paramLabel = "trap|map",
+      defaultValue = "trap",
+      description =
+          "trap: every doorbell write is a message; map: the doorbell page is shared memory,"
+              + " which the endpoint watches (default: trap).")
+  @JsonProperty("doorbells")
+  private HbmConfig.DoorbellMode doorbells = HbmConfig.DoorbellMode.TRAP;
+
+  @Option(names = "--scrub-on-reset", description = "Zero the memory at every reset.")
+  @JsonProperty("scrub-on-reset")
+  private boolean scrubOnReset;
+
+  /** Sizes in a file are written as on the command line. */
+  static final class SizeFromText extends StdConverter<String, Long> {
+    @Override
+    public Long convert(String text) {
+      return ByteSize.parse(text);
+    }
+  }
+
+  @Override
+  public Path socketPath() {
+    return socketPath;
+  }
+
+  @Override
+  public String name() {
+    return "hbm";
+  }
+
+  @Override
+  public Endpoint endpoint() {
+    return new HbmEndpoint(new HbmConfig(barSize, channels, doorbells, scrubOnReset));
+  }
+}

@@ -1,0 +1,63 @@
+package dev.peerbar.cli;
+
+import java.util.Comparator;
+import java.util.ServiceLoader;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The program. Exit status 0: done; 1: it could not be done; 2: it was asked wrongly. */
+@Command(
+    name = "peerbar",
+    description = "Virtual PCIe endpoints for QEMU guests, over vfio-user.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    synopsisSubcommandLabel = "COMMAND")
+public final class Main implements Runnable {
+  static final String SERVE = "serve";
+
+  @Spec private CommandSpec spec;
+
+  private Main() {}
+
+  public static void main(String[] arguments) {
+    if (arguments.length == 0 || !arguments[0].equals(SERVE)) {
+      // Only a server's comings and goings are news.
+      System.setProperty("peerbar.log", System.getProperty("peerbar.log", "WARN"));
+    }
+    System.exit(commandLine().execute(arguments));
+  }
+
+  /** The whole command line, with the subcommands of every module on the class path. */
+  public static CommandLine commandLine() {
+    CommandLine commandLine = new CommandLine(new Main());
+    ServiceLoader.load(Subcommand.class).stream()
+        .map(ServiceLoader.Provider::get)
+        .sorted(Comparator.comparing(Main::name))
+        .forEach(commandLine::addSubcommand);
+    commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+    commandLine.setExecutionExceptionHandler(Main::explain);
+    return commandLine;
+  }
+
+  private static String name(Subcommand command) {
+    return command.getClass().getAnnotation(Command.class).name();
+  }
+
+  private static int explain(
+      Exception exception, CommandLine commandLine, CommandLine.ParseResult parsed)
+      throws Exception {
+    if (exception instanceof CommandFailedException) {
+      commandLine.getErr().println("peerbar: " + exception.getMessage());
+      return CommandLine.ExitCode.SOFTWARE;
+    }
+    throw exception;
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "Missing required subcommand");
+  }
+}

@@ -1,0 +1,139 @@
+package dev.peerbar.cli;
+
+import dev.peerbar.server.EndpointServer;
+import dev.peerbar.server.ListeningPlace;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/**
+ * {@code peerbar serve}: endpoints in the foreground until SIGTERM (vfio-user specification,
+ * backend program conventions).
+ */
+@Command(
+    name = Main.SERVE,
+    mixinStandardHelpOptions = true,
+    description = "Serve virtual PCIe endpoints until SIGTERM.",
+    subcommands = ServeCommand.Hbm.class)
+public final class ServeCommand implements Subcommand {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "A YAML file that lists the endpoints to serve from this one process.")
+  private Path config;
+
+  @Override
+  public Integer call() {
+    if (config == null) {
+      throw new ParameterException(
+          spec.commandLine(), "Name an endpoint (such as 'serve hbm') or give --config=FILE");
+    }
+    return serve(
+        EndpointFile.read(config).endpoints().stream()
+            .map(endpoint -> new Placed(endpoint, new ListeningPlace.AtPath(endpoint.socketPath())))
+            .toList());
+  }
+
+  private record Placed(EndpointSpec spec, ListeningPlace place) {}
+
+  private static int serve(List<Placed> endpoints) {
+    List<EndpointServer> servers = new ArrayList<>();
+    Thread shutdown =
+        new Thread(
+            () -> {
+              synchronized (servers) {
+                servers.forEach(EndpointServer::close);
+              }
+              // A hook's end would let the JVM report the signal; a server that was told to stop
+              // has done its job.
+              Runtime.getRuntime().halt(0);
+            },
+            "shutdown");
+    Runtime.getRuntime().addShutdownHook(shutdown);
+    for (Placed placed : endpoints) {
+      try {
+        EndpointServer server;
+        synchronized (servers) {
+          server =
+              EndpointServer.start(
+                  placed.spec.name() + servers.size(), placed.spec.endpoint(), placed.place);
+          servers.add(server);
+        }
+        System.out.println("ready " + placed.place);
+      } catch (IllegalArgumentException | IOException e) {
+        stop(servers);
+        // It would turn the status of this failure into 0.
+        Runtime.getRuntime().removeShutdownHook(shutdown);
+        throw new CommandFailedException(e.getMessage(), e);
+      }
+    }
+    try {
+      new CountDownLatch(1).await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return 0;
+  }
+
+  private static void stop(List<EndpointServer> servers) {
+    synchronized (servers) {
+      servers.forEach(EndpointServer::close);
+      servers.clear();
+    }
+  }
+
+  /** {@code peerbar serve hbm}. */
+  @Command(
+      name = "hbm",
+      mixinStandardHelpOptions = true,
+      description = "Serve an accelerator with memory behind a BAR and DMA channels.")
+  static final class Hbm implements Subcommand {
+    @Spec private CommandSpec spec;
+
+    @ArgGroup(multiplicity = "1")
+    private Place place;
+
+    @Mixin private HbmSpec hbm;
+
+    private static final class Place {
+      @Option(
+          names = "--socket-path",
+          paramLabel = "PATH",
+          description = "The UNIX socket to listen on; a stale one is replaced.")
+      private Path socketPath;
+
+      @Option(
+          names = "--fd",
+          paramLabel = "N",
+          description = "An open UNIX socket instead, listening or connected.")
+      private Integer descriptor;
+    }
+
+    @Override
+    public Integer call() {
+      try {
+        hbm.endpoint();
+      } catch (IllegalArgumentException e) {
+        throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+      }
+      return serve(
+          List.of(
+              new Placed(
+                  hbm,
+                  place.socketPath != null
+                      ? new ListeningPlace.AtPath(place.socketPath)
+                      : new ListeningPlace.Inherited(place.descriptor))));
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** The commands: argument parsing, messages for people, exit codes. */
+package dev.peerbar.cli;

@@ -1,0 +1,78 @@
+package dev.peerbar;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+
+/** Imports go one way: protocol and devices know nothing of each other, server joins them. */
+@AnalyzeClasses(packages = "dev.peerbar", importOptions = ImportOption.DoNotIncludeTests.class)
+final class ModuleBoundariesTest {
+  private static final String[] DEVICES = {
+    "dev.peerbar.pci..", "dev.peerbar.endpoint..", "dev.peerbar.devices.."
+  };
+
+  @ArchTest
+  static final ArchRule devicesKnowNoWire =
+      noClasses()
+          .that()
+          .resideInAnyPackage(DEVICES)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "dev.peerbar.protocol..",
+              "dev.peerbar.linux..",
+              "dev.peerbar.server..",
+              "dev.peerbar.cli..",
+              "io.netty..",
+              "java.net..",
+              "java.nio.channels..");
+
+  @ArchTest
+  static final ArchRule protocolKnowsNoDevice =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.peerbar.protocol..", "dev.peerbar.linux..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "dev.peerbar.pci..",
+              "dev.peerbar.endpoint..",
+              "dev.peerbar.devices..",
+              "dev.peerbar.server..",
+              "dev.peerbar.cli..");
+
+  @ArchTest
+  static final ArchRule linuxKnowsNobody =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.linux..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.protocol..", "io.netty..");
+
+  @ArchTest
+  static final ArchRule serverKnowsNoDeviceByName =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.server..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.cli..");
+
+  @ArchTest
+  static final ArchRule functionsKnowNoSocket =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.peerbar.server.function..", "dev.peerbar.server.dma..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.protocol..", "io.netty..");
+
+  @ArchTest
+  static final ArchRule noCyclesWithinTheServer =
+      slices().matching("dev.peerbar.server.(*)..").should().beFreeOfCycles();
+}

@@ -1,0 +1,154 @@
+package dev.peerbar.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+
+/** What people are told who ask {@code peerbar serve} wrongly, and the exit status. */
+@Timeout(60)
+final class ServeCommandTest {
+  private static final int FAILED = 1;
+  private static final int WRONG_USAGE = 2;
+
+  @TempDir private Path directory;
+
+  private record Outcome(int status, String errors) {}
+
+  private static Outcome run(String... arguments) {
+    StringWriter errors = new StringWriter();
+    CommandLine commandLine = Main.commandLine();
+    commandLine.setErr(new PrintWriter(errors, true));
+    return new Outcome(commandLine.execute(arguments), errors.toString());
+  }
+
+  private static void wrongUsage(String... arguments) {
+    Outcome outcome = run(arguments);
+    assertThat(outcome.status()).isEqualTo(WRONG_USAGE);
+    assertThat(outcome.errors()).contains("Usage: peerbar");
+  }
+
+  /** One line that names what is wrong. */
+  private static void fails(String what, String... arguments) {
+    Outcome outcome = run(arguments);
+    assertThat(outcome.errors()).startsWith("peerbar: ").contains(what).hasLineCount(1);
+    assertThat(outcome.status()).isEqualTo(FAILED);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "serve",
+        "serve nonsense",
+        "serve hbm",
+        "serve hbm --fd",
+        "serve hbm --fd=x",
+        "serve hbm --socket-path=a --fd=3",
+        "serve hbm --socket-path=a --what",
+        "serve hbm --socket-path=a extra",
+        "serve --config"
+      })
+  void wrongOptionsGetTheUsage(String line) {
+    wrongUsage(line.isEmpty() ? new String[0] : line.split(" "));
+  }
+
+  @Test
+  void aMisspeltCommandIsGuessed() {
+    Outcome outcome = run("sreve");
+    assertThat(outcome.status()).isEqualTo(WRONG_USAGE);
+    assertThat(outcome.errors()).contains("peerbar serve?");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--bar-size=3M",
+        "--bar-size=512K",
+        "--bar-size=128G",
+        "--bar-size=x",
+        "--bar-size=-1",
+        "--bar-size=1.5G",
+        "--bar-size=99999999999T",
+        "--bar-size=",
+        "--channels=0",
+        "--channels=17",
+        "--channels=x",
+        "--doorbells=maybe",
+        "--scrub-on-reset=2"
+      })
+  void wrongValuesGetTheUsage(String option) {
+    wrongUsage("serve", "hbm", "--socket-path=" + directory.resolve("s"), option);
+    assertThat(directory.resolve("s")).doesNotExist();
+  }
+
+  @Test
+  void aPathThatCannotBeServedIsNamed() throws Exception {
+    Path file = Files.writeString(directory.resolve("file"), "data");
+    fails(file.toString(), "serve", "hbm", "--socket-path=" + file);
+    Path missing = directory.resolve("missing/s");
+    fails(missing.toString(), "serve", "hbm", "--socket-path=" + missing);
+    Path tooLong = directory.resolve("x".repeat(120));
+    fails("ENAMETOOLONG", "serve", "hbm", "--socket-path=" + tooLong);
+    assertThat(file).hasContent("data");
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 987654})
+  void aDescriptorThatIsNotOpenIsNamed(int number) {
+    fails(String.valueOf(number), "serve", "hbm", "--fd=" + number);
+  }
+
+  private Path config(String text) throws IOException {
+    return Files.writeString(directory.resolve("config.yaml"), text);
+  }
+
+  @Test
+  void aMissingConfigIsNamed() {
+    Path missing = directory.resolve("none.yaml");
+    fails(missing.toString(), "serve", "--config=" + missing);
+  }
+
+  @Test
+  void aConfigThatIsADirectoryIsNamed() {
+    fails(directory.toString(), "serve", "--config=" + directory);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "`endpoints: [` | line",
+        "`` | No content",
+        "`endpoints: []` | lists no endpoints",
+        "`endpoints:` | lists no endpoints",
+        "`{}` | endpoints",
+        "`endpoints: 7` | line 1",
+        "`other: 1` | endpoints",
+        "`endpoints: [{type: warp, socket-path: s}]` | warp",
+        "`endpoints: [{socket-path: s}]` | type",
+        "`endpoints: [{type: hbm}]` | socket-path",
+        "`endpoints: [{type: hbm, socket-path: s, colour: red}]` | colour",
+        "`endpoints: [{type: hbm, socket-path: s, bar-size: 3X}]` | 3X",
+        "`endpoints: [{type: hbm, socket-path: s, bar-size: 3M}]` | power of two",
+        "`endpoints: [{type: hbm, socket-path: s, channels: many}]` | many",
+        "`endpoints: [{type: hbm, socket-path: s, channels: 99}]` | 1 to 16",
+        "`endpoints: [{type: hbm, socket-path: s, doorbells: maybe}]` | maybe",
+        "`endpoints: [null]` | socket-path",
+        "`endpoints: [{type: hbm, socket-path: null}]` | socket-path",
+      })
+  void whatIsWrongInAConfigIsNamed(String text, String what) throws Exception {
+    fails(what, "serve", "--config=" + config(text));
+  }
+}
