@@ -1,0 +1,790 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The guest's only program: /init of the initramfs, and hands and eyes for the host. Process 1 mounts the usual file
+// systems and buries the dead; its child is the agent. With "peerbar.shell" on the kernel's command line there is also a
+// shell on the serial console, and the guest turns itself off when that ends.
+//
+// It serves requests that arrive over the virtio-serial port named "dev.peerbar.agent". All the knowledge of what to
+// do is in Java on the host; this program makes the raw system calls that it is told to make, reads and writes its
+// own memory, and does loads and stores whose SIGBUS or SIGSEGV is reported instead of fatal.
+//
+// Framing, little-endian both ways:
+//   request   u32 length of what follows, u32 id, u32 operation, payload
+//   response  u32 length of what follows, u32 id, u32 status, payload
+// Requests are served one at a time, in order. Operations and payloads: see the table of handlers at the end.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PORT_NAME "dev.peerbar.agent"
+#define SHELL_TERMINAL "/dev/ttyS0" // not /dev/console, which cannot be a controlling terminal
+#define PROTOCOL_VERSION 1u
+#define FRAME_MAX (4u << 20) // longest request or response
+#define ARENA_SIZE (4u << 20) // scratch memory for system call arguments, the host's to lay out
+#define POLLERS 8
+#define SPAWN_ARGUMENTS 64
+
+enum status {
+	STATUS_OK = 0,
+	STATUS_BAD_REQUEST = 1, // payload too short or a value out of range; nothing was done
+	STATUS_FAULT = 2, // SIGSEGV or SIGBUS; payload u32 signal, u32 si_code, u64 address
+	STATUS_TIMEOUT = 3,
+};
+
+// ---- faults: every access to an address that the host chose runs between guarded() and unguard() -------------------
+
+static __thread sigjmp_buf fault_return;
+static __thread volatile sig_atomic_t fault_armed;
+static __thread struct {
+	uint32_t signal;
+	uint32_t code;
+	uint64_t address;
+} fault;
+
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (!fault_armed) {
+		// A fault of the agent's own: nothing to return to.
+		static const char text[] = "peerbar agent: BUG: fault outside of a guarded access\n";
+		write(2, text, sizeof text - 1);
+		_exit(111);
+	}
+	fault_armed = 0;
+	fault.signal = (uint32_t)signal;
+	fault.code = (uint32_t)info->si_code;
+	fault.address = (uint64_t)(uintptr_t)info->si_addr;
+	siglongjmp(fault_return, 1);
+}
+
+#define guarded() (fault_armed = 1, sigsetjmp(fault_return, 1) == 0)
+#define unguard() (fault_armed = 0)
+
+// ---- the request being read and the response being written -----------------------------------------------------------
+
+struct reader {
+	const uint8_t *at;
+	size_t left;
+	bool bad;
+};
+
+struct writer {
+	uint8_t *start;
+	size_t length;
+};
+
+static uint8_t *request_buffer;
+static uint8_t *response_buffer;
+static uint8_t *arena;
+
+static const uint8_t *take(struct reader *r, size_t length)
+{
+	if (r->bad || r->left < length) {
+		r->bad = true;
+		return NULL;
+	}
+	const uint8_t *p = r->at;
+	r->at += length;
+	r->left -= length;
+	return p;
+}
+
+static uint32_t take32(struct reader *r)
+{
+	uint32_t v = 0;
+	const uint8_t *p = take(r, sizeof v);
+	if (p)
+		memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static uint64_t take64(struct reader *r)
+{
+	uint64_t v = 0;
+	const uint8_t *p = take(r, sizeof v);
+	if (p)
+		memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static bool room(const struct writer *w, size_t length)
+{
+	return length <= FRAME_MAX - 64 - w->length;
+}
+
+static void put(struct writer *w, const void *from, size_t length)
+{
+	memcpy(w->start + w->length, from, length);
+	w->length += length;
+}
+
+static void put32(struct writer *w, uint32_t v)
+{
+	put(w, &v, sizeof v);
+}
+
+static void put64(struct writer *w, uint64_t v)
+{
+	put(w, &v, sizeof v);
+}
+
+static enum status put_fault(struct writer *w)
+{
+	w->length = 0;
+	put32(w, fault.signal);
+	put32(w, fault.code);
+	put64(w, fault.address);
+	return STATUS_FAULT;
+}
+
+static uint64_t nanoseconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+// ---- single accesses: exactly one load or store instruction of the width ---------------------------------------------
+
+static bool width_ok(uint32_t width)
+{
+	return width == 1 || width == 2 || width == 4 || width == 8;
+}
+
+static inline uint64_t load(uint64_t address, uint32_t width)
+{
+	void *p = (void *)(uintptr_t)address;
+	switch (width) {
+	case 1: return *(volatile uint8_t *)p;
+	case 2: return *(volatile uint16_t *)p;
+	case 4: return *(volatile uint32_t *)p;
+	default: return *(volatile uint64_t *)p;
+	}
+}
+
+static inline void store(uint64_t address, uint32_t width, uint64_t value)
+{
+	void *p = (void *)(uintptr_t)address;
+	switch (width) {
+	case 1: *(volatile uint8_t *)p = (uint8_t)value; break;
+	case 2: *(volatile uint16_t *)p = (uint16_t)value; break;
+	case 4: *(volatile uint32_t *)p = (uint32_t)value; break;
+	default: *(volatile uint64_t *)p = value; break;
+	}
+}
+
+// The pattern of a seed: word i is splitmix64 of seed + i. GuestPattern on the host makes the same bytes.
+static inline uint64_t pattern(uint64_t seed, uint64_t index)
+{
+	uint64_t z = (seed + index) * 0x9e3779b97f4a7c15u;
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+// ---- operations --------------------------------------------------------------------------------------------------------
+
+// -> u32 version, u32 page size, u64 arena address, u64 arena size
+static enum status do_hello(struct reader *r, struct writer *w)
+{
+	(void)r;
+	put32(w, PROTOCOL_VERSION);
+	put32(w, (uint32_t)sysconf(_SC_PAGESIZE));
+	put64(w, (uint64_t)(uintptr_t)arena);
+	put64(w, ARENA_SIZE);
+	return STATUS_OK;
+}
+
+// u64 number, 6 x u64 argument, u32 count of {u64 address, u32 length, bytes} stored before the call,
+// u32 count of {u64 address, u32 length} read after it -> i64 result or -errno, u64 nanoseconds, the bytes read.
+// The kernel checks the arguments; what is copied in and out must lie in the arena.
+static enum status do_syscall(struct reader *r, struct writer *w)
+{
+	uint64_t number = take64(r);
+	uint64_t a[6];
+	for (int i = 0; i < 6; i++)
+		a[i] = take64(r);
+	uint64_t base = (uint64_t)(uintptr_t)arena;
+	uint32_t stores = take32(r);
+	for (uint32_t i = 0; i < stores && !r->bad; i++) {
+		uint64_t to = take64(r);
+		uint32_t length = take32(r);
+		const uint8_t *bytes = take(r, length);
+		if (!bytes || to < base || to - base > ARENA_SIZE || length > ARENA_SIZE - (to - base))
+			return STATUS_BAD_REQUEST;
+		memcpy((void *)(uintptr_t)to, bytes, length);
+	}
+	uint32_t loads = take32(r);
+	struct reader ranges = *r;
+	size_t total = 0;
+	for (uint32_t i = 0; i < loads && !r->bad; i++) {
+		uint64_t from = take64(r);
+		uint32_t length = take32(r);
+		if (from < base || from - base > ARENA_SIZE || length > ARENA_SIZE - (from - base))
+			return STATUS_BAD_REQUEST;
+		total += length;
+	}
+	if (r->bad || r->left || !room(w, total + 16))
+		return STATUS_BAD_REQUEST;
+	uint64_t start = nanoseconds();
+	long result = syscall((long)number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	int error = errno;
+	uint64_t elapsed = nanoseconds() - start;
+	put64(w, (uint64_t)(int64_t)(result == -1 ? -error : result));
+	put64(w, elapsed);
+	for (uint32_t i = 0; i < loads; i++) {
+		uint64_t from = take64(&ranges);
+		uint32_t length = take32(&ranges);
+		put(w, (void *)(uintptr_t)from, length);
+	}
+	return STATUS_OK;
+}
+
+// u64 address, u32 length -> bytes
+static enum status do_read(struct reader *r, struct writer *w)
+{
+	uint64_t from = take64(r);
+	uint32_t length = take32(r);
+	if (r->bad || r->left || !room(w, length))
+		return STATUS_BAD_REQUEST;
+	if (!guarded())
+		return put_fault(w);
+	put(w, (void *)(uintptr_t)from, length);
+	unguard();
+	return STATUS_OK;
+}
+
+// u64 address, bytes ->
+static enum status do_write(struct reader *r, struct writer *w)
+{
+	uint64_t to = take64(r);
+	size_t length = r->left;
+	const uint8_t *bytes = take(r, length);
+	if (r->bad)
+		return STATUS_BAD_REQUEST;
+	if (!guarded())
+		return put_fault(w);
+	memcpy((void *)(uintptr_t)to, bytes, length);
+	unguard();
+	return STATUS_OK;
+}
+
+// u64 address, u32 width -> u64 value
+static enum status do_load(struct reader *r, struct writer *w)
+{
+	uint64_t address = take64(r);
+	uint32_t width = take32(r);
+	if (r->bad || r->left || !width_ok(width))
+		return STATUS_BAD_REQUEST;
+	if (!guarded())
+		return put_fault(w);
+	uint64_t value = load(address, width);
+	unguard();
+	put64(w, value);
+	return STATUS_OK;
+}
+
+// u64 address, u32 width, u64 value ->
+static enum status do_store(struct reader *r, struct writer *w)
+{
+	uint64_t address = take64(r);
+	uint32_t width = take32(r);
+	uint64_t value = take64(r);
+	if (r->bad || r->left || !width_ok(width))
+		return STATUS_BAD_REQUEST;
+	if (!guarded())
+		return put_fault(w);
+	store(address, width, value);
+	unguard();
+	return STATUS_OK;
+}
+
+// u64 address, u64 length (a multiple of 8), u64 seed ->
+static enum status do_fill(struct reader *r, struct writer *w)
+{
+	uint64_t address = take64(r);
+	uint64_t length = take64(r);
+	uint64_t seed = take64(r);
+	if (r->bad || r->left || address % 8 || length % 8)
+		return STATUS_BAD_REQUEST;
+	volatile uint64_t *words = (volatile uint64_t *)(uintptr_t)address;
+	if (!guarded())
+		return put_fault(w);
+	for (uint64_t i = 0; i < length / 8; i++)
+		words[i] = pattern(seed, i);
+	unguard();
+	return STATUS_OK;
+}
+
+// u64 address, u64 length (a multiple of 8), u64 seed -> u64 offset of the first word that differs or the length,
+// u64 expected word, u64 word there
+static enum status do_verify(struct reader *r, struct writer *w)
+{
+	uint64_t address = take64(r);
+	uint64_t length = take64(r);
+	uint64_t seed = take64(r);
+	if (r->bad || r->left || address % 8 || length % 8)
+		return STATUS_BAD_REQUEST;
+	const volatile uint64_t *words = (const volatile uint64_t *)(uintptr_t)address;
+	if (!guarded())
+		return put_fault(w);
+	uint64_t i = 0;
+	uint64_t seen = 0;
+	for (; i < length / 8; i++) {
+		seen = words[i];
+		if (seen != pattern(seed, i))
+			break;
+	}
+	unguard();
+	bool same = i == length / 8;
+	put64(w, i * 8);
+	put64(w, same ? 0 : pattern(seed, i));
+	put64(w, same ? 0 : seen);
+	return STATUS_OK;
+}
+
+// u64 address, u64 length, u32 byte ->
+static enum status do_set(struct reader *r, struct writer *w)
+{
+	uint64_t address = take64(r);
+	uint64_t length = take64(r);
+	uint32_t value = take32(r);
+	if (r->bad || r->left || value > 0xff)
+		return STATUS_BAD_REQUEST;
+	if (!guarded())
+		return put_fault(w);
+	memset((void *)(uintptr_t)address, (int)value, length);
+	unguard();
+	return STATUS_OK;
+}
+
+// u64 address, u64 address, u64 length -> u64 offset of the first byte that differs or the length
+static enum status do_compare(struct reader *r, struct writer *w)
+{
+	uint64_t one = take64(r);
+	uint64_t two = take64(r);
+	uint64_t length = take64(r);
+	if (r->bad || r->left)
+		return STATUS_BAD_REQUEST;
+	const uint8_t *a = (const uint8_t *)(uintptr_t)one;
+	const uint8_t *b = (const uint8_t *)(uintptr_t)two;
+	if (!guarded())
+		return put_fault(w);
+	uint64_t i = 0;
+	while (i < length) {
+		uint64_t step = length - i < 4096 ? length - i : 4096;
+		if (memcmp(a + i, b + i, step) != 0) {
+			while (a[i] == b[i])
+				i++;
+			break;
+		}
+		i += step;
+	}
+	unguard();
+	put64(w, i);
+	return STATUS_OK;
+}
+
+// u64 address, u32 width, u64 count, u32 store, u64 value -> u64 nanoseconds for all, u64 last value loaded
+static enum status do_time(struct reader *r, struct writer *w)
+{
+	uint64_t address = take64(r);
+	uint32_t width = take32(r);
+	uint64_t count = take64(r);
+	uint32_t is_store = take32(r);
+	uint64_t value = take64(r);
+	if (r->bad || r->left || !width_ok(width))
+		return STATUS_BAD_REQUEST;
+	if (!guarded())
+		return put_fault(w);
+	uint64_t start = nanoseconds();
+	if (is_store) {
+		for (uint64_t i = 0; i < count; i++)
+			store(address, width, value);
+	} else {
+		for (uint64_t i = 0; i < count; i++)
+			value = load(address, width);
+	}
+	uint64_t elapsed = nanoseconds() - start;
+	unguard();
+	put64(w, elapsed);
+	put64(w, value);
+	return STATUS_OK;
+}
+
+// ---- pollers: a thread each that loads one address over and over -------------------------------------------------------
+
+static struct poller {
+	pthread_t thread;
+	bool used;
+	uint64_t address;
+	uint32_t width;
+	atomic_bool stop;
+	atomic_uint_least64_t count;
+	uint64_t last;
+	uint64_t longest; // nanoseconds of the slowest load
+	uint32_t fault_signal;
+} pollers[POLLERS];
+
+static void *poller_main(void *argument)
+{
+	struct poller *p = argument;
+	if (guarded()) {
+		while (!atomic_load_explicit(&p->stop, memory_order_relaxed)) {
+			uint64_t start = nanoseconds();
+			p->last = load(p->address, p->width);
+			uint64_t took = nanoseconds() - start;
+			if (took > p->longest)
+				p->longest = took;
+			atomic_fetch_add_explicit(&p->count, 1, memory_order_relaxed);
+		}
+		unguard();
+	} else {
+		p->fault_signal = fault.signal;
+	}
+	return NULL;
+}
+
+// u64 address, u32 width -> u32 poller
+static enum status do_poller_start(struct reader *r, struct writer *w)
+{
+	uint64_t address = take64(r);
+	uint32_t width = take32(r);
+	uint32_t i = 0;
+	while (i < POLLERS && pollers[i].used)
+		i++;
+	if (r->bad || r->left || !width_ok(width) || i == POLLERS)
+		return STATUS_BAD_REQUEST;
+	struct poller *p = &pollers[i];
+	memset(p, 0, sizeof *p);
+	p->address = address;
+	p->width = width;
+	if (pthread_create(&p->thread, NULL, poller_main, p) != 0)
+		return STATUS_BAD_REQUEST;
+	p->used = true;
+	put32(w, i);
+	return STATUS_OK;
+}
+
+// u32 poller -> u64 loads done, u64 last value, u64 nanoseconds of the longest load, u32 signal that ended it or 0
+static enum status do_poller_stop(struct reader *r, struct writer *w)
+{
+	uint32_t i = take32(r);
+	if (r->bad || r->left || i >= POLLERS || !pollers[i].used)
+		return STATUS_BAD_REQUEST;
+	struct poller *p = &pollers[i];
+	atomic_store(&p->stop, true);
+	pthread_join(p->thread, NULL);
+	p->used = false;
+	put64(w, atomic_load(&p->count));
+	put64(w, p->last);
+	put64(w, p->longest);
+	put32(w, p->fault_signal);
+	return STATUS_OK;
+}
+
+// ---- waiting -------------------------------------------------------------------------------------------------------------
+
+// u32 eventfd, u32 milliseconds -> u64 counter (and the eventfd is zero again)
+static enum status do_wait_event(struct reader *r, struct writer *w)
+{
+	int fd = (int)take32(r);
+	uint32_t timeout = take32(r);
+	if (r->bad || r->left || timeout > 600000)
+		return STATUS_BAD_REQUEST;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int ready;
+	uint64_t end = nanoseconds() + (uint64_t)timeout * 1000000u;
+	do {
+		int64_t left = ((int64_t)(end - nanoseconds()) + 999999) / 1000000;
+		ready = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		return STATUS_TIMEOUT;
+	uint64_t counter;
+	if (ready < 0 || read(fd, &counter, sizeof counter) != (ssize_t)sizeof counter)
+		return STATUS_BAD_REQUEST;
+	put64(w, counter);
+	return STATUS_OK;
+}
+
+// ---- programs ------------------------------------------------------------------------------------------------------------
+
+// Runs a program with stdin, stdout and stderr on a file or terminal; on a terminal it gets a session of its own.
+static pid_t spawn(const char *stdio, char *const argv[])
+{
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
+	setsid();
+	int fd = open(stdio, O_RDWR | O_CREAT, 0600);
+	if (fd < 0)
+		_exit(126);
+	for (int i = 0; i < 3; i++)
+		dup2(fd, i);
+	if (isatty(0))
+		ioctl(0, TIOCSCTTY, 1);
+	if (fd > 2)
+		close(fd);
+	static char *environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=linux", NULL };
+	execve(argv[0], argv, environment);
+	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+// u32 length and text of the path for stdin, stdout and stderr, u32 count of (u32 length, text) arguments -> u32 pid
+static enum status do_spawn(struct reader *r, struct writer *w)
+{
+	char *text[SPAWN_ARGUMENTS + 2] = { NULL };
+	enum status status = STATUS_BAD_REQUEST;
+	uint32_t count = 1;
+	for (uint32_t i = 0; i < count && !r->bad; i++) {
+		uint32_t length = take32(r);
+		const uint8_t *bytes = take(r, length);
+		if (bytes)
+			text[i] = strndup((const char *)bytes, length);
+		if (i == 0) {
+			uint32_t arguments = take32(r);
+			if (arguments == 0 || arguments > SPAWN_ARGUMENTS)
+				r->bad = true;
+			count = arguments + 1;
+		}
+	}
+	if (!r->bad && !r->left) {
+		pid_t pid = spawn(text[0], text + 1);
+		if (pid > 0) {
+			put32(w, (uint32_t)pid);
+			status = STATUS_OK;
+		}
+	}
+	for (int i = 0; i < SPAWN_ARGUMENTS + 1; i++)
+		free(text[i]);
+	return status;
+}
+
+// u32 pid, u32 milliseconds -> u32 status as wait(2) gives it
+static enum status do_wait_program(struct reader *r, struct writer *w)
+{
+	pid_t pid = (pid_t)take32(r);
+	uint32_t timeout = take32(r);
+	if (r->bad || r->left || timeout > 600000)
+		return STATUS_BAD_REQUEST;
+	uint64_t end = nanoseconds() + (uint64_t)timeout * 1000000u;
+	for (;;) {
+		int status;
+		pid_t ended = waitpid(pid, &status, WNOHANG);
+		if (ended < 0)
+			return STATUS_BAD_REQUEST;
+		if (ended == pid) {
+			put32(w, (uint32_t)status);
+			return STATUS_OK;
+		}
+		if (nanoseconds() >= end)
+			return STATUS_TIMEOUT;
+		usleep(2000);
+	}
+}
+
+static enum status (*const operations[])(struct reader *, struct writer *) = {
+	[0] = do_hello,
+	[1] = do_syscall,
+	[2] = do_read,
+	[3] = do_write,
+	[4] = do_load,
+	[5] = do_store,
+	[6] = do_fill,
+	[7] = do_verify,
+	[8] = do_set,
+	[9] = do_compare,
+	[10] = do_time,
+	[11] = do_poller_start,
+	[12] = do_poller_stop,
+	[13] = do_wait_event,
+	[14] = do_spawn,
+	[15] = do_wait_program,
+};
+
+// ---- the port ------------------------------------------------------------------------------------------------------------
+
+// All of the length, or false if the host closed its end: whatever was half read is then forgotten.
+static bool read_fully(int port, void *to, size_t length)
+{
+	uint8_t *at = to;
+	while (length > 0) {
+		ssize_t n = read(port, at, length);
+		if (n > 0) {
+			at += n;
+			length -= (size_t)n;
+		} else if (n == 0) {
+			return false;
+		} else if (errno != EINTR) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool write_fully(int port, const void *from, size_t length)
+{
+	const uint8_t *at = from;
+	while (length > 0) {
+		ssize_t n = write(port, at, length);
+		if (n > 0) {
+			at += n;
+			length -= (size_t)n;
+		} else if (n < 0 && errno != EINTR) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool serve_one(int port)
+{
+	uint32_t length;
+	if (!read_fully(port, &length, sizeof length))
+		return false;
+	if (length < 8 || length > FRAME_MAX) {
+		fprintf(stderr, "peerbar agent: error: frame of %u bytes\n", length);
+		return false;
+	}
+	if (!read_fully(port, request_buffer, length))
+		return false;
+	struct reader r = { .at = request_buffer, .left = length };
+	uint32_t id = take32(&r);
+	uint32_t operation = take32(&r);
+	struct writer w = { .start = response_buffer + 12 };
+	enum status status = STATUS_BAD_REQUEST;
+	if (operation < sizeof operations / sizeof operations[0])
+		status = operations[operation](&r, &w);
+	if (status == STATUS_BAD_REQUEST || status == STATUS_TIMEOUT)
+		w.length = 0;
+	uint32_t head[3] = { (uint32_t)w.length + 8, id, status };
+	memcpy(response_buffer, head, sizeof head);
+	return write_fully(port, response_buffer, w.length + sizeof head);
+}
+
+static int open_port(void)
+{
+	for (;;) {
+		DIR *ports = opendir("/sys/class/virtio-ports");
+		struct dirent *entry;
+		while (ports && (entry = readdir(ports))) {
+			char path[320];
+			char name[64] = "";
+			if (entry->d_name[0] == '.')
+				continue;
+			snprintf(path, sizeof path, "/sys/class/virtio-ports/%s/name", entry->d_name);
+			int fd = open(path, O_RDONLY | O_CLOEXEC);
+			if (fd < 0)
+				continue;
+			ssize_t n = read(fd, name, sizeof name - 1);
+			close(fd);
+			if (n <= 0 || strncmp(name, PORT_NAME, strlen(PORT_NAME)) != 0)
+				continue;
+			snprintf(path, sizeof path, "/dev/%s", entry->d_name);
+			closedir(ports);
+			return open(path, O_RDWR | O_CLOEXEC);
+		}
+		if (ports)
+			closedir(ports);
+		usleep(10000);
+	}
+}
+
+static bool command_line_has(const char *word)
+{
+	char line[4096];
+	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return false;
+	line[n] = 0;
+	for (char *token = strtok(line, " \n"); token; token = strtok(NULL, " \n"))
+		if (strcmp(token, word) == 0)
+			return true;
+	return false;
+}
+
+static void make_world(void)
+{
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mkdir("/dev", 0755);
+	mkdir("/tmp", 0755);
+	mkdir("/root", 0700);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	int console = open("/dev/console", O_RDWR);
+	for (int i = 0; console >= 0 && i < 3; i++)
+		dup2(console, i);
+	if (console > 2)
+		close(console);
+}
+
+static int serve(void)
+{
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	request_buffer = malloc(FRAME_MAX);
+	response_buffer = malloc(FRAME_MAX);
+	arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!request_buffer || !response_buffer || arena == MAP_FAILED)
+		return 1;
+	int port = open_port();
+	if (port < 0)
+		return 1;
+	for (;;) {
+		if (!serve_one(port))
+			usleep(5000); // no host at the other end yet, or no longer
+	}
+}
+
+int main(void)
+{
+	make_world();
+	// The agent is not process 1: the kernel logs every fault of that one, also those that it handles.
+	pid_t agent = fork();
+	if (agent == 0)
+		_exit(serve());
+	pid_t shell = -1;
+	if (command_line_has("peerbar.shell"))
+		shell = spawn(SHELL_TERMINAL, (char *[]){ "/bin/sh", "-l", NULL });
+	pid_t dead;
+	do {
+		dead = wait(NULL);
+	} while (dead != agent && dead != shell && (dead > 0 || errno == EINTR));
+	if (dead != shell)
+		fprintf(stderr, "peerbar agent: BUG: the agent ended\n");
+	sync();
+	reboot(RB_POWER_OFF);
+	return 1;
+}

@@ -1,0 +1,80 @@
+package dev.peerbar.lab.setup;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * The compilers and tools that building the kernel and the agent takes, installed if they are
+ * missing and that is possible.
+ */
+final class BuildTools {
+  private static final Map<String, String> PROGRAMS =
+      Map.of(
+          "gcc", "gcc",
+          "ld", "binutils",
+          "make", "make",
+          "flex", "flex",
+          "bison", "bison",
+          "bc", "bc",
+          "xz", "xz-utils",
+          "tar", "tar");
+
+  private static final Map<Path, String> FILES =
+      Map.of(
+          Path.of("/usr/include/gelf.h"), "libelf-dev",
+          Path.of("/usr/lib/x86_64-linux-gnu/libc.a"), "libc6-dev");
+
+  private BuildTools() {}
+
+  /** Packages that are missing, in order. */
+  static List<String> missing() {
+    TreeMap<String, Boolean> packages = new TreeMap<>();
+    PROGRAMS.forEach(
+        (program, name) -> packages.merge(name, Command.exists(program), Boolean::logicalAnd));
+    FILES.forEach((file, name) -> packages.merge(name, Files.exists(file), Boolean::logicalAnd));
+    List<String> missing = new ArrayList<>();
+    packages.forEach((name, there) -> {
+      if (!there) {
+        missing.add(name);
+      }
+    });
+    return missing;
+  }
+
+  static void ensure(Steps steps) throws IOException, SetupException {
+    List<String> missing = missing();
+    if (missing.isEmpty()) {
+      return;
+    }
+    String command = "apt-get install -y " + String.join(" ", missing);
+    if (!"root".equals(System.getProperty("user.name")) || !Command.exists("apt-get")) {
+      throw new SetupException(
+          "Packages are missing that only root can install; run: sudo " + command);
+    }
+    steps.step("installing " + String.join(", ", missing));
+    List<String> words =
+        new ArrayList<>(List.of("apt-get", "-q", "-y", "--no-install-recommends", "install"));
+    words.addAll(missing);
+    Command install = new Command(Path.of("/"), Map.of("DEBIAN_FRONTEND", "noninteractive"), words);
+    try {
+      try {
+        install.run();
+      } catch (SetupException staleLists) {
+        Command.in(Path.of("/"), "apt-get", "-q", "update").run();
+        install.run();
+      }
+    } catch (SetupException e) {
+      throw new SetupException(
+          "Packages are missing and could not be installed; check the network and run: "
+              + command
+              + "\n"
+              + e.getMessage(),
+          e);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+package dev.peerbar.lab.setup;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
+
+/** The guest kernel, from the distribution's source package and {@code kernel/p2p.config}. */
+final class KernelBuild {
+  private static final String CONFIG = "kernel/p2p.config";
+  private static final String IMAGE = "bzImage";
+
+  /** Objects of the last build that was counted: the total of the progress bar. */
+  private static final long OBJECTS = 1250;
+
+  // Sources that this configuration never compiles, but whose Kconfig files it reads: a third of
+  // the tree.
+  private static final List<String> EXCLUDED =
+      List.of(
+          "*/drivers/gpu/drm/*.[ch]",
+          "*/drivers/net/ethernet/*.[ch]",
+          "*/drivers/net/wireless/*.[ch]",
+          "*/drivers/media/*.[ch]",
+          "*/sound/*.[ch]",
+          "*/tools/testing/*",
+          "*.rst",
+          "*.dts",
+          "*.dtsi");
+
+  private KernelBuild() {}
+
+  static Optional<Path> find(Cache cache) throws IOException {
+    return cache.find(product()).map(p -> p.resolve(IMAGE));
+  }
+
+  private static String product() throws IOException {
+    return "kernel-" + LabResources.stamp(LabResources.text(CONFIG));
+  }
+
+  static Path make(Cache cache, PackageSource packages, String source, Steps steps)
+      throws IOException, SetupException {
+    return cache
+        .make(product(), directory -> build(cache, packages, source, directory, steps))
+        .resolve(IMAGE);
+  }
+
+  private static void build(
+      Cache cache, PackageSource packages, String source, Path directory, Steps steps)
+      throws IOException, SetupException {
+    Path work = cache.temporary("kernel");
+    try {
+      String version = packages.version(source);
+      steps.step("unpacking the kernel source " + version);
+      packages.unpack(source::equals, work);
+      Path tree = extract(work);
+      Path config = Files.writeString(work.resolve("p2p.config"), LabResources.text(CONFIG));
+      make(tree, "allnoconfig").with("KCONFIG_ALLCONFIG", config.toString()).run();
+      AtomicLong objects = new AtomicLong();
+      try (Steps.Progress progress =
+          steps.progress("building the guest kernel " + version, "objects", OBJECTS)) {
+        make(tree, "bzImage")
+            .run(line -> {
+              if (isObject(line)) {
+                progress.at(objects.incrementAndGet());
+              }
+            });
+      }
+      Files.move(tree.resolve("arch/x86/boot/bzImage"), directory.resolve(IMAGE));
+      Files.move(tree.resolve(".config"), directory.resolve("config"));
+      Files.writeString(directory.resolve("source"), source + " " + version + "\n");
+    } finally {
+      Cache.delete(work);
+    }
+  }
+
+  static boolean isObject(String line) {
+    return line.startsWith("  CC ") || line.startsWith("  AS ");
+  }
+
+  private static Path extract(Path work) throws IOException, SetupException {
+    Path archive;
+    try (Stream<Path> files = Files.list(work.resolve("usr/src"))) {
+      archive =
+          files
+              .filter(p -> p.getFileName().toString().matches("linux-source-.*\\.tar\\..*"))
+              .findFirst()
+              .orElseThrow(() -> new SetupException("The kernel source package has no archive."));
+    }
+    Path sources = Files.createDirectory(work.resolve("source"));
+    List<String> words =
+        new java.util.ArrayList<>(
+            List.of("tar", "-xf", archive.toString(), "-C", sources.toString()));
+    EXCLUDED.forEach(e -> words.add("--exclude=" + e));
+    new Command(work, java.util.Map.of(), words).run();
+    try (Stream<Path> trees = Files.list(sources)) {
+      return trees.findFirst().orElseThrow();
+    }
+  }
+
+  private static Command make(Path tree, String target) {
+    return Command.in(tree, "make", "-j" + Runtime.getRuntime().availableProcessors(), target)
+        .with("KBUILD_BUILD_USER", "peerbar")
+        .with("KBUILD_BUILD_HOST", "lab");
+  }
+}

@@ -1,0 +1,13 @@
+package dev.peerbar.lab.setup;
+
+import dev.peerbar.lab.qemu.QemuBinary;
+import java.nio.file.Path;
+
+/**
+ * What set-up made, or found.
+ *
+ * @param qemu a QEMU with {@code vfio-user-pci}
+ * @param kernel the guest's bzImage
+ * @param initramfs with the agent and busybox
+ */
+public record LabFiles(QemuBinary qemu, Path kernel, Path initramfs) {}

@@ -1,0 +1,138 @@
+package dev.peerbar.lab.setup;
+
+import dev.peerbar.lab.qemu.QemuBinary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Makes what a lab needs, or finds that it is all there. Does nothing twice, can be interrupted at
+ * any point, and is safe to run several times at once.
+ */
+public final class Setup {
+  private final Cache cache;
+  private final Steps steps;
+  private final Optional<QemuBinary> ownQemu;
+  private final Optional<Path> ownKernel;
+
+  private Setup(Cache cache, Steps steps, Optional<QemuBinary> ownQemu, Optional<Path> ownKernel) {
+    this.cache = cache;
+    this.steps = steps;
+    this.ownQemu = ownQemu;
+    this.ownKernel = ownKernel;
+  }
+
+  /** In the user's cache directory. */
+  public static Setup ofUser(Steps steps) {
+    return new Setup(Cache.ofUser(), steps, Optional.empty(), Optional.empty());
+  }
+
+  static Setup in(Path directory, Steps steps) {
+    return new Setup(new Cache(directory), steps, Optional.empty(), Optional.empty());
+  }
+
+  /** With the user's own QEMU, which must have {@code vfio-user-pci}. */
+  public Setup withQemu(Path program) {
+    return new Setup(cache, steps, Optional.of(QemuBinary.of(program.toString())), ownKernel);
+  }
+
+  /** With the user's own guest kernel, which must have what {@code kernel/p2p.config} lists. */
+  public Setup withKernel(Path bzImage) {
+    return new Setup(cache, steps, ownQemu, Optional.of(bzImage));
+  }
+
+  /**
+   * Makes what is missing.
+   *
+   * @throws SetupException if something cannot be got; its message says what would help
+   * @throws IOException if the cache directory cannot be written
+   */
+  public LabFiles run() throws IOException, SetupException {
+    checkOwn();
+    Optional<LabFiles> there = find();
+    if (there.isPresent()) {
+      return there.get();
+    }
+    try (Cache.Lock _ =
+        cache.lock(() -> steps.step("waiting for another set-up that is running"))) {
+      there = find();
+      return there.isPresent() ? there.get() : make();
+    }
+  }
+
+  /** What is there already, if all of it is. */
+  public Optional<LabFiles> find() throws IOException, SetupException {
+    Optional<QemuBinary> qemu = qemu();
+    Optional<Path> kernel = kernel();
+    Optional<Path> initramfs = Initramfs.find(cache);
+    return qemu.isPresent() && kernel.isPresent() && initramfs.isPresent()
+        ? Optional.of(new LabFiles(qemu.get(), kernel.get(), initramfs.get()))
+        : Optional.empty();
+  }
+
+  private Optional<QemuBinary> qemu() throws IOException, SetupException {
+    return ownQemu.isPresent() ? ownQemu : QemuInstall.find(cache);
+  }
+
+  private Optional<Path> kernel() throws IOException {
+    return ownKernel.isPresent() ? ownKernel : KernelBuild.find(cache);
+  }
+
+  private void checkOwn() throws IOException, SetupException {
+    if (ownKernel.isPresent() && !Files.isReadable(ownKernel.get())) {
+      throw new SetupException("The kernel " + ownKernel.get() + " cannot be read.");
+    }
+    if (ownQemu.isPresent() && !QemuInstall.hasVfioUser(ownQemu.get())) {
+      throw new SetupException(
+          String.join(" ", ownQemu.get().command())
+              + " has no vfio-user-pci device; it takes QEMU 10.1 or later.");
+    }
+  }
+
+  private LabFiles make() throws IOException, SetupException {
+    if (!"amd64".equals(System.getProperty("os.arch"))) {
+      throw new SetupException("The lab needs an x86-64 machine.");
+    }
+    BuildTools.ensure(steps);
+    download();
+    if (Initramfs.find(cache).isEmpty()) {
+      Initramfs.make(cache, steps);
+    }
+    return find().orElseThrow(() -> new IOException("set-up made less than it should have"));
+  }
+
+  private void download() throws IOException, SetupException {
+    boolean wantsQemu = qemu().isEmpty();
+    boolean wantsKernel = kernel().isEmpty();
+    boolean wantsBusybox = !Initramfs.hasBusybox(cache);
+    if (!wantsQemu && !wantsKernel && !wantsBusybox) {
+      return;
+    }
+    try (PackageSource packages = PackageSource.open(cache, Debian.ofMachine(), steps)) {
+      List<String> names = new ArrayList<>();
+      String kernelSource = wantsKernel ? packages.newestKernelSource() : "";
+      if (wantsQemu) {
+        names.add(QemuInstall.PACKAGE);
+      }
+      if (wantsKernel) {
+        names.add(kernelSource);
+      }
+      if (wantsBusybox) {
+        names.add(Initramfs.BUSYBOX_PACKAGE);
+      }
+      packages.download(names);
+      if (wantsBusybox) {
+        Initramfs.makeBusybox(cache, packages);
+      }
+      if (wantsQemu) {
+        QemuInstall.make(cache, packages, steps);
+      }
+      if (wantsKernel) {
+        KernelBuild.make(cache, packages, kernelSource, steps);
+      }
+    }
+  }
+}

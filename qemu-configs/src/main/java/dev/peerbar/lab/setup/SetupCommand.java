@@ -1,0 +1,27 @@
+package dev.peerbar.lab.setup;
+
+import dev.peerbar.cli.Subcommand;
+import java.io.IOException;
+import picocli.CommandLine;
+
+/** {@code peerbar setup}. */
+@CommandLine.Command(
+    name = "setup",
+    mixinStandardHelpOptions = true,
+    description =
+        "Gets QEMU, builds the guest kernel and agent, once; later runs find them in the cache.")
+public final class SetupCommand implements Subcommand {
+  @Override
+  public Integer call() throws IOException {
+    try {
+      LabFiles files = Setup.ofUser(Steps.toStandardError()).run();
+      System.out.println("qemu      " + String.join(" ", files.qemu().command()));
+      System.out.println("kernel    " + files.kernel());
+      System.out.println("initramfs " + files.initramfs());
+      return 0;
+    } catch (SetupException e) {
+      System.err.println("peerbar: " + e.getMessage());
+      return 1;
+    }
+  }
+}

@@ -1,0 +1,17 @@
+package dev.peerbar.lab.setup;
+
+/**
+ * Something is missing that set-up cannot get by itself. The message is one sentence that says what
+ * would help.
+ */
+public final class SetupException extends Exception {
+  private static final long serialVersionUID = 1;
+
+  SetupException(String message) {
+    super(message);
+  }
+
+  SetupException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}
