@@ -1,0 +1,50 @@
+package dev.peerbar.lab.guest;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/**
+ * Bytes that depend on a seed and a place, the same on the host and in the guest: word {@code i} is
+ * splitmix64 of {@code seed + i}, little-endian. So 64 MiB can be compared at both ends without
+ * crossing between them.
+ */
+public final class Pattern {
+  private static final long GOLDEN = 0x9e3779b97f4a7c15L;
+  private static final ValueLayout.OfLong WORD =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private Pattern() {}
+
+  /** Word {@code index} of the pattern. */
+  public static long word(long seed, long index) {
+    long z = (seed + index) * GOLDEN;
+    z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;
+    z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
+    return z ^ z >>> 31;
+  }
+
+  /** Fills memory of the host whose size is a multiple of 8. */
+  public static void fill(MemorySegment to, long seed) {
+    for (long i = 0; i < words(to); i++) {
+      to.set(WORD, i * Long.BYTES, word(seed, i));
+    }
+  }
+
+  /** The offset in bytes of the first word that is not the pattern's, or the size if all are. */
+  public static long mismatch(MemorySegment in, long seed) {
+    for (long i = 0; i < words(in); i++) {
+      if (in.get(WORD, i * Long.BYTES) != word(seed, i)) {
+        return i * Long.BYTES;
+      }
+    }
+    return in.byteSize();
+  }
+
+  private static long words(MemorySegment segment) {
+    if (segment.byteSize() % Long.BYTES != 0) {
+      throw new IllegalArgumentException(segment.byteSize() + " bytes");
+    }
+    return segment.byteSize() / Long.BYTES;
+  }
+}

@@ -1,0 +1,183 @@
+package dev.peerbar.lab.qemu;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/**
+ * A running QEMU. It never outlives this process: closing it ends it, within bounds and in the end
+ * by force, and so does the JVM's shutdown.
+ */
+public final class Qemu implements AutoCloseable {
+  /** What QEMU itself printed, in the log directory. */
+  public static final String QEMU_LOG = "qemu.log";
+
+  /** What the guest printed on its serial port. */
+  public static final String CONSOLE_LOG = "console.log";
+
+  private static final String COMMAND_LOG = "qemu.args";
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration RETRY = Duration.ofMillis(20);
+
+  private final Process process;
+  private final Path run;
+  private final Path logs;
+  private final Thread hook;
+
+  private Qemu(Process process, Path run, Path logs) {
+    this.process = process;
+    this.run = run;
+    this.logs = logs;
+    hook = new Thread(this::kill, "qemu-killer");
+    Runtime.getRuntime().addShutdownHook(hook);
+  }
+
+  // At the JVM's shutdown nothing else may get to remove the sockets.
+  private void kill() {
+    process.destroyForcibly();
+    waitFor(PATIENCE);
+    try (Stream<Path> sockets = Files.list(run)) {
+      for (Path socket : sockets.toList()) {
+        Files.deleteIfExists(socket);
+      }
+      Files.deleteIfExists(run);
+    } catch (IOException notMuchToDo) {
+      // Leftovers in the temporary directory do no harm.
+    }
+  }
+
+  /**
+   * Starts QEMU.
+   *
+   * @param interactive whether its standard input and output are this process's
+   * @param run directory of its sockets and of nothing else; removed if the JVM ends before this
+   *     does
+   * @param logs directory of its logs
+   */
+  public static Qemu start(
+      List<String> commandLine,
+      Map<String, String> environment,
+      boolean interactive,
+      Path run,
+      Path logs)
+      throws IOException {
+    Files.createDirectories(logs);
+    Files.writeString(
+        logs.resolve(COMMAND_LOG), ShellWords.commandLine(environment, commandLine) + "\n");
+    ProcessBuilder builder =
+        new ProcessBuilder(commandLine).redirectError(logs.resolve(QEMU_LOG).toFile());
+    builder.environment().putAll(environment);
+    if (interactive) {
+      builder
+          .redirectInput(ProcessBuilder.Redirect.INHERIT)
+          .redirectOutput(ProcessBuilder.Redirect.INHERIT);
+    } else {
+      builder
+          .redirectInput(Path.of("/dev/null").toFile())
+          .redirectOutput(ProcessBuilder.Redirect.DISCARD);
+    }
+    return new Qemu(builder.start(), run, logs);
+  }
+
+  public boolean isAlive() {
+    return process.isAlive();
+  }
+
+  public long pid() {
+    return process.pid();
+  }
+
+  /** Where the guest agent's port is. */
+  public Path agentSocket() {
+    return run.resolve("agent.sock");
+  }
+
+  public Path logs() {
+    return logs;
+  }
+
+  /** Connects to the monitor, of which there is one connection at a time. */
+  public Qmp monitor() throws IOException {
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    while (true) {
+      try {
+        return Qmp.connect(run.resolve("qmp.sock"));
+      } catch (IOException e) {
+        if (!isAlive() || System.nanoTime() >= end) {
+          throw new IOException("no monitor: " + e.getMessage(), e);
+        }
+      }
+      pause();
+    }
+  }
+
+  private static void pause() throws IOException {
+    try {
+      Thread.sleep(RETRY);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while waiting for QEMU", e);
+    }
+  }
+
+  /** Waits for QEMU to end by itself, as it does when the guest turns itself off. */
+  public boolean awaitEnd(Duration limit) {
+    return waitFor(limit);
+  }
+
+  /** Ends it: by its monitor, then SIGTERM, then SIGKILL. */
+  @Override
+  public void close() {
+    try {
+      if (isAlive() && !quit()) {
+        process.destroy();
+        if (!waitFor(PATIENCE)) {
+          process.destroyForcibly();
+          waitFor(PATIENCE);
+        }
+      }
+    } finally {
+      if (isAlive()) {
+        process.destroyForcibly();
+      }
+      try {
+        Runtime.getRuntime().removeShutdownHook(hook);
+      } catch (IllegalStateException shuttingDown) {
+        // Then the hook has run, or is running.
+      }
+    }
+  }
+
+  private boolean quit() {
+    try (Qmp monitor = monitor()) {
+      monitor.execute("quit");
+    } catch (IOException alreadyGone) {
+      // It may end before it answers, or hang; the wait tells.
+    }
+    return waitFor(PATIENCE);
+  }
+
+  private boolean waitFor(Duration limit) {
+    boolean interrupted = false;
+    long end = System.nanoTime() + limit.toNanos();
+    try {
+      while (true) {
+        try {
+          return process.waitFor(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+          // Ending QEMU matters more than ending soon; the limit holds anyway.
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+}

@@ -1,0 +1,47 @@
+package dev.peerbar.lab.uapi;
+
+import java.nio.ByteBuffer;
+import java.util.List;
+
+/**
+ * {@code struct vfio_device_feature} that gets {@code struct vfio_device_feature_dma_buf}: the
+ * ioctl's result is the DMABUF's file descriptor.
+ *
+ * @param region the BAR
+ * @param openFlags of the new file descriptor, {@code O_CLOEXEC | O_RDWR} for one
+ * @param ranges page-aligned parts of the BAR, not empty
+ */
+public record VfioDeviceFeatureDmaBuf(
+    VfioPciRegion region, int openFlags, List<VfioRegionDmaRange> ranges) {
+  private static final int HEADER = 8;
+  private static final int FIXED = 16;
+  private static final int FEATURE_DMA_BUF = 11;
+  private static final int FEATURE_GET = 1 << 16;
+
+  /**
+   * {@code struct vfio_region_dma_range}.
+   *
+   * @param offset from the start of the BAR, in bytes
+   * @param length in bytes
+   */
+  public record VfioRegionDmaRange(long offset, long length) {
+    static final int SIZE = 16;
+  }
+
+  public VfioDeviceFeatureDmaBuf {
+    ranges = List.copyOf(ranges);
+  }
+
+  public byte[] encode() {
+    int size = HEADER + FIXED + VfioRegionDmaRange.SIZE * ranges.size();
+    ByteBuffer b = Structs.allocate(size);
+    b.putInt(size)
+        .putInt(FEATURE_GET | FEATURE_DMA_BUF)
+        .putInt(region.index())
+        .putInt(openFlags)
+        .putInt(0)
+        .putInt(ranges.size());
+    ranges.forEach(r -> b.putLong(r.offset()).putLong(r.length()));
+    return b.array();
+  }
+}

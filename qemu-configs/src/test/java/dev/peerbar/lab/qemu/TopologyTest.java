@@ -1,0 +1,76 @@
+package dev.peerbar.lab.qemu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peerbar.lab.setup.LabFiles;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TopologyTest {
+  private static final LabFiles FILES =
+      new LabFiles(QemuBinary.of("qemu"), Path.of("/k/bzImage"), Path.of("/k/initramfs"));
+
+  @Test
+  void aLineIsAnOptionAndItsValueToTheEndOfTheLine() throws Exception {
+    Topology t = Topology.parse("t", "# comment\n\n-nodefaults\n-append   a b  c=${CPU}\n");
+    assertThat(t.expand(Map.of("CPU", "x$1")))
+        .containsExactly("-nodefaults", "-append", "a b  c=x$1");
+  }
+
+  @Test
+  void aMissingValueIsAnErrorUnlessItIsThatOfAnEndpoint() throws Exception {
+    Topology t = Topology.parse("t", "-device a,${SOCKET_A}\n-m ${MEMORY}\n");
+    assertThat(t.expand(Map.of("MEMORY", "1G"))).containsExactly("-m", "1G");
+    assertThatThrownBy(() -> t.expand(Map.of())).hasMessageContaining("MEMORY");
+  }
+
+  @Test
+  void whatIsNoOptionIsRefused() {
+    assertThatThrownBy(() -> Topology.parse("t", "device edu"))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("device edu");
+    assertThatThrownBy(() -> Topology.named("three-switches")).hasMessageContaining("one-switch");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"one-switch", "two-root-ports"})
+  void everyTopologyHasThePortsThatScenariosCount(String name) throws Exception {
+    Machine machine =
+        Machine.of(Topology.named(name))
+            .withEndpoint("a", Path.of("/s/a\"q.sock"))
+            .withEndpoint("b", Path.of("/s/b.sock"));
+    List<String> line = machine.commandLine(FILES, Path.of("/run,1"), Path.of("/logs"));
+    assertThat(line).startsWith("qemu").doesNotContain("include");
+    assertThat(line).noneMatch(w -> w.contains("${"));
+    assertThat(line).anyMatch(w -> w.contains("id=port-a") && w.contains("slot=1"));
+    assertThat(line).anyMatch(w -> w.contains("id=port-b") && w.contains("slot=2"));
+    assertThat(line)
+        .contains(
+            "{\"driver\":\"vfio-user-pci\",\"id\":\"a\",\"bus\":\"port-a\",\"socket\":{\"type\":\"unix\",\"path\":\"/s/a\\\"q.sock\"}}");
+    assertThat(line).contains("unix:/run,,1/qmp.sock,server=on,wait=off");
+  }
+
+  @Test
+  void endpointsAndVIommuAreLeftOutWhenThereAreNone() throws Exception {
+    Machine machine = Machine.of(Topology.named("one-switch")).withViommu(Viommu.NONE);
+    List<String> line = machine.commandLine(FILES, Path.of("/run"), Path.of("/logs"));
+    assertThat(line).noneMatch(w -> w.contains("vfio-user-pci") || w.contains("iommu,"));
+    assertThat(machine.withTerminal().commandLine(FILES, Path.of("/run"), Path.of("/logs")))
+        .anyMatch(w -> w.startsWith("stdio,id=console"));
+  }
+
+  @Test
+  void commandLinesCanBePastedIntoAShell() {
+    assertThat(ShellWords.quote("a=b,c")).isEqualTo("a=b,c");
+    assertThat(ShellWords.quote("it's")).isEqualTo("'it'\\''s'");
+    assertThat(ShellWords.quote("")).isEqualTo("''");
+    assertThat(ShellWords.commandLine(Map.of("V", "x y"), List.of("q", "-a", "b c", "-d")))
+        .isEqualTo("V='x y' q \\\n  -a 'b c' \\\n  -d");
+  }
+}

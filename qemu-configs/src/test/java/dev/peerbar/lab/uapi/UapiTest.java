@@ -1,0 +1,141 @@
+package dev.peerbar.lab.uapi;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peerbar.lab.uapi.VfioDeviceFeatureDmaBuf.VfioRegionDmaRange;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.EnumSet;
+import java.util.HexFormat;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Numbers and layouts against what a C compiler makes of the kernel's headers. */
+class UapiTest {
+  private static String hex(byte[] bytes) {
+    return HexFormat.of().formatHex(bytes);
+  }
+
+  @Test
+  void ioctlNumbersAreThoseOfTheHeaders() {
+    assertThat(VfioIoctls.VFIO_DEVICE_GET_INFO.number()).isEqualTo(0x3b6b);
+    assertThat(VfioIoctls.VFIO_DEVICE_RESET.number()).isEqualTo(0x3b6f);
+    assertThat(VfioIoctls.VFIO_DEVICE_FEATURE.number()).isEqualTo(0x3b75);
+    assertThat(VfioIoctls.VFIO_DEVICE_BIND_IOMMUFD.number()).isEqualTo(0x3b76);
+    assertThat(VfioIoctls.VFIO_DEVICE_DETACH_IOMMUFD_PT.number()).isEqualTo(0x3b78);
+    assertThat(IommufdIoctls.IOMMU_DESTROY.number()).isEqualTo(0x3b80);
+    assertThat(IommufdIoctls.IOMMU_IOAS_MAP_FILE.number()).isEqualTo(0x3b8f);
+    assertThat(DmaBufIoctls.DMA_BUF_IOCTL_SYNC.number()).isEqualTo(0x40086200L);
+    assertThat(Ioctl.iowr("X", 'x', 1, 16).number()).isEqualTo(0xc0107801L);
+  }
+
+  @Test
+  void bindAttachAndDetachStartWithTheirSize() {
+    assertThat(hex(new VfioDeviceBindIommufd(7).encode()))
+        .isEqualTo("1800000000000000" + "0700000000000000" + "0000000000000000");
+    assertThat(hex(new VfioDeviceAttachIommufdPt(3).encode()))
+        .isEqualTo("1000000000000000" + "0300000000000000");
+    assertThat(hex(new VfioDeviceDetachIommufdPt().encode())).isEqualTo("0c0000000000000000000000");
+    assertThat(
+            VfioDeviceBindIommufd.deviceId(
+                new byte[] {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0}))
+        .isEqualTo(9);
+  }
+
+  @Test
+  void exportAsksForTheDmaBufFeature() {
+    byte[] bytes =
+        new VfioDeviceFeatureDmaBuf(
+                VfioPciRegion.BAR2, 02000002, List.of(new VfioRegionDmaRange(0x1000, 0x2000)))
+            .encode();
+    assertThat(hex(bytes))
+        .isEqualTo(
+            "28000000"
+                + "0b000100"
+                + "02000000"
+                + "02000800"
+                + "00000000"
+                + "01000000"
+                + "0010000000000000"
+                + "0020000000000000");
+  }
+
+  @Test
+  void mappingCarriesFlagsAndGivesTheIova() {
+    byte[] bytes =
+        new IommuIoasMap(
+                EnumSet.of(IommuIoasMapFlag.READABLE, IommuIoasMapFlag.WRITEABLE),
+                5,
+                0x7000,
+                0x1000,
+                0)
+            .encode();
+    assertThat(hex(bytes))
+        .isEqualTo(
+            "28000000"
+                + "06000000"
+                + "05000000"
+                + "00000000"
+                + "0070000000000000"
+                + "0010000000000000"
+                + "0000000000000000");
+    bytes[33] = 0x20;
+    assertThat(IommuIoasMap.iova(bytes)).isEqualTo(0x2000);
+    assertThat(
+            hex(
+                new IommuIoasMapFile(
+                        EnumSet.of(IommuIoasMapFlag.FIXED_IOVA), 5, 8, 0, 0x1000, 0x3000)
+                    .encode()))
+        .isEqualTo(
+            "28000000"
+                + "01000000"
+                + "05000000"
+                + "08000000"
+                + "0000000000000000"
+                + "0010000000000000"
+                + "0030000000000000");
+    assertThat(hex(new IommuIoasUnmap(5, 0x3000, 0x1000).encode()))
+        .isEqualTo("18000000" + "05000000" + "0030000000000000" + "0010000000000000");
+    assertThat(hex(new IommuIoasAlloc().encode())).isEqualTo("0c0000000000000000000000");
+    assertThat(hex(new IommuDestroy(5).encode())).isEqualTo("0800000005000000");
+  }
+
+  @Test
+  void regionInfoFollowsItsCapabilityChain() {
+    ByteBuffer b = ByteBuffer.allocate(32 + 8 + 48).order(ByteOrder.LITTLE_ENDIAN);
+    b.putInt(88).putInt(0xf).putInt(2).putInt(32).putLong(0x10000).putLong(0x20000000000L);
+    // A capability that is not known, then the sparse mmap one with two areas.
+    b.putShort((short) 2).putShort((short) 1).putInt(40);
+    b.putShort((short) 1).putShort((short) 1).putInt(0).putInt(2).putInt(0);
+    b.putLong(0).putLong(0x1000).putLong(0x8000).putLong(0x2000);
+    VfioRegionInfo info = VfioRegionInfo.decode(b.array());
+    assertThat(info.size()).isEqualTo(0x10000);
+    assertThat(info.offset()).isEqualTo(0x20000000000L);
+    assertThat(info.canMap()).isTrue();
+    assertThat(info.mappable())
+        .containsExactly(
+            new VfioRegionInfo.Area(0, 0x1000), new VfioRegionInfo.Area(0x8000, 0x2000));
+  }
+
+  @Test
+  void regionInfoWithoutRoomForItsCapabilitiesHasNone() {
+    byte[] bytes = VfioRegionInfo.request(2, VfioRegionInfo.SIZE);
+    ByteBuffer.wrap(bytes)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putInt(0, 64)
+        .putInt(4, 0xf)
+        .putInt(12, 32);
+    VfioRegionInfo info = VfioRegionInfo.decode(bytes);
+    assertThat(info.argsz()).isEqualTo(64);
+    assertThat(info.mappable()).isEmpty();
+  }
+
+  @Test
+  void interruptsAreSetByEventfdAndTakenAwayByNone() {
+    assertThat(hex(new VfioIrqSet(VfioPciIrq.MSIX, 1, List.of(4, -1)).encode()))
+        .isEqualTo(
+            "1c000000" + "24000000" + "02000000" + "01000000" + "02000000" + "04000000ffffffff");
+    assertThat(hex(VfioIrqSet.none(VfioPciIrq.MSIX).encode()))
+        .isEqualTo("14000000" + "21000000" + "02000000" + "00000000" + "00000000");
+  }
+}
