@@ -1,0 +1,122 @@
+package dev.peerbar.lab;
+
+import dev.peerbar.lab.guest.Argument;
+import dev.peerbar.lab.guest.GuestAgent;
+import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.GuestSystem.MapFlag;
+import dev.peerbar.lab.guest.GuestSystem.Protection;
+import dev.peerbar.lab.guest.Syscall;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The guest, as a place to find devices and allocate memory in. May be used from any thread, one
+ * call at a time.
+ */
+public final class Guest {
+  private static final String DEVICES = "/sys/bus/pci/devices";
+  private static final int BRIDGE_CLASS = 0x0604;
+  private static final String FUNCTION_0 = "[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\\.0";
+  private static final int MADV_NOHUGEPAGE = 15;
+
+  private final GuestSystem system;
+
+  Guest(GuestSystem system) {
+    this.system = system;
+  }
+
+  /** Its kernel by system calls. */
+  public GuestSystem system() {
+    return system;
+  }
+
+  public GuestAgent agent() {
+    return system.agent();
+  }
+
+  /** A function by its address, such as {@code 0000:03:00.0}. */
+  public PciDevice pci(String address) throws IOException {
+    return PciDevice.at(system, address);
+  }
+
+  /** All functions, by address. */
+  public List<PciDevice> pciDevices() throws IOException {
+    List<PciDevice> all = new ArrayList<>();
+    for (String address : system.list(DEVICES)) {
+      all.add(pci(address));
+    }
+    return List.copyOf(all);
+  }
+
+  /**
+   * The function in a PCI Express slot: behind the port whose slot capabilities have this physical
+   * slot number. Endpoint A of every topology is in slot 1, B in slot 2.
+   *
+   * @throws IOException if there is none
+   */
+  public PciDevice pciInSlot(int slot) throws IOException {
+    for (PciDevice port : pciDevices()) {
+      if (port.classCode() >> 8 == BRIDGE_CLASS && port.slotNumber() == slot) {
+        for (String name : system.list(port.attribute(""))) {
+          if (name.matches(FUNCTION_0)) {
+            return pci(name);
+          }
+        }
+      }
+    }
+    throw new IOException("there is nothing in slot " + slot);
+  }
+
+  /** A new iommufd. */
+  public Iommufd openIommufd() throws IOException {
+    return Iommufd.open(system);
+  }
+
+  /** Memory of 4 KiB pages, which an IOMMU sees one by one; all there and zeroed. */
+  public GuestMemory allocate(long length) throws IOException {
+    return allocate(length, length);
+  }
+
+  /**
+   * Memory that begins with 4 KiB pages and goes on with huge ones where the kernel finds them; all
+   * there and zeroed.
+   *
+   * @param small bytes of 4 KiB pages
+   */
+  public GuestMemory allocate(long length, long small) throws IOException {
+    GuestMemory memory = map(length, EnumSet.of(MapFlag.PRIVATE, MapFlag.ANONYMOUS));
+    agent()
+        .syscall(
+            Syscall.MADVISE,
+            Argument.of(memory.address()),
+            Argument.of(small),
+            Argument.of(MADV_NOHUGEPAGE));
+    memory.set(0, length, 0);
+    return memory;
+  }
+
+  /** Memory of huge pages where the kernel finds them; all there and zeroed. */
+  public GuestMemory allocateHuge(long length) throws IOException {
+    GuestMemory memory = map(length, EnumSet.of(MapFlag.PRIVATE, MapFlag.ANONYMOUS));
+    memory.set(0, length, 0);
+    return memory;
+  }
+
+  private GuestMemory map(long length, Set<MapFlag> flags) throws IOException {
+    return new GuestMemory(
+        system, system.mmap(length, Protection.READ_WRITE, flags, -1, 0), length);
+  }
+
+  /** A new eventfd. */
+  public EventFd eventFd() throws IOException {
+    return new EventFd(system, system.eventFd());
+  }
+
+  /** The kernel's log so far. */
+  public String kernelLog() throws IOException {
+    return system.kernelLog();
+  }
+}

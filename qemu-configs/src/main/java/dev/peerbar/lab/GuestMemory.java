@@ -1,0 +1,136 @@
+package dev.peerbar.lab;
+
+import dev.peerbar.lab.guest.GuestAgent;
+import dev.peerbar.lab.guest.GuestSystem;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * Memory mapped in the guest's agent: RAM, or a device's BAR. Offsets and lengths are in bytes and
+ * checked here; an access that faults in the guest is a {@link
+ * dev.peerbar.lab.guest.GuestFaultException}.
+ */
+public final class GuestMemory implements AutoCloseable {
+  private final GuestSystem system;
+  private final long address;
+  private final long length;
+  private boolean closed;
+
+  GuestMemory(GuestSystem system, long address, long length) {
+    this.system = system;
+    this.address = address;
+    this.length = length;
+  }
+
+  /** Where it is in the agent's address space. */
+  public long address() {
+    return address;
+  }
+
+  public long length() {
+    return length;
+  }
+
+  /** One load of 4 bytes. */
+  public int read32(long offset) throws IOException {
+    return (int) load(offset, Integer.BYTES);
+  }
+
+  /** One load of 8 bytes. */
+  public long read64(long offset) throws IOException {
+    return load(offset, Long.BYTES);
+  }
+
+  /** One store of 4 bytes. */
+  public void write32(long offset, int value) throws IOException {
+    store(offset, Integer.BYTES, value);
+  }
+
+  /** One store of 8 bytes. */
+  public void write64(long offset, long value) throws IOException {
+    store(offset, Long.BYTES, value);
+  }
+
+  /** One load of 1, 2, 4 or 8 bytes, zero-extended. */
+  public long load(long offset, int width) throws IOException {
+    return agent().load(at(offset, width), width);
+  }
+
+  /** One store of 1, 2, 4 or 8 bytes. */
+  public void store(long offset, int width, long value) throws IOException {
+    agent().store(at(offset, width), width, value);
+  }
+
+  /** Copies bytes out. */
+  public byte[] read(long offset, int count) throws IOException {
+    return agent().read(at(offset, count), count);
+  }
+
+  /** Copies bytes in. */
+  public void write(long offset, byte[] bytes) throws IOException {
+    agent().write(at(offset, bytes.length), bytes);
+  }
+
+  /** Sets every byte of a range. */
+  public void set(long offset, long count, int value) throws IOException {
+    agent().set(at(offset, count), count, value);
+  }
+
+  /**
+   * Fills a range, of a multiple of 8 bytes, with the {@link dev.peerbar.lab.guest.Pattern} of a
+   * seed.
+   */
+  public void fill(long offset, long count, long seed) throws IOException {
+    agent().fill(at(offset, count), count, seed);
+  }
+
+  /** The first word of a range that is not the pattern's; empty if all are. */
+  public Optional<GuestAgent.Mismatch> verify(long offset, long count, long seed)
+      throws IOException {
+    return agent().verify(at(offset, count), count, seed);
+  }
+
+  /** The offset in the range of the first byte that differs from another's, or {@code count}. */
+  public long compare(long offset, GuestMemory other, long otherOffset, long count)
+      throws IOException {
+    return agent().compare(at(offset, count), other.at(otherOffset, count), count);
+  }
+
+  /** How long {@code count} loads take altogether. */
+  public Duration timeLoads(long offset, int width, long count) throws IOException {
+    return agent().timeLoads(at(offset, width), width, count);
+  }
+
+  /** How long {@code count} stores take altogether. */
+  public Duration timeStores(long offset, int width, long value, long count) throws IOException {
+    return agent().timeStores(at(offset, width), width, value, count);
+  }
+
+  /** Starts a thread of the guest that loads from one place over and over until it is stopped. */
+  public GuestAgent.Poller poll(long offset, int width) throws IOException {
+    return agent().startPoller(at(offset, width), width);
+  }
+
+  long at(long offset, long count) {
+    if (closed) {
+      throw new IllegalStateException("unmapped");
+    }
+    Objects.checkFromIndexSize(offset, count, length);
+    return address + offset;
+  }
+
+  private GuestAgent agent() {
+    return system.agent();
+  }
+
+  /** Unmaps it. */
+  @Override
+  public void close() throws IOException {
+    if (!closed) {
+      closed = true;
+      system.munmap(address, length);
+    }
+  }
+}

@@ -1,0 +1,187 @@
+package dev.peerbar.lab;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peerbar.lab.guest.GuestErrnoException;
+import dev.peerbar.lab.guest.GuestFaultException;
+import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.Qmp;
+import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.setup.Setup;
+import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.uapi.VfioPciIrq;
+import dev.peerbar.lab.uapi.VfioPciRegion;
+import dev.peerbar.lab.uapi.VfioRegionInfo;
+import dev.peerbar.linux.Errno;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+
+/**
+ * The lab's library against devices that QEMU itself has: an {@code edu} in slot 1, an {@code nvme}
+ * with a controller memory buffer in slot 2. One boot for all.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class VfioGuestTest {
+  private static final int EDU_ID = 0x010000ed;
+  private static final int EDU_LIVENESS = 4;
+  private static final int CMB_BAR = 2;
+  private static final long CMB_SIZE = 64 << 20;
+  private static final long BUFFER_SIZE = 2 << 20;
+  private static final long SEED = 42;
+
+  /** Kept after the test: the first thing to read when it fails. */
+  private final Path logs = Path.of("target", "lab-logs", "vfio");
+
+  private Lab lab;
+  private Guest guest;
+
+  @BeforeAll
+  void boot() throws Exception {
+    Machine machine =
+        Machine.of(Topology.named("one-switch"))
+            .withArguments("-device", "edu,bus=port-a")
+            .withArguments("-drive", "if=none,id=disk,driver=null-co,size=64M,read-zeroes=on")
+            .withArguments("-device", "nvme,drive=disk,serial=peerbar,cmb_size_mb=64,bus=port-b");
+    lab = Lab.boot(Setup.ofUser(Steps.toStandardError()).run(), machine, logs);
+    guest = lab.guest();
+  }
+
+  @AfterAll
+  void shutDown() throws Exception {
+    if (lab != null) {
+      try (Lab ending = lab) {
+        assertThat(ending.powerOff()).isEmpty();
+        assertThat(ending.qemu().isAlive()).isFalse();
+      }
+    }
+  }
+
+  @Test
+  void exportsAndImportsABarAcrossAReset() throws Exception {
+    PciDevice nvme = guest.pciInSlot(2);
+    assertThat(nvme.classCode()).isEqualTo(0x010802);
+    assertThat(nvme.driver()).contains("nvme");
+    nvme.bindVfio();
+    try (Iommufd iommufd = guest.openIommufd();
+        Ioas ioas = iommufd.allocIoas();
+        VfioDevice device = nvme.open(iommufd);
+        GuestMemory buffer = guest.allocate(BUFFER_SIZE)) {
+      device.attach(ioas);
+      assertThat(device.info().resettable()).isTrue();
+      assertThat(device.irq(VfioPciIrq.MSIX).count()).isEqualTo(65);
+      assertThat(ioas.ranges()).isNotEmpty();
+
+      Ioas.Mapping mapping = ioas.map(buffer);
+      assertThat(mapping.length()).isEqualTo(BUFFER_SIZE);
+      assertThat(ioas.mapAt(buffer, 0x1_0000_0000L).iova()).isEqualTo(0x1_0000_0000L);
+
+      device.memorySpace(true);
+      VfioRegionInfo cmb = device.region(VfioPciRegion.bar(CMB_BAR));
+      assertThat(cmb.size()).isEqualTo(CMB_SIZE);
+      assertThat(cmb.canMap()).isTrue();
+      List<EventFd> events = device.enableMsix(2);
+      assertThat(events.getFirst().await(Duration.ofMillis(10))).isEmpty();
+      device.disableMsix();
+
+      try (DmaBuf dmaBuf = device.exportDmabuf(CMB_BAR, 0, CMB_SIZE)) {
+        Ioas.Mapping peer = ioas.mapFile(dmaBuf);
+        assertThat(peer.length()).isEqualTo(CMB_SIZE);
+        assertThat(device.reset()).isPositive();
+        assertThat(ioas.unmap(peer)).isEqualTo(CMB_SIZE);
+      }
+      assertThatThrownBy(() -> device.exportDmabuf(CMB_BAR, 100, 4096))
+          .isInstanceOfSatisfying(
+              GuestErrnoException.class, e -> assertThat(e.errno()).contains(Errno.EINVAL));
+      assertThat(ioas.unmap(mapping)).isEqualTo(BUFFER_SIZE);
+    }
+    nvme.unbindVfio();
+    assertThat(nvme.driver()).contains("nvme");
+  }
+
+  @Test
+  void mapsARegisterBar() throws Exception {
+    // Without isolation between their ports both are in one IOMMU group, which must be vfio's as a
+    // whole.
+    guest.pciInSlot(2).bindVfio();
+    PciDevice edu = guest.pciInSlot(1).bindVfio();
+    try (Iommufd iommufd = guest.openIommufd();
+        Ioas ioas = iommufd.allocIoas();
+        VfioDevice device = edu.open(iommufd)) {
+      device.attach(ioas);
+      device.memorySpace(true);
+      GuestMemory registers = device.mmapBar(0);
+      assertThat(registers.read32(0)).isEqualTo(EDU_ID);
+      registers.write32(EDU_LIVENESS, 0x12345678);
+      assertThat(registers.read32(EDU_LIVENESS)).isEqualTo(~0x12345678);
+      assertThat(device.readRegion(VfioPciRegion.BAR0, 0, 4))
+          .containsExactly(0xed, 0x00, 0x00, 0x01);
+      assertThat(registers.timeLoads(0, 4, 100)).isPositive();
+
+      try (var poller = registers.poll(0, 4)) {
+        guest.agent().awaitEvent(guest.eventFd().fd(), Duration.ofMillis(50));
+        assertThat(poller.stop().loads()).isPositive();
+        assertThat(poller.stop().last()).isEqualTo(EDU_ID);
+        assertThat(poller.stop().signal()).isZero();
+      }
+
+      device.memorySpace(false);
+      assertThatThrownBy(() -> registers.read32(0))
+          .isInstanceOfSatisfying(
+              GuestFaultException.class,
+              e -> assertThat(e.signal()).isEqualTo(GuestFaultException.Signal.SIGBUS));
+      registers.close();
+    }
+  }
+
+  @Test
+  void fillsAndComparesMemoryByPattern() throws Exception {
+    try (GuestMemory memory = guest.allocate(BUFFER_SIZE);
+        GuestMemory copy = guest.allocate(BUFFER_SIZE)) {
+      memory.fill(0, BUFFER_SIZE, SEED);
+      assertThat(memory.verify(0, BUFFER_SIZE, SEED)).isEmpty();
+      assertThat(memory.read64(8 * 1000)).isEqualTo(dev.peerbar.lab.guest.Pattern.word(SEED, 1000));
+      copy.fill(0, BUFFER_SIZE, SEED);
+      memory.store(0x1234, 1, memory.load(0x1234, 1) ^ 1);
+      assertThat(memory.verify(0, BUFFER_SIZE, SEED))
+          .hasValueSatisfying(m -> assertThat(m.offset()).isEqualTo(0x1230));
+      assertThat(memory.compare(0, copy, 0, BUFFER_SIZE)).isEqualTo(0x1234);
+      byte[] bytes = {1, 2, 3};
+      memory.write(BUFFER_SIZE - 3, bytes);
+      assertThat(memory.read(BUFFER_SIZE - 3, 3)).isEqualTo(bytes);
+    }
+  }
+
+  @Test
+  void survivesAFaultAndAProgram() throws Exception {
+    assertThatThrownBy(() -> guest.agent().load(16, 4))
+        .isInstanceOfSatisfying(
+            GuestFaultException.class,
+            e -> {
+              assertThat(e.signal()).isEqualTo(GuestFaultException.Signal.SIGSEGV);
+              assertThat(e.address()).isEqualTo(16);
+            });
+    int pid =
+        guest
+            .agent()
+            .spawn("/tmp/out", List.of("/bin/busybox", "sh", "-c", "echo $((6*7)); exit 3"));
+    assertThat(guest.agent().awaitProgram(pid, Duration.ofSeconds(20))).contains(3);
+    assertThat(guest.system().readText("/tmp/out")).isEqualTo("42");
+  }
+
+  @Test
+  void answersOnItsMonitor() throws Exception {
+    try (Qmp monitor = lab.qemu().monitor()) {
+      assertThat(monitor.execute("query-status").get("status").asText()).isEqualTo("running");
+      assertThatThrownBy(() -> monitor.execute("no-such-command"))
+          .hasMessageContaining("not been found");
+    }
+    assertThat(Files.readString(logs.resolve("qemu.args"))).contains("intel-iommu");
+  }
+}
