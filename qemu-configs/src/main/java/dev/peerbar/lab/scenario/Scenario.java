@@ -1,0 +1,14 @@
+package dev.peerbar.lab.scenario;
+
+import java.io.IOException;
+import java.util.List;
+
+/** A guest with endpoints, and steps to perform in it in order. Closing it ends all of it. */
+public interface Scenario extends AutoCloseable {
+
+  /** The steps; each relies on those before it. */
+  List<Step> steps();
+
+  @Override
+  void close() throws IOException;
+}
