@@ -22,6 +22,7 @@ public final class UnixSocket {
   private static final int AF_UNIX = 1;
   private static final int SOCK_STREAM = 1;
   private static final int SOCK_NONBLOCK = 0x800;
+  private static final int O_NONBLOCK = 0x800;
   private static final int SOCK_CLOEXEC = 0x80000;
   private static final int SOL_SOCKET = 1;
   private static final int SO_TYPE = 3;
@@ -261,6 +262,22 @@ public final class UnixSocket {
    */
   public static boolean isListening(FileDescriptor socket) throws LinuxException {
     return intOption(socket, SO_ACCEPTCONN) != 0;
+  }
+
+  /**
+   * Makes calls on the socket return instead of waiting. Holds for all descriptors of the open
+   * file, those of other processes too.
+   *
+   * @throws LinuxException EBADF
+   */
+  public static void makeNonBlocking(FileDescriptor socket) throws LinuxException {
+    int number = socket.acquire("fcntl");
+    try {
+      int flags = Libc.check("fcntl", Libc.fcntl(number, Libc.F_GETFL, 0));
+      Libc.check("fcntl", Libc.fcntl(number, Libc.F_SETFL, flags | O_NONBLOCK));
+    } finally {
+      socket.release();
+    }
   }
 
   /**

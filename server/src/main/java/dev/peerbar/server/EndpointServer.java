@@ -87,6 +87,8 @@ public final class EndpointServer implements AutoCloseable {
         throw new IOException("descriptor %d is no UNIX stream socket".formatted(number));
       }
       if (UnixSocket.isListening(socket)) {
+        // As whoever opened it may not have: accepting must never wait.
+        UnixSocket.makeNonBlocking(socket);
         listen(loop, socket, connections);
       } else {
         connections.accept(DescriptorSocketChannel.adopt(socket), loop);

@@ -304,6 +304,7 @@ final class LifecycleTest {
   void aListeningSocketCanBeInherited() throws Exception {
     Path path = directory.resolve("inherited.sock");
     FileDescriptor listening = UnixSocket.listen(path, UnixSocket.OWNER_ONLY, 4);
+    OpenFiles.makeBlocking(listening);
     try (EndpointServer server = inherit(listening)) {
       for (int i = 0; i < 3; i++) {
         try (VfioUserClient client = VfioUserClient.connect(path)) {

@@ -49,6 +49,29 @@ public final class OpenFiles {
     }
   }
 
+  /** Makes a socket wait, as one is that another program opened. */
+  @SuppressWarnings("restricted")
+  static void makeBlocking(FileDescriptor socket) {
+    final int setFlags = 4;
+    Linker linker = Linker.nativeLinker();
+    var fcntl =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("fcntl"),
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT),
+            Linker.Option.firstVariadicArg(2));
+    try {
+      if ((int) fcntl.invokeExact(socket.number(), setFlags, O_RDWR) != 0) {
+        throw new AssertionError("fcntl failed");
+      }
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
   /** The two ends of a pipe, the one to read from first. */
   @SuppressWarnings("restricted")
   static List<FileDescriptor> pipe() {
