@@ -43,7 +43,8 @@ final class PackageSource implements AutoCloseable {
     try {
       source.configure();
       steps.step("reading the package lists of " + String.join(" and ", debian.suites()));
-      source.apt("apt-get", "-q", "update").run();
+      // Without the option, lists that could not be fetched are a warning.
+      source.apt("apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update").run();
       return source;
     } catch (SetupException e) {
       source.close();
