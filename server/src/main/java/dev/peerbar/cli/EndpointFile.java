@@ -4,6 +4,10 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.exc.InvalidFormatException;
+import com.fasterxml.jackson.databind.exc.InvalidTypeIdException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -34,8 +38,7 @@ record EndpointFile(
     } catch (JsonProcessingException e) {
       String where =
           e.getLocation() == null ? "" : " (line %d)".formatted(e.getLocation().getLineNr());
-      throw new CommandFailedException(
-          "%s%s: %s".formatted(path, where, oneLine(e.getOriginalMessage())), e);
+      throw new CommandFailedException("%s%s: %s".formatted(path, where, sentence(e)), e);
     } catch (NoSuchFileException | FileNotFoundException e) {
       throw new CommandFailedException("there is no file " + path, e);
     } catch (IOException e) {
@@ -51,6 +54,26 @@ record EndpointFile(
       }
     }
     return file;
+  }
+
+  private static String sentence(JsonProcessingException e) {
+    return switch (e) {
+      case UnrecognizedPropertyException unknown ->
+          "there is no option '%s'; there are %s"
+              .formatted(
+                  unknown.getPropertyName(),
+                  unknown.getKnownPropertyIds().stream()
+                      .map(Object::toString)
+                      .sorted()
+                      .collect(Collectors.joining(", ")));
+      case InvalidTypeIdException unknown when unknown.getTypeId() != null ->
+          "there is no endpoint type '%s'".formatted(unknown.getTypeId());
+      case InvalidTypeIdException _ -> "an endpoint has no type";
+      case InvalidFormatException bad -> "'%s' does not belong there".formatted(bad.getValue());
+      case MismatchedInputException _ when e.getMessage().startsWith("Cannot deserialize") ->
+          "what stands there is not of the form that belongs there";
+      default -> oneLine(e.getOriginalMessage());
+    };
   }
 
   /** Without the excerpts of the file that a YAML error shows, indented, between its sentences. */
