@@ -70,28 +70,19 @@ public final class DeviceGetInfo {
    * @param numIrqs how many interrupt types there are
    */
   public record Reply(int argsz, int flags, int numRegions, int numIrqs) implements Payload {
-    static final int ARGSZ = 0;
-    static final int FLAGS = 4;
-    static final int NUM_REGIONS = 8;
-    static final int NUM_IRQS = 12;
-    static final int LENGTH = 16;
-
     /** A reply with the right {@code argsz}. */
     public Reply(int flags, int numRegions, int numIrqs) {
-      this(LENGTH, flags, numRegions, numIrqs);
+      this(Request.LENGTH, flags, numRegions, numIrqs);
     }
 
     @Override
     public int encodedSize() {
-      return LENGTH;
+      return Request.LENGTH;
     }
 
     @Override
     public void encode(ByteBuf out) {
-      out.writeIntLE(argsz);
-      out.writeIntLE(flags);
-      out.writeIntLE(numRegions);
-      out.writeIntLE(numIrqs);
+      new Request(argsz, flags, numRegions, numIrqs).encode(out);
     }
 
     /**
@@ -100,13 +91,8 @@ public final class DeviceGetInfo {
      * @throws InvalidMessageException if the length is wrong
      */
     public static Reply decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, LENGTH);
-      int start = in.readerIndex();
-      return new Reply(
-          in.getIntLE(start + ARGSZ),
-          in.getIntLE(start + FLAGS),
-          in.getIntLE(start + NUM_REGIONS),
-          in.getIntLE(start + NUM_IRQS));
+      Request same = Request.decode(in);
+      return new Reply(same.argsz, same.flags, same.numRegions, same.numIrqs);
     }
   }
 }

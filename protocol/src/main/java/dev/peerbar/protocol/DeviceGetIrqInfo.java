@@ -76,28 +76,19 @@ public final class DeviceGetIrqInfo {
    * @param count how many interrupts it has
    */
   public record Reply(int argsz, int flags, int index, int count) implements Payload {
-    static final int ARGSZ = 0;
-    static final int FLAGS = 4;
-    static final int INDEX = 8;
-    static final int COUNT = 12;
-    static final int LENGTH = 16;
-
     /** A reply with the right {@code argsz}. */
     public Reply(int flags, int index, int count) {
-      this(LENGTH, flags, index, count);
+      this(Request.LENGTH, flags, index, count);
     }
 
     @Override
     public int encodedSize() {
-      return LENGTH;
+      return Request.LENGTH;
     }
 
     @Override
     public void encode(ByteBuf out) {
-      out.writeIntLE(argsz);
-      out.writeIntLE(flags);
-      out.writeIntLE(index);
-      out.writeIntLE(count);
+      new Request(argsz, flags, index, count).encode(out);
     }
 
     /**
@@ -106,13 +97,8 @@ public final class DeviceGetIrqInfo {
      * @throws InvalidMessageException if the length is wrong
      */
     public static Reply decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, LENGTH);
-      int start = in.readerIndex();
-      return new Reply(
-          in.getIntLE(start + ARGSZ),
-          in.getIntLE(start + FLAGS),
-          in.getIntLE(start + INDEX),
-          in.getIntLE(start + COUNT));
+      Request same = Request.decode(in);
+      return new Reply(same.argsz, same.flags, same.index, same.count);
     }
   }
 }

@@ -70,23 +70,14 @@ public final class DmaUnmap {
    * @param size in bytes
    */
   public record Reply(int argsz, int flags, long address, long size) implements Payload {
-    static final int ARGSZ = 0;
-    static final int FLAGS = 4;
-    static final int ADDRESS = 8;
-    static final int SIZE = 16;
-    static final int LENGTH = 24;
-
     @Override
     public int encodedSize() {
-      return LENGTH;
+      return Request.LENGTH;
     }
 
     @Override
     public void encode(ByteBuf out) {
-      out.writeIntLE(argsz);
-      out.writeIntLE(flags);
-      out.writeLongLE(address);
-      out.writeLongLE(size);
+      new Request(argsz, flags, address, size).encode(out);
     }
 
     /**
@@ -95,13 +86,8 @@ public final class DmaUnmap {
      * @throws InvalidMessageException if the length is wrong
      */
     public static Reply decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, LENGTH);
-      int start = in.readerIndex();
-      return new Reply(
-          in.getIntLE(start + ARGSZ),
-          in.getIntLE(start + FLAGS),
-          in.getLongLE(start + ADDRESS),
-          in.getLongLE(start + SIZE));
+      Request same = Request.decode(in);
+      return new Reply(same.argsz, same.flags, same.address, same.size);
     }
   }
 }
