@@ -13,11 +13,23 @@ import java.time.Duration;
 public final class EventDescriptor {
   private static final int EFD_NONBLOCK = 0x800;
   private static final int EFD_CLOEXEC = 0x80000;
+  private static final int RWF_NOWAIT = 0x8;
   private static final String LINK = "anon_inode:[eventfd]";
 
-  /** The counter going out or coming in, per thread. */
+  // The counter going out or coming in, and a struct iovec of it.
+  private static final long COUNTER = 0;
+  private static final long IOV_BASE = 8;
+  private static final long IOV_LEN = 16;
+  private static final long SIZE = 24;
+
+  /** Per thread. */
   private static final ThreadLocal<MemorySegment> COUNT =
-      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(JAVA_LONG));
+      ThreadLocal.withInitial(() -> {
+        MemorySegment memory = Arena.ofAuto().allocate(SIZE, Long.BYTES);
+        memory.set(JAVA_LONG, IOV_BASE, memory.address() + COUNTER);
+        memory.set(JAVA_LONG, IOV_LEN, Long.BYTES);
+        return memory;
+      });
 
   private EventDescriptor() {}
 
@@ -33,21 +45,21 @@ public final class EventDescriptor {
   /**
    * Adds one to the count, without waiting: a count that is full says all that it can.
    *
-   * <p>For any thread. Allocates nothing.
+   * <p>For any thread. Allocates nothing. Who shares the open file can make this wait after all, by
+   * clearing O_NONBLOCK and filling the count between two system calls here: for descriptors of
+   * those who are not trusted there is {@link EventSignaller}.
    *
    * @throws LinuxException EBADF if it is closed, EINVAL if it is no event descriptor
    */
   public static void signal(FileDescriptor event) throws LinuxException {
     int number = event.acquire("write");
     try {
-      // The flags of the open file are the client's to change, so O_NONBLOCK may be missing. A
-      // write
-      // to a full counter would then wait for as long as the client likes.
+      // O_NONBLOCK belongs to the open file, so anyone who shares it may have cleared it.
       if (!Poll.ready(number, Poll.POLLOUT)) {
         return;
       }
       MemorySegment count = COUNT.get();
-      count.set(JAVA_LONG, 0, 1);
+      count.set(JAVA_LONG, COUNTER, 1);
       if (Libc.write(number, count.address(), Long.BYTES) < 0) {
         int errno = Libc.errno();
         if (errno != Errno.EAGAIN.code()) {
@@ -98,10 +110,27 @@ public final class EventDescriptor {
   }
 
   private static long take(int number) throws LinuxException {
+    MemorySegment count = COUNT.get();
+    // Whoever shares the open file may have made it wait, and may read between a poll and a read of
+    // ours; the kernel looks at this flag and the count at the same time (Linux 5.8).
+    if (Libc.preadv2(number, count.address() + IOV_BASE, 1, -1, RWF_NOWAIT) < 0) {
+      int errno = Libc.errno();
+      if (errno == Errno.EOPNOTSUPP.code()) {
+        return takeIfReady(number, count);
+      }
+      if (errno != Errno.EAGAIN.code()) {
+        throw new LinuxException("preadv2", errno);
+      }
+      return 0;
+    }
+    return count.get(JAVA_LONG, COUNTER);
+  }
+
+  /** As well as a kernel without RWF_NOWAIT for event descriptors can. */
+  private static long takeIfReady(int number, MemorySegment count) throws LinuxException {
     if (!Poll.ready(number, Poll.POLLIN)) {
       return 0;
     }
-    MemorySegment count = COUNT.get();
     if (Libc.read(number, count.address(), Long.BYTES) < 0) {
       int errno = Libc.errno();
       if (errno != Errno.EAGAIN.code()) {
@@ -109,7 +138,7 @@ public final class EventDescriptor {
       }
       return 0;
     }
-    return count.get(JAVA_LONG, 0);
+    return count.get(JAVA_LONG, COUNTER);
   }
 
   /**

@@ -52,15 +52,29 @@ final class Libc {
       handle("read", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle WRITE =
       handle("write", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PREADV2 =
+      handle("preadv2", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle EPOLL_CREATE1 = handle("epoll_create1", JAVA_INT, JAVA_INT);
+  private static final MethodHandle EPOLL_CTL =
+      handle("epoll_ctl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle EPOLL_WAIT =
+      handle("epoll_wait", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT);
+  private static final MethodHandle SYSCALL =
+      variadic(
+          "syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+          JAVA_LONG);
   private static final MethodHandle PREAD =
       handle("pread64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle PWRITE =
       handle("pwrite64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle FALLOCATE =
       handle("fallocate64", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle LSEEK =
+      handle("lseek64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
   private static final MethodHandle POLL = handle("poll", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
   private static final MethodHandle STATX =
       handle("statx", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle FSTATFS = handle("fstatfs", JAVA_INT, JAVA_INT, ADDRESS);
   private static final MethodHandle FCHMOD = handle("fchmod", JAVA_INT, JAVA_INT, JAVA_INT);
   private static final MethodHandle SOCKET =
       handle("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
@@ -195,6 +209,47 @@ final class Libc {
     }
   }
 
+  static long preadv2(int fd, long ranges, int count, long offset, int flags) {
+    try {
+      return (long) PREADV2.invokeExact(STATE.get(), fd, ranges, count, offset, flags);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int epollCreate1(int flags) {
+    try {
+      return (int) EPOLL_CREATE1.invokeExact(STATE.get(), flags);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int epollCtl(int epoll, int operation, int fd, long event) {
+    try {
+      return (int) EPOLL_CTL.invokeExact(STATE.get(), epoll, operation, fd, event);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int epollWait(int epoll, long events, int count, int milliseconds) {
+    try {
+      return (int) EPOLL_WAIT.invokeExact(STATE.get(), epoll, events, count, milliseconds);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /** A call that the C library has no function for. Arguments that it does not take are ignored. */
+  static long syscall(long number, long a, long b, long c, long d, long e) {
+    try {
+      return (long) SYSCALL.invokeExact(STATE.get(), number, a, b, c, d, e);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
   static long pread(int fd, long address, long length, long offset) {
     try {
       return (long) PREAD.invokeExact(STATE.get(), fd, address, length, offset);
@@ -219,6 +274,14 @@ final class Libc {
     }
   }
 
+  static long lseek(int fd, long offset, int whence) {
+    try {
+      return (long) LSEEK.invokeExact(STATE.get(), fd, offset, whence);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
   static int poll(long entries, long count, int milliseconds) {
     try {
       return (int) POLL.invokeExact(STATE.get(), entries, count, milliseconds);
@@ -230,6 +293,14 @@ final class Libc {
   static int statx(int directory, MemorySegment path, int flags, int mask, MemorySegment into) {
     try {
       return (int) STATX.invokeExact(STATE.get(), directory, path, flags, mask, into);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int fstatfs(int fd, MemorySegment into) {
+    try {
+      return (int) FSTATFS.invokeExact(STATE.get(), fd, into);
     } catch (Throwable t) {
       throw unexpected(t);
     }

@@ -59,6 +59,16 @@ class EventDescriptorTest {
   }
 
   @Test
+  void readNeverWaitsWhateverTheClientSetUp() throws Exception {
+    try (FileDescriptor event = FileDescriptor.adopt(Libc.eventfd(0, 0))) {
+      assertThat(EventDescriptor.read(event)).isZero();
+      EventDescriptor.signal(event);
+      assertThat(EventDescriptor.read(event)).isOne();
+      assertThat(EventDescriptor.read(event)).isZero();
+    }
+  }
+
+  @Test
   void knowsItsKind() throws Exception {
     try (FileDescriptor event = EventDescriptor.create();
         FileDescriptor memory = SharedMemory.create("anon_inode:[eventfd]", 4096)) {

@@ -10,6 +10,8 @@ import io.netty.channel.epoll.EpollIoEvent;
 import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.channel.epoll.EpollIoOps;
 import io.netty.util.concurrent.Future;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 
 /**
  * What a channel wants to hear of its socket from the event loop's epoll instance.
@@ -62,6 +64,25 @@ final class EpollInterest implements EpollIoHandle {
             promise.setFailure(done.cause());
           }
         });
+  }
+
+  /**
+   * Registers at once. On the event loop.
+   *
+   * @throws IOException if the loop takes no more
+   */
+  void registerNow(EventLoop loop) throws IOException {
+    Future<IoRegistration> done = ((IoEventLoop) loop).register(this);
+    if (!done.isSuccess()) {
+      throw new IOException("not registered with the event loop", done.cause());
+    }
+    registration = done.getNow();
+    try {
+      submit();
+    } catch (UncheckedIOException e) {
+      registration.cancel();
+      throw e.getCause();
+    }
   }
 
   /** Whether the events are wanted. */
