@@ -2,11 +2,14 @@ package dev.peerbar.linux;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalLong;
 
-/** Bytes of a file at a place, without mapping them and without moving a file position. */
+/** Bytes of a file at a place, without mapping them; and where there are any. */
 public final class FileContents {
   private static final int FALLOC_FL_KEEP_SIZE = 1;
   private static final int FALLOC_FL_PUNCH_HOLE = 2;
+  private static final int SEEK_DATA = 3;
+  private static final int SEEK_HOLE = 4;
 
   private FileContents() {}
 
@@ -94,6 +97,47 @@ public final class FileContents {
       Libc.check(
           "fallocate",
           Libc.fallocate(number, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length));
+    } finally {
+      file.release();
+    }
+  }
+
+  /**
+   * Where the next bytes are that are more than a hole (lseek(2), SEEK_DATA). Moves the file
+   * position.
+   *
+   * @param offset where to begin to look, in bytes
+   * @return at least {@code offset}; empty if nothing but a hole follows
+   * @throws LinuxException EINVAL if the file system cannot tell
+   */
+  public static OptionalLong nextData(FileDescriptor file, long offset) throws LinuxException {
+    return seek(file, offset, SEEK_DATA);
+  }
+
+  /**
+   * Where the next hole is, the end of the file if there is none before it (lseek(2), SEEK_HOLE).
+   * Moves the file position.
+   *
+   * @param offset where to begin to look, in bytes
+   * @return at least {@code offset}; empty if that is not within the file
+   * @throws LinuxException EINVAL if the file system cannot tell
+   */
+  public static OptionalLong nextHole(FileDescriptor file, long offset) throws LinuxException {
+    return seek(file, offset, SEEK_HOLE);
+  }
+
+  private static OptionalLong seek(FileDescriptor file, long offset, int whence)
+      throws LinuxException {
+    int number = file.acquire("lseek");
+    try {
+      long found = Libc.lseek(number, offset, whence);
+      if (found >= 0) {
+        return OptionalLong.of(found);
+      }
+      if (Libc.errno() == Errno.ENXIO.code()) {
+        return OptionalLong.empty();
+      }
+      throw new LinuxException("lseek", Libc.errno());
     } finally {
       file.release();
     }

@@ -2,6 +2,8 @@ package dev.peerbar.linux;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Set;
 
 /** Memory that processes share through a file descriptor. */
 public final class SharedMemory {
@@ -14,6 +16,14 @@ public final class SharedMemory {
   private static final int PROT_WRITE = 2;
   private static final int MAP_SHARED = 1;
   private static final int MAP_NORESERVE = 0x4000;
+
+  // struct statfs on a 64-bit machine.
+  private static final long F_TYPE = 0;
+  private static final long STATFS_LENGTH = 120;
+
+  /** tmpfs and memfd, ramfs, ext2 to ext4, XFS, Btrfs, F2FS, DMABUFs (linux/magic.h). */
+  private static final Set<Long> LOCAL_FILE_SYSTEMS =
+      Set.of(0x01021994L, 0x858458f6L, 0xef53L, 0x58465342L, 0x9123683eL, 0xf2f52010L, 0x444d4142L);
 
   /** What a mapping lets this process do. */
   public enum Access {
@@ -88,7 +98,28 @@ public final class SharedMemory {
   }
 
   /**
-   * Whether nobody can make the file shorter, so that touching its mapping cannot fail.
+   * Whether reading and writing the file is between this process and this machine's memory or
+   * disks, so that it comes to an end. In other file systems (FUSE, the network's) anybody may
+   * answer, and nobody has to. Huge pages out of the machine's pool (hugetlbfs) are not among them
+   * either: touching a mapping raises SIGBUS while the pool is empty, sealed or not, and pwrite(2)
+   * does not write them.
+   *
+   * @throws LinuxException EBADF if the descriptor is closed
+   */
+  public static boolean answersByItself(FileDescriptor file) throws LinuxException {
+    int number = file.acquire("fstatfs");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment status = arena.allocate(STATFS_LENGTH, Long.BYTES);
+      Libc.check("fstatfs", Libc.fstatfs(number, status));
+      return LOCAL_FILE_SYSTEMS.contains(status.get(ValueLayout.JAVA_LONG, F_TYPE));
+    } finally {
+      file.release();
+    }
+  }
+
+  /**
+   * Whether nobody can make the file shorter than it is now. That touching its mapping cannot fail
+   * follows for a size asked for afterwards, if the file {@link #answersByItself}.
    *
    * @return false for a file that cannot be sealed at all
    * @throws LinuxException EBADF if the descriptor is closed

@@ -56,6 +56,25 @@ class SharedMemoryTest {
   }
 
   @Test
+  void tellsDataFromHoles() throws Exception {
+    long size = 64L << 30;
+    try (FileDescriptor memory = SharedMemory.create("shm-holes", size);
+        Mapping middle = SharedMemory.map(memory, size / 2, 4096, Access.READ_WRITE)) {
+      assertThat(FileContents.nextData(memory, 0)).isEmpty();
+      assertThat(FileContents.nextHole(memory, 0)).hasValue(0);
+      middle.segment().set(JAVA_LONG, 8, 1);
+      // The page at least; a huge one where the kernel makes such.
+      long data = FileContents.nextData(memory, 0).orElseThrow();
+      assertThat(data).isBetween(size / 2 - (2 << 20), size / 2);
+      long hole = FileContents.nextHole(memory, data).orElseThrow();
+      assertThat(hole).isBetween(size / 2 + 4096, size / 2 + (2 << 20));
+      assertThat(FileContents.nextData(memory, hole)).isEmpty();
+      assertThat(FileContents.nextData(memory, size)).isEmpty();
+      assertThat(FileContents.nextHole(memory, size)).isEmpty();
+    }
+  }
+
+  @Test
   void mapSaysWhyNot() throws Exception {
     try (FileDescriptor memory = SharedMemory.create("shm-bad", SIZE)) {
       assertErrno(Errno.EINVAL, () -> SharedMemory.map(memory, 1, 4096, Access.READ_ONLY));
