@@ -19,6 +19,8 @@ public final class UnixSocket {
   /** Only the owner's processes may connect. */
   public static final int OWNER_ONLY = 0600;
 
+  private static final long DISCARDED_AT_ONCE = 64 << 10;
+
   private static final int AF_UNIX = 1;
   private static final int SOCK_STREAM = 1;
   private static final int SOCK_NONBLOCK = 0x800;
@@ -194,6 +196,28 @@ public final class UnixSocket {
     int number = socket.acquire("shutdown");
     try {
       Libc.check("shutdown", Libc.shutdown(number, direction.how));
+    } finally {
+      socket.release();
+    }
+  }
+
+  /**
+   * Ends both directions and throws away what has been received, descriptors too. A socket that is
+   * closed with something unread in it gives its peer ECONNRESET in place of an end, which QEMU's
+   * vfio-user client does not survive.
+   *
+   * @throws LinuxException ENOTCONN
+   */
+  public static void finish(FileDescriptor socket) throws LinuxException {
+    shutdown(socket, Direction.BOTH);
+    int number = socket.acquire("read");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment nowhere = arena.allocate(DISCARDED_AT_ONCE);
+      // Nothing more can come in, and what there is has an end: no read waits.
+      long count;
+      do {
+        count = Libc.read(number, nowhere.address(), DISCARDED_AT_ONCE);
+      } while (count > 0);
     } finally {
       socket.release();
     }

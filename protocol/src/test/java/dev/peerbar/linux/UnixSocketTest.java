@@ -53,6 +53,23 @@ class UnixSocketTest {
   }
 
   @Test
+  void aFinishedSocketEndsItsPeerWithoutAReset() throws Exception {
+    try (UnixSocket.Pair pair = UnixSocket.pair();
+        FileDescriptor event = EventDescriptor.create();
+        Arena arena = Arena.ofConfined()) {
+      SocketMessages messages = new SocketMessages();
+      MemorySegment bytes = arena.allocate(100_000);
+      messages.addBytes(bytes.address(), (int) bytes.byteSize());
+      messages.addDescriptor(event);
+      messages.send(pair.first());
+      UnixSocket.finish(pair.second());
+      pair.second().close();
+      assertThat(messages.receive(pair.first(), bytes.address(), 16))
+          .isEqualTo(SocketMessages.END_OF_STREAM);
+    }
+  }
+
+  @Test
   void saysWhyNot() throws Exception {
     Path path = directory.resolve("s");
     assertErrno(Errno.ENOENT, () -> UnixSocket.connect(path, LONG));

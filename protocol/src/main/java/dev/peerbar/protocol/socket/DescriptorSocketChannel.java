@@ -47,6 +47,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
   private final EpollInterest interest;
   private boolean readPending;
   private boolean inputEnded;
+  private boolean closesWhenSent;
 
   DescriptorSocketChannel(Channel parent, FileDescriptor socket) {
     super(parent);
@@ -138,7 +139,23 @@ public final class DescriptorSocketChannel extends AbstractChannel {
   @Override
   protected void doClose() {
     interest.cancel();
-    socket.close();
+    try {
+      UnixSocket.finish(socket);
+    } catch (LinuxException _) {
+      // Not connected any more: nothing to be kind to.
+    } finally {
+      socket.close();
+    }
+  }
+
+  /**
+   * Takes in what the peer has sent by now and nothing after it, then closes: a peer that waits for
+   * answers gets those it can still get. The peer's sends fail from now on. For the event loop.
+   *
+   * @throws LinuxException ENOTCONN
+   */
+  public void endInput() throws LinuxException {
+    UnixSocket.shutdown(socket, UnixSocket.Direction.READ);
   }
 
   @Override
@@ -223,6 +240,9 @@ public final class DescriptorSocketChannel extends AbstractChannel {
       Object message = buffer.current();
       if (message == null) {
         interest.ignore(EpollInterest.OUT);
+        if (closesWhenSent) {
+          eventLoop().execute(this::closeWhenSent);
+        }
         return;
       }
       if (!outbound.send(socket, message)) {
@@ -364,6 +384,15 @@ public final class DescriptorSocketChannel extends AbstractChannel {
     if (config.isAllowHalfClosure()) {
       pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
     } else {
+      closesWhenSent = true;
+      closeWhenSent();
+    }
+  }
+
+  /** Whoever sends no more may still be waiting for what it asked for. */
+  private void closeWhenSent() {
+    ChannelOutboundBuffer unsent = unsafe().outboundBuffer();
+    if (unsent == null || unsent.isEmpty()) {
       unsafe().close(voidPromise());
     }
   }
