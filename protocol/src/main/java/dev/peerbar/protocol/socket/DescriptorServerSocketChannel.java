@@ -13,6 +13,7 @@ import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.ServerChannel;
 import java.net.SocketAddress;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A listening Unix stream socket. Reads fire a {@link DescriptorSocketChannel} for each connection.
@@ -24,6 +25,9 @@ import java.util.Optional;
 public final class DescriptorServerSocketChannel extends AbstractChannel implements ServerChannel {
   private static final int MAX_ACCEPTS_PER_READ = 16;
   private static final ChannelMetadata METADATA = new ChannelMetadata(false, MAX_ACCEPTS_PER_READ);
+
+  /** How long a process that is out of descriptors or memory waits before it accepts again. */
+  private static final long PAUSE_MILLIS = 100;
 
   private final FileDescriptor socket;
   private final DescriptorChannelConfig config =
@@ -167,6 +171,19 @@ public final class DescriptorServerSocketChannel extends AbstractChannel impleme
     }
   }
 
+  private void pause() {
+    interest.ignore(EpollInterest.IN);
+    eventLoop()
+        .schedule(
+            () -> {
+              if (isOpen() && (readPending || config.isAutoRead())) {
+                interest.want(EpollInterest.IN);
+              }
+            },
+            PAUSE_MILLIS,
+            TimeUnit.MILLISECONDS);
+  }
+
   private void accept() {
     RecvByteBufAllocator.ExtendedHandle counts =
         (RecvByteBufAllocator.ExtendedHandle) unsafe().recvBufAllocHandle();
@@ -190,6 +207,8 @@ public final class DescriptorServerSocketChannel extends AbstractChannel impleme
       counts.readComplete();
       pipeline().fireChannelReadComplete();
       pipeline().fireExceptionCaught(e);
+      // Who waits stays ready: epoll would say so again at once, and for as long as it lasts.
+      pause();
     }
     if (!readPending && !config.isAutoRead()) {
       interest.ignore(EpollInterest.IN);

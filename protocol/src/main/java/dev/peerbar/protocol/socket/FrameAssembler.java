@@ -3,6 +3,7 @@ package dev.peerbar.protocol.socket;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.SocketMessages;
 import dev.peerbar.protocol.Capabilities;
+import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.Header;
@@ -28,6 +29,11 @@ public final class FrameAssembler {
   /** The most bytes of a frame as long as nothing else was negotiated. */
   public static final int DEFAULT_MAX_FRAME_SIZE =
       (int) Capabilities.DEFAULTS.maxDataXferSize() + Frame.HEADER_ALLOWANCE;
+
+  /** How much more than what has come is allocated, and how little is not worth the question. */
+  private static final long AHEAD = 16;
+
+  private static final long LEAST_PARTIAL = 4096;
 
   private final int maxDescriptors;
   private int maxFrameSize;
@@ -111,28 +117,43 @@ public final class FrameAssembler {
     }
   }
 
-  private int checkedSize(ByteBuf header) throws FramingException {
-    long size = Integer.toUnsignedLong(Header.decode(header).size());
+  private int checkedSize(ByteBuf bytes) throws FramingException {
+    Header header = Header.decode(bytes);
+    long size = Integer.toUnsignedLong(header.size());
     if (size < Header.SIZE || size > maxFrameSize) {
       lost = true;
       discard();
-      throw new FramingException("message of " + size + " bytes, allowed " + maxFrameSize);
+      throw new FramingException(
+          "%s of %d bytes, %d to %d are allowed"
+              .formatted(
+                  header.knownCommand().map(Command::name).orElse("command " + header.command()),
+                  size,
+                  Header.SIZE,
+                  maxFrameSize));
     }
     return (int) size;
   }
 
   private void startPartial(ByteBuf bytes, int size, ByteBufAllocator allocator) {
-    partial = allocator.directBuffer(size);
+    partial = allocator.directBuffer(capacity(size, bytes.readableBytes()));
     wanted = size;
     partial.writeBytes(bytes);
   }
 
+  /** Room for a frame of which some bytes are there: a header alone may announce what it likes. */
+  private static int capacity(int size, int there) {
+    return (int) Math.min(size, Math.max(LEAST_PARTIAL, there * AHEAD));
+  }
+
   private void fillPartial(ByteBuf bytes, Descriptors descriptors, Consumer<Frame> frames)
       throws FramingException {
-    partial.writeBytes(bytes, Math.min(bytes.readableBytes(), wanted - partial.readableBytes()));
+    int length = Math.min(bytes.readableBytes(), wanted - partial.readableBytes());
+    if (partial.writableBytes() < length) {
+      partial.capacity(capacity(wanted, partial.readableBytes() + length));
+    }
+    partial.writeBytes(bytes, length);
     if (partial.readableBytes() == Header.SIZE && wanted == Header.SIZE) {
       wanted = checkedSize(partial);
-      partial.ensureWritable(wanted - partial.readableBytes());
     }
     if (partial.readableBytes() < wanted) {
       return;

@@ -3,18 +3,25 @@ package dev.peerbar.protocol.socket;
 import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.Frame;
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
+import java.util.ArrayDeque;
+import java.util.Deque;
 
 /**
  * Makes {@link Frame}s of what a {@link DescriptorSocketChannel} reads.
+ *
+ * <p>One receive can bring thousands of requests. When a handler turns auto-read off amid them the
+ * rest waits here until something is read again.
  *
  * <p>When framing is lost a {@link FramingException} is fired, the channel is closed, and nothing
  * more is decoded. A frame that has not come whole when the channel closes is dropped, with its
  * descriptors.
  */
-public final class FrameDecoder extends ChannelInboundHandlerAdapter {
+public final class FrameDecoder extends ChannelDuplexHandler {
   private final FrameAssembler assembler;
+  private final Deque<Frame> held = new ArrayDeque<>();
+  private boolean releasing;
 
   /** With the limits that need no negotiation. */
   public FrameDecoder() {
@@ -47,22 +54,65 @@ public final class FrameDecoder extends ChannelInboundHandlerAdapter {
   }
 
   private void decode(ChannelHandlerContext ctx, ByteBuf bytes, Descriptors descriptors) {
+    boolean stoppable = isReading(ctx);
     try {
-      assembler.add(bytes, descriptors, ctx.alloc(), ctx::fireChannelRead);
+      assembler.add(
+          bytes,
+          descriptors,
+          ctx.alloc(),
+          frame -> {
+            if (!held.isEmpty() || stoppable && !isReading(ctx)) {
+              held.add(frame);
+            } else {
+              ctx.fireChannelRead(frame);
+            }
+          });
     } catch (FramingException e) {
       ctx.fireExceptionCaught(e);
       ctx.close();
     }
   }
 
+  private static boolean isReading(ChannelHandlerContext ctx) {
+    return ctx.channel().config().isAutoRead();
+  }
+
+  @Override
+  public void read(ChannelHandlerContext ctx) {
+    if (held.isEmpty()) {
+      ctx.read();
+    } else if (!releasing) {
+      // Not from inside whatever turned reading on, which may be the sending of a reply.
+      releasing = true;
+      ctx.executor().execute(() -> releaseHeld(ctx));
+    }
+  }
+
+  private void releaseHeld(ChannelHandlerContext ctx) {
+    releasing = false;
+    while (!held.isEmpty() && isReading(ctx)) {
+      ctx.fireChannelRead(held.remove());
+    }
+    ctx.fireChannelReadComplete();
+    if (held.isEmpty() && isReading(ctx)) {
+      ctx.read();
+    }
+  }
+
+  private void discard() {
+    assembler.discard();
+    held.forEach(Frame::release);
+    held.clear();
+  }
+
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
-    assembler.discard();
+    discard();
     ctx.fireChannelInactive();
   }
 
   @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
-    assembler.discard();
+    discard();
   }
 }

@@ -15,6 +15,9 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -247,6 +250,68 @@ class FrameDecoderTest {
     assertThat(OpenDescriptors.memoryFiles(MEMORY)).isEqualTo(1);
     assertThat(FileStatus.of(kept).size()).isEqualTo(2 * 4096);
     kept.close();
+  }
+
+  @Test
+  void framesWaitWhileReadingIsOff() throws Exception {
+    channel.pipeline().addLast(new OneAtATime());
+    feed(Unpooled.wrappedBuffer(read(1), read(2), read(3)), memory(1));
+    feed(read(4));
+    for (int id = 1; id <= 4; id++) {
+      try (Received frame = next()) {
+        assertThat(frame.id()).isEqualTo(id);
+        assertThat(frame.descriptors()).isEqualTo(id == 3 ? 1 : 0);
+      }
+      assertThat(channel.inboundMessages()).isEmpty();
+      channel.config().setAutoRead(true);
+      channel.runPendingTasks();
+    }
+    assertThat(channel.config().isAutoRead()).isTrue();
+  }
+
+  @Test
+  void framesThatWaitGoWithTheChannel() throws Exception {
+    channel.pipeline().addLast(new OneAtATime());
+    feed(Unpooled.wrappedBuffer(read(1), read(2), read(3)), memory(1));
+    channel.close().syncUninterruptibly();
+    assertThat(OpenDescriptors.memoryFiles(MEMORY)).isZero();
+    try (Received frame = next()) {
+      assertThat(frame.id()).isEqualTo(1);
+    }
+    assertThat(channel.inboundMessages()).isEmpty();
+  }
+
+  /** Wants no more after each. */
+  private static final class OneAtATime extends ChannelInboundHandlerAdapter {
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object frame) {
+      context.channel().config().setAutoRead(false);
+      context.fireChannelRead(frame);
+    }
+  }
+
+  @Test
+  void aHeaderAloneAllocatesLittle() throws Exception {
+    long large = 1 << 20;
+    UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(true);
+    FrameAssembler assembler = new FrameAssembler(2 << 20, MAX_DESCRIPTORS);
+    ByteBuf header = read(1);
+    int headerLength = header.readableBytes();
+    header.setIntLE(4, (int) large);
+    List<Frame> frames = new ArrayList<>();
+    assembler.add(header, Descriptors.none(), allocator, frames::add);
+    assertThat(allocator.metric().usedDirectMemory()).isPositive().isLessThan(16 << 10);
+    for (long left = large - headerLength; left > 0; left -= 1000) {
+      int length = (int) Math.min(1000, left);
+      ByteBuf piece = Unpooled.buffer().writeZero(length);
+      assembler.add(piece, Descriptors.none(), allocator, frames::add);
+    }
+    assertThat(frames)
+        .singleElement()
+        .satisfies(frame -> {
+          assertThat(frame.header().size()).isEqualTo((int) large);
+          frame.release();
+        });
   }
 
   private void feed(ByteBuf bytes, FileDescriptor... descriptors) {
