@@ -51,7 +51,10 @@ public record Capabilities(
   private static final String MAX_BITMAP_SIZE = "max_bitmap_size";
 
   private static final ObjectMapper JSON =
-      new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+      new ObjectMapper()
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          // Which of two would count is anyone's guess, and the two sides may guess differently.
+          .enable(DeserializationFeature.FAIL_ON_READING_DUP_TREE_KEY);
 
   /**
    * A second socket for the requests of the server.
@@ -111,8 +114,8 @@ public record Capabilities(
    * overlooked, and so are names that the specification does not have. Numbers too large for the
    * type are as good as the largest.
    *
-   * @throws InvalidMessageException if it is not JSON, or a value is not of the type it should be,
-   *     or negative
+   * @throws InvalidMessageException if it is not JSON, a name is there twice, or a value is not of
+   *     the type it should be, or negative
    */
   static Capabilities decode(ByteBuf in) throws InvalidMessageException {
     String text = text(in);

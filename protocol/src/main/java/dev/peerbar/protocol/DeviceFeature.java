@@ -131,4 +131,25 @@ public final class DeviceFeature {
       return new Reply(same.argsz, same.flags, same.data);
     }
   }
+
+  /**
+   * The reply before its data are bytes, as a server makes it.
+   *
+   * @param flags those of the request
+   * @param data as the feature has it
+   */
+  public record Answer(int flags, Payload data) implements Payload {
+
+    @Override
+    public int encodedSize() {
+      return DATA + data.encodedSize();
+    }
+
+    @Override
+    public void encode(ByteBuf out) {
+      out.writeIntLE(encodedSize());
+      out.writeIntLE(flags);
+      data.encode(out);
+    }
+  }
 }

@@ -62,7 +62,8 @@ public final class DmaWrite {
      * Reads the payload. The specification gives the count 4 bytes in the reply; QEMU 11.1 sends 8,
      * as in the request, and its first versions sent a header only. All three are taken.
      *
-     * @throws InvalidMessageException if the length is none of these
+     * @throws InvalidMessageException if the length is none of these, or the count needs more than
+     *     4 bytes
      */
     static Reply decode(ByteBuf in) throws InvalidMessageException {
       int start = in.readerIndex();
@@ -70,8 +71,13 @@ public final class DmaWrite {
         case 0 -> new Acknowledged();
         case Written.LENGTH ->
             new Written(in.getLongLE(start + ADDRESS), in.getUnsignedIntLE(start + COUNT));
-        case Written.WIDE_LENGTH ->
-            new Written(in.getLongLE(start + ADDRESS), in.getLongLE(start + COUNT));
+        case Written.WIDE_LENGTH -> {
+          long count = in.getLongLE(start + COUNT);
+          if (count >>> Integer.SIZE != 0) {
+            throw new InvalidMessageException("count " + Long.toUnsignedString(count));
+          }
+          yield new Written(in.getLongLE(start + ADDRESS), count);
+        }
         default -> throw new InvalidMessageException("payload of " + in.readableBytes() + " bytes");
       };
     }

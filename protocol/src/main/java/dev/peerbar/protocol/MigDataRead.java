@@ -55,6 +55,17 @@ public final class MigDataRead {
       this(DATA + data.readableBytes(), data);
     }
 
+    /**
+     * Writes what comes before the data at the beginning of a buffer, for a server that reads the
+     * data right behind it. Moves no index.
+     *
+     * @param length of the data, in bytes
+     */
+    public static void encodeFixed(ByteBuf out, int length) {
+      out.setIntLE(ARGSZ, DATA + length);
+      out.setIntLE(SIZE, length);
+    }
+
     @Override
     public int encodedSize() {
       return DATA + data.readableBytes();

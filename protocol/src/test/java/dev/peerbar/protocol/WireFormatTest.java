@@ -151,6 +151,22 @@ class WireFormatTest {
   }
 
   @Test
+  void answersOfFeaturesAreTheirReplies() {
+    MigrationState state = new MigrationState(MigrationState.State.RESUMING, -1);
+    DeviceFeature.Answer answer = new DeviceFeature.Answer(DeviceFeature.GET | 2, state);
+    assertThat(hex(answer)).isEqualTo("10000000" + "02000100" + "04000000" + "ffffffff");
+  }
+
+  @Test
+  void theFixedPartOfMigrationDataIsThatOfTheRecord() {
+    ByteBuf data = bytes("0102030405");
+    ByteBuf fixed = Unpooled.buffer(MigDataRead.DATA).writerIndex(MigDataRead.DATA);
+    MigDataRead.Reply.encodeFixed(fixed, data.readableBytes());
+    assertThat(hex(new MigDataRead.Reply(data))).isEqualTo(hex(fixed) + "0102030405");
+    assertThat(hex(fixed)).isEqualTo("0d000000" + "05000000");
+  }
+
+  @Test
   void fixedPartsThatTheServerFillsInAreThoseOfTheRecords() {
     ByteBuf data = bytes("0102030405");
     ByteBuf read = Unpooled.buffer();

@@ -14,9 +14,12 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.ProtocolException;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -47,10 +50,19 @@ final class Connection implements AutoCloseable {
   private final BlockingQueue<Frame> others = new LinkedBlockingQueue<>();
   private final AtomicInteger ids = new AtomicInteger();
   private final CountDownLatch ended = new CountDownLatch(1);
+  private final boolean strict;
   private final Thread reader;
 
-  Connection(FileDescriptor socket, String name, Supplier<DmaHandler> dma) {
-    this.socket = new MessageSocket(socket);
+  /** Why the peer's bytes made no sense, once they did not. */
+  private volatile Optional<String> nonsense = Optional.empty();
+
+  /**
+   * @param strictly empty to take anything; else the most bytes of a message, and a reply to no
+   *     request ends the connection
+   */
+  Connection(FileDescriptor socket, String name, Supplier<DmaHandler> dma, OptionalInt strictly) {
+    this.socket = new MessageSocket(socket, strictly.orElse(Integer.MAX_VALUE));
+    this.strict = strictly.isPresent();
     this.dma = dma;
     this.reader = Thread.ofPlatform().daemon().name(name).start(this::read);
   }
@@ -107,6 +119,9 @@ final class Connection implements AutoCloseable {
       future.thenAccept(Frame::release);
       throw new SocketTimeoutException("no reply in " + timeout);
     } catch (ExecutionException e) {
+      if (nonsense.isPresent()) {
+        throw new ProtocolException(nonsense.get());
+      }
       throw new EOFException(e.getCause().getMessage());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -172,6 +187,8 @@ final class Connection implements AutoCloseable {
           serve(frame);
         }
       }
+    } catch (ProtocolException e) {
+      nonsense = Optional.of(e.getMessage());
     } catch (IOException e) {
       // The end, which those who wait are told.
     } finally {
@@ -180,11 +197,16 @@ final class Connection implements AutoCloseable {
     }
   }
 
-  private void dispatch(Frame reply) {
+  private void dispatch(Frame reply) throws ProtocolException {
     CompletableFuture<Frame> future = waiting.remove(reply.header().id());
-    if (future == null || !future.complete(reply)) {
-      others.add(reply);
+    if (future != null && future.complete(reply)) {
+      return;
     }
+    if (strict) {
+      reply.release();
+      throw new ProtocolException("a reply to no request");
+    }
+    others.add(reply);
   }
 
   private void failWaiting() {

@@ -32,14 +32,23 @@ public final class MessageSocket implements AutoCloseable {
   private final FileDescriptor socket;
   private final SocketMessages sending = new SocketMessages();
   private final SocketMessages receiving = new SocketMessages();
-  private final FrameAssembler assembler =
-      new FrameAssembler(Integer.MAX_VALUE, SocketMessages.MAX_DESCRIPTORS);
+  private final FrameAssembler assembler;
   private final Deque<Frame> frames = new ArrayDeque<>();
   private int receiveSize = LEAST_RECEIVED;
 
   /** Takes over a connected socket. */
   public MessageSocket(FileDescriptor socket) {
+    this(socket, Integer.MAX_VALUE);
+  }
+
+  /**
+   * Takes over a connected socket.
+   *
+   * @param mostReceived the most bytes of a message to receive; with more, framing is lost
+   */
+  public MessageSocket(FileDescriptor socket, int mostReceived) {
     this.socket = socket;
+    this.assembler = new FrameAssembler(mostReceived, SocketMessages.MAX_DESCRIPTORS);
   }
 
   /**

@@ -17,6 +17,7 @@ import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
 import dev.peerbar.protocol.MigDataRead;
 import dev.peerbar.protocol.MigDataWrite;
+import dev.peerbar.protocol.MigrationState;
 import dev.peerbar.protocol.Payload;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
@@ -33,6 +34,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -53,13 +55,15 @@ public final class VfioUserClient implements AutoCloseable {
   private static final int AMPLE_REPLY = 1 << 20;
 
   private final DmaMemory memory = new DmaMemory();
+  private final OptionalInt strictly;
   private final Connection main;
   private volatile DmaHandler dma = memory;
   private volatile Duration timeout = DEFAULT_TIMEOUT;
   private volatile Optional<Connection> twin = Optional.empty();
 
-  private VfioUserClient(FileDescriptor socket) {
-    main = new Connection(socket, "vfio-user-client", () -> dma);
+  private VfioUserClient(FileDescriptor socket, OptionalInt strictly) {
+    this.strictly = strictly;
+    this.main = new Connection(socket, "vfio-user-client", () -> dma, strictly);
   }
 
   /**
@@ -73,7 +77,18 @@ public final class VfioUserClient implements AutoCloseable {
 
   /** Takes over a connected socket. Negotiates nothing. */
   public static VfioUserClient connect(FileDescriptor socket) {
-    return new VfioUserClient(socket);
+    return new VfioUserClient(socket, OptionalInt.empty());
+  }
+
+  /**
+   * Takes over a socket connected to a server that is not trusted. Negotiates nothing. A longer
+   * message, or a reply to no request, ends the connection, and calls throw {@link
+   * ProtocolException}.
+   *
+   * @param mostReceived the most bytes of a message of the server, with its header
+   */
+  public static VfioUserClient connectStrictly(FileDescriptor socket, int mostReceived) {
+    return new VfioUserClient(socket, OptionalInt.of(mostReceived));
   }
 
   /** How long a call waits from now on; 10 seconds unless set. */
@@ -132,7 +147,7 @@ public final class VfioUserClient implements AutoCloseable {
       throw new ProtocolException("twin socket without a descriptor");
     }
     FileDescriptor socket = descriptors.get(index).duplicate();
-    twin = Optional.of(new Connection(socket, "vfio-user-client-twin", () -> dma));
+    twin = Optional.of(new Connection(socket, "vfio-user-client-twin", () -> dma, strictly));
   }
 
   /**
@@ -294,6 +309,25 @@ public final class VfioUserClient implements AutoCloseable {
         Command.DEVICE_FEATURE,
         new DeviceFeature.Request(AMPLE_REPLY, flags, data),
         payload -> DeviceFeature.Reply.decode(Unpooled.copiedBuffer(payload)));
+  }
+
+  /** Asks where the device is in a migration. */
+  public MigrationState.State migrationState() throws IOException {
+    return call(
+        Command.DEVICE_FEATURE,
+        new DeviceFeature.Request(
+            AMPLE_REPLY,
+            DeviceFeature.Feature.MIG_DEVICE_STATE.index() | DeviceFeature.GET,
+            Unpooled.EMPTY_BUFFER),
+        payload -> MigrationState.decode(DeviceFeature.Reply.decode(payload).data()).state());
+  }
+
+  /** Has the device go to a state of a migration. */
+  public void migrateTo(MigrationState.State state) throws IOException {
+    MigrationState wanted = new MigrationState(state, -1);
+    ByteBuf data = Unpooled.buffer(wanted.encodedSize());
+    wanted.encode(data);
+    deviceFeature(DeviceFeature.Feature.MIG_DEVICE_STATE.index() | DeviceFeature.SET, data);
   }
 
   /** Reads the next piece of the device's state, empty at its end. */

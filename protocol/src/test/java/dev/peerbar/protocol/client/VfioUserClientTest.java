@@ -359,4 +359,22 @@ class VfioUserClientTest {
     action.run();
     return null;
   }
+
+  @Test
+  void aServerThatIsNotTrustedIsTakenAtItsWord() throws Exception {
+    ByteBuf tooLong = Unpooled.buffer();
+    new Header(1, 4, 4097, Header.Type.REPLY, false, false, 0).encode(tooLong);
+    ByteBuf uncalledFor = Unpooled.buffer();
+    new Header(0x7777, 4, Header.SIZE, Header.Type.REPLY, false, false, 0).encode(uncalledFor);
+    for (ByteBuf nonsense : List.of(tooLong, uncalledFor)) {
+      UnixSocket.Pair pair = UnixSocket.pair();
+      try (VfioUserClient strict = VfioUserClient.connectStrictly(pair.first(), 4096);
+          MessageSocket other = new MessageSocket(pair.second())) {
+        Future<DeviceGetInfo.Reply> call = start(strict::deviceInfo);
+        other.receive(LONG).release();
+        other.send(nonsense, List.of(), LONG);
+        assertThatThrownBy(() -> end(call)).cause().isInstanceOf(ProtocolException.class);
+      }
+    }
+  }
 }
