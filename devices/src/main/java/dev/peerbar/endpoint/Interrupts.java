@@ -1,6 +1,6 @@
 package dev.peerbar.endpoint;
 
-/** The MSI-X vectors of a function. For the function's thread. */
+/** The MSI-X vectors of a function, and its INTx pin. For the function's thread. */
 public interface Interrupts {
 
   /**
@@ -9,4 +9,12 @@ public interface Interrupts {
    * for a vector the function does not have.
    */
   void raise(int vector);
+
+  /**
+   * Asserts or deasserts the interrupt pin, which is level-triggered: as long as it is asserted the
+   * interrupt comes again whenever the client unmasks it. Config space's Interrupt Status follows.
+   * Nothing is signalled while Interrupt Disable is set or MSI-X is enabled. A reset deasserts it.
+   * Does nothing for a function without a pin.
+   */
+  void pin(boolean asserted);
 }

@@ -104,6 +104,50 @@ final class ConfigSpace {
     }
   }
 
+  /** The bits that are not the same for ever; all others zero. */
+  byte[] save() {
+    byte[] saved = new byte[value.length];
+    for (int at = 0; at < saved.length; at++) {
+      saved[at] = (byte) (value[at] & changeable(at));
+    }
+    return saved;
+  }
+
+  /**
+   * Takes bits on that {@link #save} gave.
+   *
+   * @throws InvalidStateException if another bit is set, or the length is wrong; nothing changed
+   */
+  void restore(byte[] saved) throws InvalidStateException {
+    if (saved.length != value.length) {
+      throw new InvalidStateException("%d bytes of config space".formatted(saved.length));
+    }
+    for (int at = 0; at < saved.length; at++) {
+      if ((saved[at] & ~changeable(at)) != 0) {
+        throw new InvalidStateException(
+            "Config space has 0x%02x at 0x%03x, where only 0x%02x can change"
+                .formatted(saved[at] & 0xff, at, changeable(at) & 0xff));
+      }
+    }
+    for (int at = 0; at < saved.length; at++) {
+      value[at] = (byte) (value[at] & ~changeable(at) | saved[at]);
+    }
+  }
+
+  /** What software can set or clear, and what the hardware sets and a reset keeps. */
+  private byte changeable(int at) {
+    return (byte) (writable[at] | clearedByOnes[at] | sticky[at]);
+  }
+
+  /** The bits that nothing ever changes; for tests of exactly that. */
+  byte[] constantMask() {
+    byte[] mask = new byte[value.length];
+    for (int at = 0; at < mask.length; at++) {
+      mask[at] = (byte) ~changeable(at);
+    }
+    return mask;
+  }
+
   /** A copy of the bits that no write of software can set; for tests of exactly that. */
   byte[] readOnlyMask() {
     byte[] mask = Arrays.copyOf(writable, writable.length);

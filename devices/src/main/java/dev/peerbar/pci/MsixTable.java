@@ -128,6 +128,43 @@ public final class MsixTable {
     }
   }
 
+  /** Bytes that {@link #saveState} gives. */
+  public int stateLength() {
+    return table.length + pending.length;
+  }
+
+  /** The table and, behind it, the pending bits. */
+  public byte[] saveState() {
+    byte[] saved = Arrays.copyOf(table, stateLength());
+    System.arraycopy(pending, 0, saved, table.length, pending.length);
+    return saved;
+  }
+
+  /**
+   * Takes on what {@link #saveState} gave, or what somebody made up.
+   *
+   * @throws InvalidStateException if a reserved bit is set, or the pending bit of a vector that is
+   *     none, or the length is wrong; nothing has changed then
+   */
+  public void restoreState(byte[] saved) throws InvalidStateException {
+    if (saved.length != stateLength()) {
+      throw new InvalidStateException("%d bytes of MSI-X structures".formatted(saved.length));
+    }
+    for (int at = 0; at < table.length; at++) {
+      if ((saved[at] & ~writableBits(at % ENTRY_BYTES)) != 0) {
+        throw new InvalidStateException(
+            "A reserved bit is set in the entry of vector " + at / ENTRY_BYTES);
+      }
+    }
+    for (int bit = layout.vectors(); bit < pending.length * Byte.SIZE; bit++) {
+      if ((saved[table.length + bit / Byte.SIZE] & bitOf(bit)) != 0) {
+        throw new InvalidStateException("Vector %d, which is none, is pending".formatted(bit));
+      }
+    }
+    System.arraycopy(saved, 0, table, 0, table.length);
+    System.arraycopy(saved, table.length, pending, 0, pending.length);
+  }
+
   private int entry(int vector) {
     return Objects.checkIndex(vector, layout.vectors()) * ENTRY_BYTES;
   }

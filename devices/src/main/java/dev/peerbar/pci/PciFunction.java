@@ -40,6 +40,9 @@ public final class PciFunction {
 
     /** MSI-X was enabled or disabled, or the function mask changed. */
     void msixChanged();
+
+    /** {@link PciFunction#intxEnabled} changed. */
+    void intxChanged();
   }
 
   /** The MSI-X capability as declared (PCIe 6.0 7.7.2). Offsets are in bytes within the BAR. */
@@ -115,7 +118,7 @@ public final class PciFunction {
   /**
    * Writes config space: any length and alignment; then tells {@code events} what it asks for.
    *
-   * <p>What changed is told in this order: bus master, memory space, MSI-X, D3hot to D0,
+   * <p>What changed is told in this order: bus master, memory space, MSI-X, INTx, D3hot to D0,
    * function-level reset. Where the write also asks for a reset, that something became enabled is
    * not told: the reset disables it again. The reset itself is the caller's to carry out; {@link
    * #reset} is part of that.
@@ -128,6 +131,7 @@ public final class PciFunction {
     boolean memorySpaceBefore = memorySpaceEnabled();
     boolean msixEnabledBefore = msixEnabled();
     boolean msixMaskedBefore = msixMasked();
+    boolean intxEnabledBefore = intxEnabled();
     boolean inD3hotBefore = inD3hot();
     int powerStateBefore = power.state();
 
@@ -144,6 +148,9 @@ public final class PciFunction {
     }
     if (msixEnabled() != msixEnabledBefore || msixMasked() != msixMaskedBefore) {
       events.msixChanged();
+    }
+    if (intxEnabled() != intxEnabledBefore && !(reset && intxEnabled())) {
+      events.intxChanged();
     }
     if (softReset) {
       events.d3hotToD0();
@@ -178,6 +185,19 @@ public final class PciFunction {
   }
 
   /**
+   * Whether the function may signal its interrupt pin: it has one, Interrupt Disable is clear,
+   * MSI-X is not enabled (PCIe 6.0 7.5.1.1.3 and 7.7.2), and it is not in D3hot.
+   */
+  public boolean intxEnabled() {
+    return interruptPin != 0 && !header.interruptDisabled() && !msixEnabled() && !inD3hot();
+  }
+
+  /** The Interrupt Status bit: whether the function asserts its pin, signalled or not. */
+  public void interruptStatus(boolean pending) {
+    header.interruptStatus(pending);
+  }
+
+  /**
    * Gives config space its reset values, without telling anyone.
    *
    * <p>Sticky bits survive every kind. {@code FUNCTION_LEVEL} and {@code D3HOT_TO_D0}, which reset
@@ -187,6 +207,33 @@ public final class PciFunction {
    */
   public void reset(ResetKind kind) {
     space.reset(kind);
+  }
+
+  /**
+   * The bits of config space that are not the same for ever, for a function declared like this one
+   * to take on; all others are zero.
+   *
+   * @return {@link #CONFIG_SPACE_SIZE} bytes
+   */
+  public byte[] saveState() {
+    return space.save();
+  }
+
+  /**
+   * Takes on what {@link #saveState} gave, or what somebody made up: read-only bits stay as they
+   * are. Tells nobody.
+   *
+   * @throws InvalidStateException if a read-only bit is set, the power state is one that the
+   *     function does not have, or the length is wrong; nothing has changed then
+   */
+  public void restoreState(byte[] saved) throws InvalidStateException {
+    byte[] before = space.save();
+    space.restore(saved);
+    if (!power.inSupportedState()) {
+      int state = power.state();
+      space.restore(before);
+      throw new InvalidStateException("Power state D%d, which is not supported".formatted(state));
+    }
   }
 
   /** For tests in this package, which look behind what software can see. */

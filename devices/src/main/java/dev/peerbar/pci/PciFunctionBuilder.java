@@ -1,5 +1,7 @@
 package dev.peerbar.pci;
 
+import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
@@ -82,6 +84,35 @@ public final class PciFunctionBuilder {
   /** A 32-bit BAR of registers, {@code size} bytes. */
   public PciFunctionBuilder registers(int index, long size) {
     return add32Bit(new Bar.Registers(index, size, Optional.empty()));
+  }
+
+  /**
+   * A 32-bit BAR of registers, some writes of which a client may announce by event descriptors.
+   *
+   * @param events in order of preference: a client may take fewer descriptors than there are
+   */
+  public PciFunctionBuilder registers(int index, long size, List<Bar.EventDoorbell> events) {
+    for (Bar.EventDoorbell event : events) {
+      require(
+          event.offset() >= 0
+              && event.offset() % event.width().bytes() == 0
+              && event.offset() <= size - event.width().bytes(),
+          "The event doorbell at 0x%x is no aligned %d-byte register in BAR %d of 0x%x bytes.",
+          event.offset(),
+          event.width().bytes(),
+          index,
+          size);
+      require(
+          event.width() == AccessWidth.QWORD
+              || event.value() >>> event.width().bytes() * Byte.SIZE == 0,
+          "The value 0x%x of the event doorbell at 0x%x does not fit into %d bytes.",
+          event.value(),
+          event.offset(),
+          event.width().bytes());
+    }
+    require(
+        new HashSet<>(events).size() == events.size(), "Two event doorbells are the same write.");
+    return add32Bit(new Bar.Registers(index, size, Optional.empty(), events));
   }
 
   /** A 32-bit BAR of registers with doorbells in shared memory. */

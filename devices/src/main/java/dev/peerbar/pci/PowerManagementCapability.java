@@ -46,9 +46,13 @@ final class PowerManagementCapability {
 
   /** Takes back a state just written that this function does not have. */
   void discardUnsupported(int stateBefore) {
-    int state = state();
-    if (state != D0 && state != D3HOT) {
+    if (!inSupportedState()) {
       space.setWord(controlStatus, space.word(controlStatus) & ~POWER_STATE | stateBefore);
     }
+  }
+
+  /** Whether it is in a state that this function has. */
+  boolean inSupportedState() {
+    return state() == D0 || state() == D3HOT;
   }
 }

@@ -22,6 +22,7 @@ final class Type0Header {
   static final int COMMAND_SERR_ENABLE = 1 << 8;
   static final int COMMAND_INTERRUPT_DISABLE = 1 << 10;
 
+  static final int STATUS_INTERRUPT = 1 << 3;
   static final int STATUS_CAPABILITIES_LIST = 1 << 4;
 
   /**
@@ -77,6 +78,16 @@ final class Type0Header {
 
   boolean busMaster() {
     return (space.word(COMMAND) & COMMAND_BUS_MASTER) != 0;
+  }
+
+  boolean interruptDisabled() {
+    return (space.word(COMMAND) & COMMAND_INTERRUPT_DISABLE) != 0;
+  }
+
+  /** Read-only to software. */
+  void interruptStatus(boolean pending) {
+    int status = space.word(STATUS);
+    space.setWord(STATUS, pending ? status | STATUS_INTERRUPT : status & ~STATUS_INTERRUPT);
   }
 
   /** What tells drivers which function this is. */

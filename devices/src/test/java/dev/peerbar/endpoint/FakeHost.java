@@ -118,6 +118,17 @@ public final class FakeHost implements Host {
     endpoint.reset(kind);
   }
 
+  /** What a host does before a migration; the endpoint is {@link Migratable}. */
+  public void pause() {
+    allJobs.forEach(FakeJob::end);
+    ((Migratable) endpoint).pause();
+  }
+
+  /** Ends every job where it is, as {@link #pause} does first. */
+  public void endJobs() {
+    allJobs.forEach(FakeJob::end);
+  }
+
   public int jobsWaiting() {
     return jobs.size();
   }
@@ -136,10 +147,18 @@ public final class FakeHost implements Host {
 
   @Override
   public Interrupts interrupts() {
-    return vector -> {
-      raised.add(vector);
-      journal.add("raise " + vector);
-      atRaise.run();
+    return new Interrupts() {
+      @Override
+      public void raise(int vector) {
+        raised.add(vector);
+        journal.add("raise " + vector);
+        atRaise.run();
+      }
+
+      @Override
+      public void pin(boolean asserted) {
+        journal.add("pin " + asserted);
+      }
     };
   }
 

@@ -99,4 +99,9 @@ final class ConfigAccess implements PciFunction.Events {
   public void msixChanged() {
     events.add("MSI-X");
   }
+
+  @Override
+  public void intxChanged() {
+    events.add("INTx");
+  }
 }

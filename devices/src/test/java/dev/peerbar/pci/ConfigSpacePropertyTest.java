@@ -66,6 +66,47 @@ final class ConfigSpacePropertyTest {
     assertThat(new ConfigAccess(pieces).dump()).isEqualTo(new ConfigAccess(whole).dump());
   }
 
+  @Property(tries = 300)
+  void whatIsSavedIsAllThatCanChange(@ForAll("steps") List<Step> steps) throws Exception {
+    PciFunction function = PciFunctionTest.declaration().build();
+    for (Step step : steps) {
+      if (step.reset != null) {
+        function.reset(step.reset);
+      } else {
+        new ConfigAccess(function).write(step.offset, step.bytes);
+      }
+    }
+
+    PciFunction another = PciFunctionTest.declaration().build();
+    another.restoreState(function.saveState());
+
+    assertThat(new ConfigAccess(another).dump()).isEqualTo(new ConfigAccess(function).dump());
+    assertThat(another.saveState()).isEqualTo(function.saveState());
+  }
+
+  @Property(tries = 300)
+  void noStateThatIsTakenOnChangesConstantBits(@ForAll int at, @ForAll byte value) {
+    PciFunction function = PciFunctionTest.declaration().build();
+    byte[] before = new ConfigAccess(function).dump();
+    byte[] constant = function.space().constantMask();
+    byte[] state = function.saveState();
+    int offset = Math.floorMod(at, state.length);
+    state[offset] = value;
+    boolean taken;
+    try {
+      function.restoreState(state);
+      taken = true;
+    } catch (InvalidStateException e) {
+      taken = false;
+    }
+
+    byte[] after = new ConfigAccess(function).dump();
+    assertThat(after[offset] & constant[offset]).isEqualTo(before[offset] & constant[offset]);
+    if (!taken) {
+      assertThat(after).isEqualTo(before);
+    }
+  }
+
   @Provide
   Arbitrary<List<Step>> steps() {
     Arbitrary<Step> resets =

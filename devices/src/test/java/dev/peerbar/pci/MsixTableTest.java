@@ -115,4 +115,53 @@ final class MsixTableTest {
     assertThatThrownBy(() -> table.masked(VECTORS)).isInstanceOf(IndexOutOfBoundsException.class);
     assertThatThrownBy(() -> table.setPending(-1)).isInstanceOf(IndexOutOfBoundsException.class);
   }
+
+  private MsixTable changed() {
+    MsixTable changed = new MsixTable(new PciFunction.MsixLayout(VECTORS, 4, TABLE, PENDING));
+    changed.write(TABLE + 5 * 16, ByteBuffer.wrap(ones(16)));
+    changed.write(TABLE + 6 * 16 + 12, ByteBuffer.wrap(new byte[4]));
+    changed.setPending(0);
+    changed.setPending(VECTORS - 1);
+    return changed;
+  }
+
+  @Test
+  void takesASavedStateOn() throws Exception {
+    MsixTable other = changed();
+    table.restoreState(other.saveState());
+
+    assertThat(table.saveState()).isEqualTo(other.saveState());
+    assertThat(table.messageAddress(5)).isEqualTo(~0x3L);
+    assertThat(table.masked(6)).isFalse();
+    assertThat(table.isPending(0)).isTrue();
+    assertThat(table.isPending(1)).isFalse();
+    assertThat(table.isPending(VECTORS - 1)).isTrue();
+  }
+
+  @Test
+  void refusesWhatItCannotHold() {
+    int length = table.stateLength();
+    assertThat(length).isEqualTo(VECTORS * 16 + 16);
+    byte[] before = table.saveState();
+    refuses(new byte[length - 1]);
+    refuses(new byte[length + 1]);
+    // The low bits of an address, a reserved bit and byte of the control, a vector beyond the last.
+    refuses(withByte(3 * 16, 1));
+    refuses(withByte(3 * 16, 2));
+    refuses(withByte(3 * 16 + 12, 2));
+    refuses(withByte(3 * 16 + 13, 1));
+    refuses(withByte(VECTORS * 16 + VECTORS / 8, 1 << VECTORS % 8));
+    refuses(withByte(length - 1, 0x80));
+    assertThat(table.saveState()).isEqualTo(before);
+  }
+
+  private byte[] withByte(int at, int value) {
+    byte[] state = changed().saveState();
+    state[at] = (byte) value;
+    return state;
+  }
+
+  private void refuses(byte[] state) {
+    assertThatThrownBy(() -> table.restoreState(state)).isInstanceOf(InvalidStateException.class);
+  }
 }

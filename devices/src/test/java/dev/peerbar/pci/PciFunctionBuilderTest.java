@@ -3,6 +3,7 @@ package dev.peerbar.pci;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
@@ -48,6 +49,42 @@ final class PciFunctionBuilderTest {
     refuses("A revision ID has 8 bits, 0x100 has more.", b -> b.revision(0x100));
     refuses("A subsystem ID has 16 bits, 0x10000 has more.", b -> b.subsystem(1, 0x10000));
     refuses("An interrupt pin is 1 to 4, not 5.", b -> b.interruptPin(5));
+  }
+
+  @Test
+  void refusesEventDoorbells() {
+    refuses(
+        "The event doorbell at 0x1000 is no aligned 4-byte register in BAR 0 of 0x1000 bytes.",
+        b -> b.registers(0, 0x1000, List.of(event(0x1000, AccessWidth.DWORD, 1))));
+    refuses(
+        "The event doorbell at 0x12 is no aligned 4-byte register in BAR 0 of 0x1000 bytes.",
+        b -> b.registers(0, 0x1000, List.of(event(0x12, AccessWidth.DWORD, 1))));
+    refuses(
+        "The event doorbell at 0xfffffffffffffff8 is no aligned 8-byte register in BAR 0 of 0x1000"
+            + " bytes.",
+        b -> b.registers(0, 0x1000, List.of(event(-8, AccessWidth.QWORD, 1))));
+    refuses(
+        "The value 0x10000 of the event doorbell at 0x10 does not fit into 2 bytes.",
+        b -> b.registers(0, 0x1000, List.of(event(0x10, AccessWidth.WORD, 0x10000))));
+    refuses(
+        "Two event doorbells are the same write.",
+        b ->
+            b.registers(
+                0,
+                0x1000,
+                List.of(event(0x10, AccessWidth.WORD, 1), event(0x10, AccessWidth.WORD, 1))));
+  }
+
+  private static Bar.EventDoorbell event(long offset, AccessWidth width, long value) {
+    return new Bar.EventDoorbell(offset, width, value);
+  }
+
+  @Test
+  void keepsEventDoorbellsInOrder() {
+    List<Bar.EventDoorbell> events =
+        List.of(event(0xff8, AccessWidth.QWORD, -1), event(0, AccessWidth.BYTE, 0xff));
+    assertThat(valid().registers(0, 0x1000, events).build().bar(0))
+        .contains(new Bar.Registers(0, 0x1000, Optional.empty(), events));
   }
 
   @Test

@@ -297,6 +297,49 @@ final class PciFunctionTest {
   }
 
   @Nested
+  final class Pin {
+    private static final int INTERRUPT_DISABLE = 1 << 10;
+    private static final int STATUS = 0x06;
+    private static final int INTERRUPT_STATUS = 1 << 3;
+
+    private final PciFunction withPin = declaration().interruptPin(2).build();
+    private final ConfigAccess access = new ConfigAccess(withPin);
+
+    @Test
+    void isThereOrNot() {
+      assertThat(function.intxEnabled()).isFalse();
+      assertThat(withPin.intxEnabled()).isTrue();
+      assertThat(access.read(0x3d, 1)).isEqualTo(2);
+    }
+
+    @Test
+    void isDisabledByCommandMsixAndD3hot() {
+      access.write(COMMAND, 2, INTERRUPT_DISABLE);
+      assertThat(withPin.intxEnabled()).isFalse();
+      access.write(COMMAND, 2, 0);
+      access.write(MSIX_CONTROL, 2, 0x8000);
+      assertThat(withPin.intxEnabled()).isFalse();
+      access.write(MSIX_CONTROL, 2, 0);
+      access.write(PMCSR, 2, D3HOT);
+      assertThat(withPin.intxEnabled()).isFalse();
+      assertThat(access.events)
+          .containsExactly("INTx", "INTx", "MSI-X", "INTx", "MSI-X", "INTx", "INTx");
+    }
+
+    @Test
+    void showsInStatusUntilAReset() {
+      withPin.interruptStatus(true);
+      access.write(STATUS, 2, 0xffff);
+      assertThat(access.read16(STATUS)).isEqualTo(INTERRUPT_STATUS | 1 << 4);
+      withPin.interruptStatus(false);
+      assertThat(access.read16(STATUS)).isEqualTo(1 << 4);
+      withPin.interruptStatus(true);
+      withPin.reset(ResetKind.FUNCTION_LEVEL);
+      assertThat(access.read16(STATUS)).isEqualTo(1 << 4);
+    }
+  }
+
+  @Nested
   final class PowerStates {
 
     @Test

@@ -2,6 +2,9 @@ package dev.peerbar.devices.hbm;
 
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
+import dev.peerbar.endpoint.StateReader;
+import dev.peerbar.endpoint.StateWriter;
+import dev.peerbar.pci.InvalidStateException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -52,7 +55,12 @@ final class Channel implements RingRun.Progress {
   private int runEnd;
 
   /** The last run; meaningful while HEAD has not reached {@code runEnd}. */
-  private Engine.Ticket run;
+  private RingRun run;
+
+  private Engine.Ticket ticket;
+
+  /** Whether entries wait for the function to go on: HEAD equals {@code runEnd} then. */
+  private boolean paused;
 
   Channel(int index, Host host, FaultLatch faults) {
     this.index = index;
@@ -95,6 +103,93 @@ final class Channel implements RingRun.Progress {
     error = ErrorCode.NONE;
     vector = index + 1;
     completed = 0;
+    paused = false;
+  }
+
+  /**
+   * Stops at HEAD; the host has ended the run. Every entry that is complete counts, so that at most
+   * one, the one at HEAD, was begun. It runs again from its start when the channel goes on, here or
+   * in another process, and leaves what one run would have left: nothing has said that it is done,
+   * so its driver still keeps its source for it, and what it writes lies outside its source (a copy
+   * that overlaps itself is refused). An entry whose destination is its own source by way of two
+   * mappings, or its own descriptor, is not so; nor can a driver make use of one.
+   */
+  void pause() {
+    paused = true;
+    if (head != runEnd) {
+      run.reportRest();
+    }
+    runEnd = head;
+  }
+
+  /** Goes on at HEAD. */
+  void resume() {
+    paused = false;
+    if (enabled) {
+      runToTail();
+    }
+  }
+
+  void save(StateWriter saved) {
+    saved
+        .putFlag(enabled)
+        .putInt(state.code())
+        .putLong(ringBase)
+        .putInt(ringSize)
+        .putInt(head)
+        .putInt(tail)
+        .putInt(error.code())
+        .putInt(vector)
+        .putLong(completed);
+  }
+
+  /**
+   * Judges saved fields.
+   *
+   * @return what takes them on, for a channel that is paused
+   * @throws InvalidStateException if no channel can have them
+   */
+  Runnable judge(StateReader saved) throws InvalidStateException {
+    boolean savedEnabled = saved.getFlag("CTRL");
+    ChannelState savedState = ChannelState.restore(saved);
+    long savedBase = saved.getLong();
+    long savedSize = saved.getInt();
+    int savedHead = saved.getInt("HEAD", LARGEST_RING - 1);
+    int savedTail = saved.getInt("TAIL", LARGEST_RING - 1);
+    ErrorCode savedError = ErrorCode.restore(saved);
+    int savedVector = (int) saved.getInt();
+    long savedCompleted = saved.getLong();
+    boolean possible =
+        (savedBase & Descriptor.BYTES - 1) == 0
+            && switch (savedState) {
+              case IDLE ->
+                  savedError == ErrorCode.NONE && !(savedEnabled && savedHead != savedTail);
+              case RUNNING ->
+                  savedError == ErrorCode.NONE && savedEnabled && savedHead != savedTail;
+              case HALTED -> savedError.halts() && !savedEnabled;
+              case ABORTED -> savedError == ErrorCode.ABORTED && !savedEnabled;
+            }
+            && !(savedEnabled
+                && !(ringIsValid(savedBase, savedSize)
+                    && savedHead < savedSize
+                    && savedTail < savedSize));
+    if (!possible) {
+      throw new InvalidStateException(
+          "Channel %d is %s at %d of %d entries"
+              .formatted(index, savedState, savedHead, savedSize));
+    }
+    return () -> {
+      enabled = savedEnabled;
+      state = savedState;
+      ringBase = savedBase;
+      ringSize = savedSize;
+      head = savedHead;
+      tail = savedTail;
+      runEnd = savedHead;
+      error = savedError;
+      vector = savedVector;
+      completed = savedCompleted;
+    };
   }
 
   private long control() {
@@ -120,16 +215,16 @@ final class Channel implements RingRun.Progress {
     runEnd = 0;
     completed = 0;
     host.clearDoorbell(HbmRegisters.BAR, HbmRegisters.doorbell(index));
-    if (!ringIsValid()) {
+    if (!ringIsValid(ringBase, ringSize)) {
       failed(ErrorCode.BAD_DESCRIPTOR, 0);
     }
   }
 
-  private boolean ringIsValid() {
-    return ringSize >= SMALLEST_RING
-        && ringSize <= LARGEST_RING
-        && Long.bitCount(ringSize) == 1
-        && !DescriptorExecutor.wraps(ringBase, ringSize * Descriptor.BYTES);
+  private static boolean ringIsValid(long base, long size) {
+    return size >= SMALLEST_RING
+        && size <= LARGEST_RING
+        && Long.bitCount(size) == 1
+        && !DescriptorExecutor.wraps(base, size * Descriptor.BYTES);
   }
 
   private void writeRingBase(long value) {
@@ -158,16 +253,19 @@ final class Channel implements RingRun.Progress {
     }
   }
 
-  /** Gives the engine what the last doorbell made valid, if anything. */
+  /** Gives the engine what the last doorbell made valid, if anything, unless paused. */
   private void runToTail() {
     if (head == tail) {
       state = ChannelState.IDLE;
       return;
     }
     state = ChannelState.RUNNING;
+    if (paused) {
+      return;
+    }
     runEnd = tail;
-    run =
-        engine.submit(new RingRun(ringBase, (int) ringSize, head, runEnd, fetched, executor, this));
+    run = new RingRun(ringBase, (int) ringSize, head, runEnd, fetched, executor, this);
+    ticket = engine.submit(run);
   }
 
   @Override
@@ -198,7 +296,7 @@ final class Channel implements RingRun.Progress {
       return;
     }
     if (head != runEnd) {
-      run.end();
+      ticket.end();
       runEnd = head;
     }
     enabled = false;

@@ -1,6 +1,9 @@
 package dev.peerbar.devices.hbm;
 
-/** Values of a channel's STATE register. */
+import dev.peerbar.endpoint.StateReader;
+import dev.peerbar.pci.InvalidStateException;
+
+/** Values of a channel's STATE register, in the order of their codes. */
 public enum ChannelState {
   IDLE(0),
   RUNNING(1),
@@ -15,5 +18,9 @@ public enum ChannelState {
 
   public int code() {
     return code;
+  }
+
+  static ChannelState restore(StateReader state) throws InvalidStateException {
+    return values()[state.getInt("STATE", values().length - 1)];
   }
 }

@@ -1,8 +1,13 @@
 package dev.peerbar.devices.hbm;
 
 import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.StateReader;
+import dev.peerbar.pci.InvalidStateException;
 
-/** Why a channel stopped: values of ERROR, FAULT and completion records. */
+/**
+ * Why a channel stopped: values of ERROR, FAULT and completion records, in the order of their
+ * codes.
+ */
 public enum ErrorCode {
   NONE(0),
   BAD_DESCRIPTOR(1),
@@ -30,5 +35,19 @@ public enum ErrorCode {
       case READ -> READ_FAULT;
       case WRITE -> WRITE_FAULT;
     };
+  }
+
+  static ErrorCode restore(StateReader state) throws InvalidStateException {
+    return values()[state.getInt("ERROR", values().length - 1)];
+  }
+
+  /** Whether a channel can halt with it: an abort is no halt. */
+  boolean halts() {
+    return this != NONE && this != ABORTED;
+  }
+
+  /** Whether it is about a DMA transfer, which had an address. */
+  boolean hasAddress() {
+    return this == READ_FAULT || this == WRITE_FAULT || this == BUS_MASTER_DISABLED;
   }
 }

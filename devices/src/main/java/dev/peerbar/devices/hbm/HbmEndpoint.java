@@ -1,22 +1,30 @@
 package dev.peerbar.devices.hbm;
 
-import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Host;
+import dev.peerbar.endpoint.Migratable;
+import dev.peerbar.endpoint.StateReader;
+import dev.peerbar.endpoint.StateWriter;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
+import dev.peerbar.pci.InvalidStateException;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.PciFunctionBuilder;
 import dev.peerbar.pci.ResetKind;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
 /** The HBM endpoint, register ABI 1.0. */
-public final class HbmEndpoint implements Endpoint {
+public final class HbmEndpoint implements Migratable {
   private static final int VENDOR_ID = 0x1234;
   private static final int DEVICE_ID = 0x7032;
   private static final int PROCESSING_ACCELERATOR = 0x120000;
   private static final int REVISION = 1;
+  private static final int STATE_VERSION = 1;
   private static final long DEFAULT_SERIAL_NUMBER = 0x5042_0000_0000_0001L;
+
+  /** Per channel. More than a client takes descriptors for is of no use. */
+  private static final int EVENT_VALUES = 16;
 
   private final HbmConfig config;
   private final PciFunction function;
@@ -53,7 +61,11 @@ public final class HbmEndpoint implements Endpoint {
             .serialNumber(serialNumber);
     function =
         switch (config.doorbells()) {
-          case TRAP -> declaration.registers(HbmRegisters.BAR, HbmRegisters.BAR_SIZE).build();
+          case TRAP ->
+              declaration
+                  .registers(
+                      HbmRegisters.BAR, HbmRegisters.BAR_SIZE, eventDoorbells(config.channels()))
+                  .build();
           case MAP ->
               declaration
                   .registers(
@@ -66,6 +78,23 @@ public final class HbmEndpoint implements Endpoint {
                           HbmConfig.MOST_CHANNELS))
                   .build();
         };
+  }
+
+  /**
+   * The values of TAIL that event descriptors may stand for, spread over the channels. In turn for
+   * each: 1, which the first entry after an enable rings, whatever the ring; 0, the other one of a
+   * ring of two entries, and the end of any other; then 2, 3 and so on.
+   */
+  private static List<Bar.EventDoorbell> eventDoorbells(int channels) {
+    return IntStream.range(0, EVENT_VALUES)
+        .map(turn -> turn < 2 ? 1 - turn : turn)
+        .boxed()
+        .flatMap(value ->
+            IntStream.range(0, channels)
+                .mapToObj(channel ->
+                    new Bar.EventDoorbell(
+                        HbmRegisters.doorbell(channel), AccessWidth.DWORD, value)))
+        .toList();
   }
 
   @Override
@@ -115,6 +144,47 @@ public final class HbmEndpoint implements Endpoint {
     if (config.scrubOnReset()) {
       host.zero(HbmRegisters.MEMORY_BAR);
     }
+  }
+
+  @Override
+  public int stateVersion() {
+    return STATE_VERSION;
+  }
+
+  @Override
+  public void pause() {
+    channels.forEach(Channel::pause);
+  }
+
+  @Override
+  public void resume() {
+    channels.forEach(Channel::resume);
+  }
+
+  @Override
+  public void save(StateWriter state) {
+    state.putInt(resetCount).putInt(scratch);
+    faults.save(state);
+    state.putInt(channels.size());
+    channels.forEach(channel -> channel.save(state));
+  }
+
+  @Override
+  public void restore(StateReader state) throws InvalidStateException {
+    long savedResetCount = state.getInt();
+    long savedScratch = state.getInt();
+    List<Runnable> changes = new ArrayList<>();
+    changes.add(faults.judge(state, channels.size()));
+    if (state.getInt() != channels.size()) {
+      throw new InvalidStateException("Not the state of %d channels".formatted(channels.size()));
+    }
+    for (Channel channel : channels) {
+      changes.add(channel.judge(state));
+    }
+    state.end();
+    changes.forEach(Runnable::run);
+    resetCount = savedResetCount;
+    scratch = savedScratch;
   }
 
   private long caps() {

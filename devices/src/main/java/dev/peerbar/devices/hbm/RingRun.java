@@ -5,6 +5,8 @@ import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import java.lang.foreign.MemorySegment;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
  * One run of a channel: the entries from one index up to another, in order, on the engine's thread.
@@ -33,6 +35,9 @@ final class RingRun implements Engine.Work {
   private final DescriptorExecutor executor;
   private final Progress progress;
 
+  /** What became of entries and was not told yet: put here by the engine's thread, in order. */
+  private final Queue<Runnable> reports = new ConcurrentLinkedQueue<>();
+
   /**
    * @param base IOVA of the ring
    * @param entries of the ring, a power of two
@@ -57,6 +62,22 @@ final class RingRun implements Engine.Work {
     this.progress = progress;
   }
 
+  /**
+   * Tells what the run, which has been ended and has left its work, had no turn to tell: an entry
+   * whose completion record is written must count, or it would run again after its driver has seen
+   * it done and has given its buffers to something else. For the function's thread.
+   */
+  void reportRest() {
+    for (Runnable report = reports.poll(); report != null; report = reports.poll()) {
+      report.run();
+    }
+  }
+
+  private void report(Job job, Runnable report) throws JobEndedException {
+    reports.add(report);
+    job.update(() -> reports.remove().run());
+  }
+
   @Override
   public void run(Job job) throws JobEndedException {
     int at = from;
@@ -65,7 +86,7 @@ final class RingRun implements Engine.Work {
       try {
         count = fetch(job, at);
       } catch (DmaFaultException fault) {
-        job.update(() -> progress.failed(ErrorCode.of(fault), fault.iova()));
+        report(job, () -> progress.failed(ErrorCode.of(fault), fault.iova()));
         return;
       }
       for (int i = 0; i < count; i++) {
@@ -101,11 +122,11 @@ final class RingRun implements Engine.Work {
     return switch (executor.execute(job.dma(), descriptor)) {
       case Outcome.Done _ -> {
         boolean interrupt = descriptor.has(Descriptor.INTERRUPT);
-        job.update(() -> progress.completed(next, interrupt));
+        report(job, () -> progress.completed(next, interrupt));
         yield true;
       }
       case Outcome.Failed failed -> {
-        job.update(() -> progress.failed(failed.error(), failed.address()));
+        report(job, () -> progress.failed(failed.error(), failed.address()));
         yield false;
       }
     };

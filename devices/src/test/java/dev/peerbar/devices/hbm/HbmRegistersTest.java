@@ -21,6 +21,8 @@ import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -54,10 +56,20 @@ final class HbmRegistersTest {
 
     assertThat(function.bars())
         .containsExactly(
-            new Bar.Registers(0, 64 << 10, Optional.empty()),
+            new Bar.Registers(0, 64 << 10, Optional.empty(), tails()),
             new Bar.Memory(2, 1 << 20),
             new Bar.Msix(4, 16 << 10));
     assertThat(function.msix()).contains(new PciFunction.MsixLayout(3, 4, 0, 0x2000));
+  }
+
+  /** Channels in turn, and of each the values in the order of their use. */
+  private static List<Bar.EventDoorbell> tails() {
+    List<Bar.EventDoorbell> tails = new ArrayList<>();
+    for (long value : new long[] {1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}) {
+      tails.add(new Bar.EventDoorbell(0x8000, AccessWidth.DWORD, value));
+      tails.add(new Bar.EventDoorbell(0x8100, AccessWidth.DWORD, value));
+    }
+    return tails;
   }
 
   @Test
