@@ -4,6 +4,7 @@ import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 
@@ -17,6 +18,7 @@ public final class BusMaster {
   private final Executor functionThread;
   private volatile boolean enabled;
   private volatile Optional<MessagePath> messages = Optional.empty();
+  private volatile Optional<DirtyLog> dirtyLog = Optional.empty();
 
   /**
    * @param functionThread runs what it is given on the function's thread, in order
@@ -51,13 +53,39 @@ public final class BusMaster {
     return messages;
   }
 
+  /**
+   * Logs direct writes from now on, in place of what was logged before. For the function's thread.
+   *
+   * @param ranges what to log, without overlaps; none for everything
+   */
+  public void startLogging(List<DirtyLog.Range> ranges) {
+    dirtyLog = Optional.of(new DirtyLog(gate, ranges));
+    // Steps that began without it have ended when this is answered.
+    gate.drain();
+  }
+
+  /** Forgets what was logged, and logs no more. */
+  public void stopLogging() {
+    dirtyLog = Optional.empty();
+  }
+
+  /** What was written directly, if that is being logged. */
+  public Optional<DirtyLog> dirtyLog() {
+    return dirtyLog;
+  }
+
+  /** Logs a direct write, if that is wanted. For an engine inside the gate. */
+  void written(long iova, long length) {
+    dirtyLog.ifPresent(log -> log.written(iova, length));
+  }
+
   Executor functionThread() {
     return functionThread;
   }
 
-  /** Bus mastering on behalf of one job. */
-  public Dma dma(JobLife job) {
-    return new JobDma(this, job);
+  /** Bus mastering on behalf of one job of an engine. */
+  public Dma dma(JobLife job, EngineName engine, Bounce bounce) {
+    return new RecordedDma(new JobDma(this, job, bounce), engine);
   }
 
   /**

@@ -30,14 +30,16 @@ sealed interface ClientFile {
   void close();
 
   /**
-   * Opens a file: mapped whole if its size is sealed, else by descriptor. Touching a mapped page
-   * that the client has cut off would raise SIGBUS, which a JVM reports late and anywhere; pread
-   * and pwrite just come back short.
+   * Opens a file: mapped whole if its size is {@code sealed}, else by descriptor. Touching a mapped
+   * page that the client has cut off would raise SIGBUS, which a JVM reports late and anywhere;
+   * pread and pwrite just come back short.
    *
    * @param descriptor stays the caller's
+   * @param status as it was once the file was sealed
    */
-  static ClientFile open(FileDescriptor descriptor, FileStatus status) throws LinuxException {
-    if (!SharedMemory.sealedAgainstShrinking(descriptor)) {
+  static ClientFile open(FileDescriptor descriptor, FileStatus status, boolean sealed)
+      throws LinuxException {
+    if (!sealed) {
       return new ByDescriptor(descriptor.duplicate(), status.size());
     }
     SharedMemory.Access access =

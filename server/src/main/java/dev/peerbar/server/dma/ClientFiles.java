@@ -1,12 +1,16 @@
 package dev.peerbar.server.dma;
 
+import com.sun.management.UnixOperatingSystemMXBean;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.FileStatus;
 import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.server.dma.DmaTable.RefusedException;
+import java.lang.management.ManagementFactory;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The files behind the DMA mappings, each opened once however many mappings refer to it. With a
@@ -29,22 +33,51 @@ final class ClientFiles {
     ClientFile file() {
       return file;
     }
+
+    /** Bytes that are mapped into this process. */
+    private long mapped() {
+      return file instanceof ClientFile.Mapped whole ? whole.size() : 0;
+    }
+  }
+
+  /** Files open at a time. One client must not use up what the process may open and map. */
+  private static final int MOST_FILES = 1024;
+
+  /** Bytes mapped at a time; what goes beyond is opened by descriptor. Address space is finite. */
+  private static final long MOST_MAPPED = 4L << 40;
+
+  /** Descriptors that no client's file takes: the process has more to do than to hold them. */
+  private static final long RESERVED_DESCRIPTORS = 64;
+
+  /** The first descriptor that is too many. Linux gives the lowest that is free. */
+  private static final long DESCRIPTOR_LIMIT = descriptorLimit();
+
+  private static long descriptorLimit() {
+    var system = (UnixOperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    long most = system.getMaxFileDescriptorCount();
+    return most - Math.min(RESERVED_DESCRIPTORS, most / 4);
   }
 
   // A file that grew is opened anew; DMA mappings made before keep the old one until they go.
   private final Map<ClientFile.Key, Reference> newest = new HashMap<>();
+  private int open;
+  private long mapped;
 
   /**
    * The file behind a descriptor, open at least as far as {@code offset + size}.
    *
    * @param descriptor stays the caller's
+   * @return empty if the file is the client's alone to touch: this process could wait for it for
+   *     ever, or die of it
    * @throws RefusedException as mmap(2): ENODEV if it is no file of bytes; EACCES if it cannot be
    *     read, or is to be written and the descriptor does not allow it; EINVAL if the range reaches
-   *     beyond the file
+   *     beyond the file; ENOSPC for too many files, EMFILE if the process has few descriptors left
    * @throws LinuxException if it cannot be opened
    */
-  Reference acquire(FileDescriptor descriptor, long offset, long size, boolean write)
+  Optional<Reference> acquire(FileDescriptor descriptor, long offset, long size, boolean write)
       throws RefusedException, LinuxException {
+    // Before the size is asked for: a client may shrink the file until the moment it is sealed.
+    boolean sealed = SharedMemory.sealedAgainstShrinking(descriptor);
     FileStatus status = FileStatus.of(descriptor);
     // A DMABUF has no file type, but it has a size.
     boolean memory =
@@ -68,16 +101,30 @@ final class ClientFiles {
     ClientFile.Key key = new ClientFile.Key(status.device(), status.inode(), status.writable());
     Reference reference = newest.get(key);
     if (reference == null || offset + size > reference.file.size()) {
-      reference = new Reference(key, ClientFile.open(descriptor, status));
+      if (!SharedMemory.answersByItself(descriptor)) {
+        return Optional.empty();
+      }
+      if (open == MOST_FILES) {
+        throw new RefusedException(Errno.ENOSPC, "more than " + MOST_FILES + " files");
+      }
+      if (descriptor.number() >= DESCRIPTOR_LIMIT) {
+        throw new RefusedException(Errno.EMFILE, "hardly any file descriptors are left");
+      }
+      boolean map = sealed && status.size() <= MOST_MAPPED - mapped;
+      reference = new Reference(key, ClientFile.open(descriptor, status, map));
+      open++;
+      mapped += reference.mapped();
       newest.put(key, reference);
     }
     reference.users++;
-    return reference;
+    return Optional.of(reference);
   }
 
   void release(Reference reference) {
     if (--reference.users == 0) {
       newest.remove(reference.key, reference);
+      open--;
+      mapped -= reference.mapped();
       reference.file.close();
     }
   }

@@ -7,7 +7,7 @@ import java.util.Optional;
  * A range of IOVAs that the client made accessible.
  *
  * @param iova first address, unsigned
- * @param size in bytes, at least 1; {@code iova + size - 1} does not wrap
+ * @param size in bytes, unsigned, at least 1; {@code iova + size - 1} does not wrap
  * @param file the file behind it; empty if it can be reached by messages only
  * @param offset of the first byte in the file
  */
@@ -24,9 +24,12 @@ record DmaMapping(
     return iova + size - 1;
   }
 
-  /** Bytes from {@code address}, which must be inside, to the end. */
+  /**
+   * Bytes from {@code address}, which must be inside, to the end, or the most that a long can be.
+   */
   long remaining(long address) {
-    return size - (address - iova);
+    long left = size - (address - iova);
+    return left < 0 ? Long.MAX_VALUE : left;
   }
 
   /** Whether a file was sent with it, so that no message is needed to reach it. */

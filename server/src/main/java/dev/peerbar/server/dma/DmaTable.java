@@ -62,7 +62,7 @@ public final class DmaTable {
       long offset,
       Optional<FileDescriptor> descriptor)
       throws RefusedException {
-    ClientFiles.Reference file = null;
+    Optional<ClientFiles.Reference> file = Optional.empty();
     try {
       checkRange(iova, size);
       if (!readable && !writable) {
@@ -89,8 +89,7 @@ public final class DmaTable {
     } finally {
       descriptor.ifPresent(FileDescriptor::close);
     }
-    DmaMapping mapping =
-        new DmaMapping(iova, size, readable, writable, Optional.ofNullable(file), offset);
+    DmaMapping mapping = new DmaMapping(iova, size, readable, writable, file, offset);
     gate.exclusively(() -> byStart.put(key(iova), mapping));
   }
 

@@ -5,7 +5,6 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
 import dev.peerbar.endpoint.JobEndedException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.Optional;
@@ -21,17 +20,28 @@ final class JobDma implements Dma {
    */
   static final long STEP = 256 << 10;
 
-  /** What is read into before it is written, where source and destination cannot meet directly. */
-  private static final long BOUNCE = 2 << 20;
-
   private final BusMaster bus;
   private final JobLife job;
-  // Garbage collected: a message in flight may still refer to it when the job has ended.
-  private MemorySegment bounce;
+  private final Bounce bounce;
+  private Progress progress = new Progress();
 
-  JobDma(BusMaster bus, JobLife job) {
+  JobDma(BusMaster bus, JobLife job, Bounce bounce) {
     this.bus = bus;
     this.job = job;
+    this.bounce = bounce;
+  }
+
+  /** How far a call has come, and on which ways. Kept when the call fails. */
+  static final class Progress {
+    long moved;
+    boolean direct;
+    boolean messages;
+  }
+
+  /** What the next call writes its progress to. */
+  Progress startProgress() {
+    progress = new Progress();
+    return progress;
   }
 
   @Override
@@ -55,6 +65,7 @@ final class JobDma implements Dma {
         moved = messageStep(access, iova + done, memory, done);
       }
       done += moved;
+      progress.moved = done;
     }
   }
 
@@ -71,14 +82,22 @@ final class JobDma implements Dma {
       long length = Math.min(STEP, Math.min(memory.byteSize() - done, mapping.remaining(address)));
       MemorySegment part = memory.asSlice(done, length);
       boolean moved =
-          access == Access.READ ? mapping.read(address, part) : mapping.write(address, part);
+          access == Access.READ ? mapping.read(address, part) : write(mapping, address, part);
       if (!moved) {
         throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
       }
+      progress.direct = true;
       return length;
     } finally {
       bus.gate().exit();
     }
+  }
+
+  private boolean write(DmaMapping mapping, long address, MemorySegment from) {
+    boolean written = mapping.write(address, from);
+    // A write that failed may have changed a part.
+    bus.written(address, from.byteSize());
+    return written;
   }
 
   private long messageStep(Access access, long address, MemorySegment memory, long done)
@@ -95,8 +114,15 @@ final class JobDma implements Dma {
     if (path.isEmpty()) {
       throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
     }
-    new MessageTransfer(bus, job, path.get(), access, address, memory.asSlice(done, length))
-        .run(done);
+    progress.messages = true;
+    MessageTransfer transfer =
+        new MessageTransfer(bus, job, path.get(), access, address, memory.asSlice(done, length));
+    try {
+      transfer.run(done);
+    } catch (JobEndedException ended) {
+      progress.moved = done + transfer.moved();
+      throw ended;
+    }
     return length;
   }
 
@@ -107,9 +133,15 @@ final class JobDma implements Dma {
     while (done < length) {
       long moved = directCopyStep(fromIova + done, toIova + done, length - done, done);
       if (moved == 0) {
-        moved = bounceStep(fromIova + done, toIova + done, length - done, done);
+        try {
+          moved = bounceStep(fromIova + done, toIova + done, length - done, done);
+        } finally {
+          // Its two halves counted for themselves.
+          progress.moved = done;
+        }
       }
       done += moved;
+      progress.moved = done;
     }
   }
 
@@ -127,9 +159,10 @@ final class JobDma implements Dma {
       if (bytes.isEmpty() || !target.direct()) {
         return 0;
       }
-      if (!target.write(to, bytes.get())) {
+      if (!write(target, to, bytes.get())) {
         throw new DmaFaultException(Access.WRITE, Reason.CLIENT_FAILED, to, done);
       }
+      progress.direct = true;
       return length;
     } finally {
       bus.gate().exit();
@@ -138,10 +171,7 @@ final class JobDma implements Dma {
 
   private long bounceStep(long from, long to, long limit, long done)
       throws DmaFaultException, JobEndedException {
-    if (bounce == null) {
-      bounce = Arena.ofAuto().allocate(BOUNCE);
-    }
-    MemorySegment part = bounce.asSlice(0, Math.min(BOUNCE, limit));
+    MemorySegment part = bounce.take(limit);
     DmaFaultException readFault = null;
     try {
       read(from, part);
@@ -153,6 +183,9 @@ final class JobDma implements Dma {
       write(to, part);
     } catch (DmaFaultException fault) {
       throw moved(fault, done);
+    } catch (JobEndedException ended) {
+      bounce.leave();
+      throw ended;
     }
     if (readFault != null) {
       throw moved(readFault, done);
@@ -168,7 +201,9 @@ final class JobDma implements Dma {
   @Override
   public void local(MemorySegment from, MemorySegment to) throws JobEndedException {
     long length = from.byteSize();
+    progress.direct = length > 0;
     for (long done = 0; done < length; done += STEP) {
+      progress.moved = done;
       long step = Math.min(STEP, length - done);
       bus.gate().enter();
       try {
@@ -178,5 +213,6 @@ final class JobDma implements Dma {
         bus.gate().exit();
       }
     }
+    progress.moved = length;
   }
 }

@@ -42,6 +42,7 @@ final class MessageTransfer {
 
   // Guarded by the job's monitor, which the end of the job notifies.
   private int inFlight;
+  private long moved;
   private int window = 1;
   private long faultOffset = Long.MAX_VALUE;
   private Reason faultReason;
@@ -82,6 +83,13 @@ final class MessageTransfer {
         throw new DmaFaultException(
             access, faultReason, address + faultOffset, before + faultOffset);
       }
+    }
+  }
+
+  /** The bytes of the messages that were answered. */
+  long moved() {
+    synchronized (job) {
+      return moved;
     }
   }
 
@@ -132,7 +140,7 @@ final class MessageTransfer {
       finish(offset, fault.reason());
       return;
     }
-    Piece completion = new Piece(offset);
+    Piece completion = new Piece(offset, part.byteSize());
     completion.exchange =
         access == Access.READ
             ? path.read(address + offset, part, completion)
@@ -153,11 +161,13 @@ final class MessageTransfer {
 
   private final class Piece implements MessagePath.Completion {
     private final long offset;
+    private final long length;
     private final long sent = System.nanoTime();
     private MessagePath.Exchange exchange;
 
-    Piece(long offset) {
+    Piece(long offset, long length) {
       this.offset = offset;
+      this.length = length;
     }
 
     @Override
@@ -165,6 +175,7 @@ final class MessageTransfer {
       job.remove(exchange);
       synchronized (job) {
         boolean quick = System.nanoTime() - sent < QUICK_NANOS;
+        moved += length;
         window = quick ? Math.min(window + 1, MOST_IN_FLIGHT) : 1;
       }
       finish(offset, null);

@@ -2,6 +2,7 @@ package dev.peerbar.server.dma;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
@@ -9,10 +10,8 @@ import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.server.OpenFiles;
 import dev.peerbar.server.dma.DmaTable.RefusedException;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -29,7 +28,7 @@ final class DmaTableTest {
 
   @BeforeEach
   void createFile() throws IOException {
-    descriptorsBefore = openDescriptors();
+    descriptorsBefore = OpenFiles.count();
     file = SharedMemory.create("table-test", 16 * PAGE);
   }
 
@@ -37,13 +36,7 @@ final class DmaTableTest {
   void leavesNoDescriptor() throws IOException {
     table.clear();
     file.close();
-    assertThat(openDescriptors()).isEqualTo(descriptorsBefore);
-  }
-
-  private static long openDescriptors() throws IOException {
-    try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
-      return open.count();
-    }
+    assertThat(OpenFiles.count()).isEqualTo(descriptorsBefore);
   }
 
   private void map(long iova, long size) throws Exception {
@@ -58,6 +51,17 @@ final class DmaTableTest {
     assertThatThrownBy(call)
         .isInstanceOfSatisfying(
             RefusedException.class, e -> assertThat(e.errno()).isEqualTo(errno));
+  }
+
+  @Test
+  void aFileThatSomebodyElseAnswersForIsNotTouched() throws Exception {
+    // A page as any other by its status; what it is made of is up to its file system.
+    Path page = Path.of("/sys/kernel/mm/transparent_hugepage/enabled");
+    assumeThat(page).exists();
+    table.map(0, PAGE, true, false, 0, Optional.of(OpenFiles.readOnly(page)));
+    assertThat(table.find(0).direct()).as("reached by messages").isFalse();
+    mapFile(PAGE, PAGE, 0);
+    assertThat(table.find(PAGE).direct()).isTrue();
   }
 
   @ParameterizedTest
@@ -149,11 +153,11 @@ final class DmaTableTest {
 
   @Test
   void holdsNoDescriptorForSealedMemoryHoweverManyMappings() throws Exception {
-    long before = openDescriptors();
+    long before = OpenFiles.count();
     for (int i = 0; i < 1000; i++) {
       mapFile(i * PAGE, PAGE, (i % 16) * PAGE);
     }
-    assertThat(openDescriptors()).isEqualTo(before);
+    assertThat(OpenFiles.count()).isEqualTo(before);
   }
 
   @Test

@@ -36,7 +36,7 @@ final class JobDmaTest {
   private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
   private final BusMaster bus = new BusMaster(functionThread);
   private final JobLife job = new JobLife();
-  private final Dma dma = bus.dma(job);
+  private final Dma dma = bus.dma(job, new EngineName("test", "engine"), new Bounce());
   private final Arena arena = Arena.ofShared();
   private FileDescriptor file;
   private Mapping ram;
