@@ -6,6 +6,7 @@ import dev.peerbar.pci.Bar;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.concurrent.Executor;
@@ -112,6 +113,21 @@ final class DoorbellPage implements AutoCloseable {
   void clear() {
     memory().asSlice(layout.offset(), layout.length()).fill((byte) 0);
     Arrays.fill(seen, 0);
+  }
+
+  /** Rings what has not been seen yet, and copies the area. */
+  byte[] save() {
+    scan();
+    return memory().asSlice(layout.offset(), layout.length()).toArray(ValueLayout.JAVA_BYTE);
+  }
+
+  /** Fills the area without ringing. */
+  void restore(byte[] saved) {
+    MemorySegment.copy(saved, 0, memory(), ValueLayout.JAVA_BYTE, layout.offset(), saved.length);
+    ByteBuffer values = ByteBuffer.wrap(saved).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i = 0; i < seen.length; i++) {
+      seen[i] = values.getInt(i * layout.stride());
+    }
   }
 
   private void scan() {

@@ -6,6 +6,7 @@ import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalLong;
 
 /** The memory behind a BAR: a file that no client can resize, mapped here. */
 final class SharedBar implements AutoCloseable {
@@ -39,6 +40,24 @@ final class SharedBar implements AutoCloseable {
       FileContents.punchHole(descriptor, 0, mapping.segment().byteSize());
     } catch (LinuxException e) {
       // Every Linux with memfd_create can.
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** Where the next memory is that was ever touched, from an offset on; empty if there is none. */
+  OptionalLong nextData(long offset) {
+    try {
+      return FileContents.nextData(descriptor, offset);
+    } catch (LinuxException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** Where the touched memory at an offset ends. */
+  long nextHole(long offset) {
+    try {
+      return FileContents.nextHole(descriptor, offset).orElse(mapping.segment().byteSize());
+    } catch (LinuxException e) {
       throw new IllegalStateException(e);
     }
   }
