@@ -47,8 +47,9 @@ final class HbmDriver implements AutoCloseable {
   private static final long RING_SIZE = 0x10;
   private static final long HEAD = 0x14;
   private static final long ERROR = 0x18;
+  private static final long COMPLETED = 0x20;
 
-  private final VfioUserClient client;
+  private VfioUserClient client;
   private final int channel;
   private final GuestMemory memory;
   private final MemorySegment ring;
@@ -61,9 +62,19 @@ final class HbmDriver implements AutoCloseable {
     this.channel = channel;
     memory = new GuestMemory("hbm-ring", GuestMemory.PAGE);
     ring = memory.bytes();
+    attach();
+    start();
+  }
+
+  private void attach() throws IOException {
     client.dmaMap(Wire.READ_WRITE, 0, ringBase(), GuestMemory.PAGE, Optional.of(memory.file()));
     client.setIrqEvents(PciIrq.MSIX, channel + 1, event);
-    start();
+  }
+
+  /** The endpoint has moved: another client's it is now. Maps the ring there, sets nothing up. */
+  void moveTo(VfioUserClient other) throws IOException {
+    client = other;
+    attach();
   }
 
   private long ringBase() {
@@ -134,6 +145,10 @@ final class HbmDriver implements AutoCloseable {
 
   int error() throws IOException {
     return client.readInt(Wire.REGISTERS, register(ERROR));
+  }
+
+  long completed() throws IOException {
+    return client.readLong(Wire.REGISTERS, register(COMPLETED));
   }
 
   long faultAddress() throws IOException {

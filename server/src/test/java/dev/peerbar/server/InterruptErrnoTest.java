@@ -219,7 +219,27 @@ final class InterruptErrnoTest {
 
   @Test
   void aTriggerWithoutADescriptorDoesNothing() throws Exception {
+    wire.client().setIrqEvents(PciIrq.MSIX, 1, event());
     wire.client().setIrqs(NONE, PciIrq.MSIX, 0, Wire.VECTORS, new byte[0]);
     wire.works();
+  }
+
+  @Test
+  void aTriggerOfWhatIsNotInUseIsEinval() throws Exception {
+    refuses(Errno.EINVAL, NONE, PciIrq.MSIX, 0, 1);
+    refuses(Errno.EINVAL, BOOL, PciIrq.MSIX, 0, 1);
+    refuses(Errno.EINVAL, NONE, PciIrq.ERROR, 0, 1);
+    refuses(Errno.EINVAL, NONE, PciIrq.REQUEST, 0, 1);
+  }
+
+  @Test
+  void aFunctionWithoutAPinHasNoIntx() throws Exception {
+    for (int action :
+        new int[] {
+          DeviceSetIrqs.ACTION_MASK, DeviceSetIrqs.ACTION_UNMASK, DeviceSetIrqs.ACTION_TRIGGER
+        }) {
+      refuses(Errno.EINVAL, DeviceSetIrqs.DATA_NONE | action, PciIrq.INTX, 0, 1);
+      refuses(Errno.EINVAL, DeviceSetIrqs.DATA_EVENTFD | action, PciIrq.INTX, 0, 1, event());
+    }
   }
 }

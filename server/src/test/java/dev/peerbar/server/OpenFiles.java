@@ -72,6 +72,28 @@ public final class OpenFiles {
     }
   }
 
+  /** Writes all of it at once. */
+  @SuppressWarnings("restricted")
+  static void write(FileDescriptor file, byte[] bytes) {
+    Linker linker = Linker.nativeLinker();
+    var write =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("write"),
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS,
+                ValueLayout.JAVA_LONG));
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment data = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
+      if ((long) write.invokeExact(file.number(), data, (long) bytes.length) != bytes.length) {
+        throw new AssertionError("write failed");
+      }
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
   /** The two ends of a pipe, the one to read from first. */
   @SuppressWarnings("restricted")
   static List<FileDescriptor> pipe() {
@@ -93,8 +115,8 @@ public final class OpenFiles {
     }
   }
 
-  /** Descriptors that are open in this process, but for the jars that class loading opens. */
-  static long count() {
+  /** Descriptors that are open in this process, but for what class loading opens. */
+  public static long count() {
     try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
       return all.filter(OpenFiles::counts).count();
     } catch (IOException e) {
@@ -105,7 +127,7 @@ public final class OpenFiles {
   private static boolean counts(Path number) {
     try {
       String target = Files.readSymbolicLink(number).toString();
-      return !target.endsWith(".jar") && !target.endsWith("/modules");
+      return !target.endsWith(".jar") && !target.endsWith("/modules") && !target.endsWith(".class");
     } catch (IOException e) {
       // The one that listed the directory.
       return false;

@@ -45,7 +45,7 @@ final class Wire implements AutoCloseable {
   /** Ids that the client's typed calls do not come to. */
   private static final int FIRST_RAW_ID = 0x9000;
 
-  private static final int NO_REPLY = 1 << 4;
+  static final int NO_REPLY = 1 << 4;
   private static final long CHANNEL_REGISTERS = 0x1000;
   private static final int CHANNEL_BYTES = 0x28;
   private static final int GLOBAL_BYTES = 0x2c;
@@ -60,6 +60,14 @@ final class Wire implements AutoCloseable {
   private Wire(Path directory, HbmConfig config) throws IOException {
     path = directory.resolve("hbm.sock");
     server = EndpointServer.start("hbm", new HbmEndpoint(config), new ListeningPlace.AtPath(path));
+  }
+
+  /** Another endpoint in this process. */
+  static EndpointServer serve(String name, Path path) throws IOException {
+    return EndpointServer.start(
+        name,
+        new HbmEndpoint(config(HbmConfig.DoorbellMode.TRAP)),
+        new ListeningPlace.AtPath(path));
   }
 
   static HbmConfig config(HbmConfig.DoorbellMode doorbells) {
@@ -110,6 +118,13 @@ final class Wire implements AutoCloseable {
     other.setTimeout(LIMIT);
     other.negotiate(capabilities());
     return other;
+  }
+
+  /** Another client in the place of the one that has gone, as soon as the server knows. */
+  VfioUserClient reconnect() throws IOException {
+    client.close();
+    client = connect();
+    return client;
   }
 
   static Capabilities capabilities() {

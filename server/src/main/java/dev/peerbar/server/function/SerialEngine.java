@@ -4,12 +4,15 @@ import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.server.dma.Bounce;
 import dev.peerbar.server.dma.BusMaster;
+import dev.peerbar.server.dma.EngineName;
 import dev.peerbar.server.dma.JobLife;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -20,14 +23,17 @@ final class SerialEngine implements Engine {
   private static final Logger log = LoggerFactory.getLogger(SerialEngine.class);
   private static final long IDLE_SECONDS = 10;
 
-  private final String name;
+  private final EngineName name;
   private final BusMaster bus;
   private final Executor functionThread;
+  private final Bounce bounce = new Bounce();
   private final ThreadPoolExecutor worker;
   // Jobs that are queued or running: the function's thread only.
   private final Set<JobLife> live = new HashSet<>();
+  // Jobs that have not returned from their work, ended or not.
+  private final Unfinished unfinished = new Unfinished();
 
-  SerialEngine(String name, BusMaster bus, Executor functionThread) {
+  SerialEngine(EngineName name, BusMaster bus, Executor functionThread) {
     this.name = name;
     this.bus = bus;
     this.functionThread = functionThread;
@@ -38,7 +44,7 @@ final class SerialEngine implements Engine {
             IDLE_SECONDS,
             TimeUnit.SECONDS,
             new LinkedBlockingQueue<>(),
-            Thread.ofPlatform().daemon().name(name).factory());
+            Thread.ofPlatform().daemon().name(name.toString()).factory());
     worker.allowCoreThreadTimeOut(true);
   }
 
@@ -46,6 +52,7 @@ final class SerialEngine implements Engine {
   public Ticket submit(Work work) {
     JobLife life = new JobLife();
     live.add(life);
+    unfinished.add();
     worker.execute(() -> run(work, life));
     return () -> end(life);
   }
@@ -53,13 +60,18 @@ final class SerialEngine implements Engine {
   private void run(Work work, JobLife life) {
     try {
       life.check();
-      work.run(new RunningJob(life, bus.dma(life)));
+      work.run(new RunningJob(life, bus.dma(life, name, bounce)));
     } catch (JobEndedException _) {
       log.debug("{}: job ended early", name);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       log.error("{}: the endpoint's work failed", name, e);
     } finally {
-      functionThread.execute(() -> live.remove(life));
+      unfinished.remove();
+      try {
+        functionThread.execute(() -> live.remove(life));
+      } catch (RejectedExecutionException _) {
+        // The server has stopped, and this job with it.
+      }
     }
   }
 
@@ -70,14 +82,60 @@ final class SerialEngine implements Engine {
     }
   }
 
-  /** Ends every job, queued or running, without draining. For the function's thread. */
-  void endAll() {
+  /**
+   * Ends every job, queued or running, without draining. For the function's thread.
+   *
+   * @return how many
+   */
+  int endAll() {
+    int count = live.size();
     live.forEach(JobLife::end);
     live.clear();
+    return count;
+  }
+
+  /**
+   * Waits until no job is inside its work. For the function's thread, after {@link #endAll}: what
+   * has been ended leaves by itself.
+   *
+   * @param deadline of {@link System#nanoTime}
+   * @return false if one is still inside at the deadline
+   */
+  boolean awaitIdle(long deadline) {
+    return unfinished.awaitNone(deadline);
   }
 
   void shutDown() {
     worker.shutdownNow();
+  }
+
+  private static final class Unfinished {
+    private int count;
+
+    synchronized void add() {
+      count++;
+    }
+
+    synchronized void remove() {
+      count--;
+      notifyAll();
+    }
+
+    synchronized boolean awaitNone(long deadline) {
+      while (count > 0) {
+        long left = deadline - System.nanoTime();
+        if (left <= 0) {
+          return false;
+        }
+        try {
+          TimeUnit.NANOSECONDS.timedWait(this, left);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          return false;
+        }
+      }
+      return true;
+    }
   }
 
   private final class RunningJob implements Job {

@@ -3,6 +3,8 @@ package dev.peerbar.server.function;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
+import dev.peerbar.endpoint.Migratable;
+import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
@@ -10,6 +12,9 @@ import dev.peerbar.pci.MsixTable;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
 import dev.peerbar.server.dma.BusMaster;
+import dev.peerbar.server.dma.EngineName;
+import dev.peerbar.server.events.RequestTrack;
+import dev.peerbar.server.events.ResetEvent;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -18,23 +23,27 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Executor;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * An endpoint and all that the server keeps for it: the host side of the endpoint interface. It
  * outlives its clients. For the function's thread, but for construction.
  */
 public final class ServedFunction implements Host, PciFunction.Events, AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(ServedFunction.class);
-
   /** The regions of a vfio-pci function (linux/vfio.h): six BARs, ROM, config space, VGA. */
   public static final int REGION_COUNT = 9;
+
+  /**
+   * How long a job that has been ended may take to leave its work: between two steps it computes,
+   * no more. Less than a client waits for a reply.
+   */
+  private static final long LONGEST_STOP_NANOS = 2_000_000_000;
 
   /** The region of config space (linux/vfio.h, VFIO_PCI_CONFIG_REGION_INDEX). */
   public static final int CONFIG_REGION = 7;
 
   private final String name;
+  private final FunctionLog log;
+  private final RequestTrack requests = new RequestTrack();
   private final Endpoint endpoint;
   private final Executor functionThread;
   private final BusMaster bus;
@@ -43,6 +52,8 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   private final Map<Integer, SharedBar> memories = new HashMap<>();
   private final Map<Integer, DoorbellPage> doorbells = new HashMap<>();
   private final Map<String, SerialEngine> engines = new HashMap<>();
+  private final Optional<Migration> migration;
+  private final Map<Integer, DoorbellEvents> doorbellEvents = new HashMap<>();
 
   /**
    * @param name for logs and threads
@@ -52,12 +63,13 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   public ServedFunction(String name, Endpoint endpoint, Executor functionThread)
       throws LinuxException {
     this.name = name;
+    this.log = new FunctionLog(name);
     this.endpoint = endpoint;
     this.functionThread = functionThread;
     this.bus = new BusMaster(functionThread);
     PciFunction function = endpoint.function();
     Optional<MsixTable> msix = function.msix().map(MsixTable::new);
-    this.interrupts = new InterruptTable(name, function, msix);
+    this.interrupts = new InterruptTable(name, log, function, msix);
     List<Region> all = new ArrayList<>(Collections.nCopies(REGION_COUNT, new EmptyRegion()));
     try {
       for (Bar bar : function.bars()) {
@@ -65,10 +77,15 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
       }
     } catch (LinuxException e) {
       memories.values().forEach(SharedBar::close);
+      interrupts.close();
       throw e;
     }
     all.set(CONFIG_REGION, new ConfigRegion(function, this));
     this.regions = List.copyOf(all);
+    this.migration =
+        endpoint instanceof Migratable migratable
+            ? Optional.of(migration(migratable, msix))
+            : Optional.empty();
     endpoint.start(this);
     doorbells.values().forEach(DoorbellPage::start);
   }
@@ -85,6 +102,42 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
         yield new RegisterRegion(endpoint, registers, page);
       }
     };
+  }
+
+  private Migration migration(Migratable migratable, Optional<MsixTable> msix) {
+    Map<Integer, SharedBar> memoryBars = new HashMap<>(memories);
+    memoryBars.keySet().removeAll(doorbells.keySet());
+    MigrationParts parts = new MigrationParts(migratable, msix, doorbells, memoryBars, this);
+    return new Migration(
+        log,
+        parts,
+        new Migration.Brake() {
+          @Override
+          public boolean pause() {
+            boolean stopped = stopEngines();
+            migratable.pause();
+            interrupts.hold(true);
+            return stopped;
+          }
+
+          @Override
+          public void resume() {
+            interrupts.hold(false);
+            migratable.resume();
+          }
+        });
+  }
+
+  /** Ends all jobs and waits until they have left their work. Returns false if one does not. */
+  private boolean stopEngines() {
+    engines.values().forEach(SerialEngine::endAll);
+    bus.gate().drain();
+    long deadline = System.nanoTime() + LONGEST_STOP_NANOS;
+    boolean stopped = true;
+    for (SerialEngine engine : engines.values()) {
+      stopped &= engine.awaitIdle(deadline);
+    }
+    return stopped;
   }
 
   private DoorbellPage doorbells(Bar.Registers bar, Bar.Doorbells layout) throws LinuxException {
@@ -111,6 +164,16 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     return name;
   }
 
+  /** For what clients do and bring about. */
+  public FunctionLog log() {
+    return log;
+  }
+
+  /** For recording what clients ask. */
+  public RequestTrack requests() {
+    return requests;
+  }
+
   public PciFunction function() {
     return endpoint.function();
   }
@@ -122,6 +185,11 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   public BusMaster bus() {
     return bus;
+  }
+
+  /** Where it is in a migration; empty if it cannot be migrated. */
+  public Optional<Migration> migration() {
+    return migration;
   }
 
   @Override
@@ -149,7 +217,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   @Override
   public Engine engine(String engineName) {
-    SerialEngine engine = new SerialEngine(name + "-" + engineName, bus, functionThread);
+    SerialEngine engine = new SerialEngine(new EngineName(name, engineName), bus, functionThread);
     if (engines.putIfAbsent(engineName, engine) != null) {
       throw new IllegalArgumentException("two engines named " + engineName);
     }
@@ -165,25 +233,91 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   }
 
   /**
+   * The client's event descriptors for doorbells.
+   *
+   * @param doorbell which write one stands for
+   * @param event stays the function's
+   */
+  public record DoorbellEvent(Bar.EventDoorbell doorbell, FileDescriptor event) {}
+
+  /**
+   * Event descriptors that the client may have signalled in place of writes to a BAR; the same ones
+   * at each call until the client has gone.
+   *
+   * @param most how many the client takes
+   * @return none if the BAR has no such doorbells
+   * @throws LinuxException EMFILE, ENFILE, ENOSPC
+   */
+  public List<DoorbellEvent> doorbellEvents(int bar, int most, EventWatcher watcher)
+      throws LinuxException {
+    Optional<Bar> declared = function().bar(bar);
+    if (most == 0
+        || !(declared.orElse(null) instanceof Bar.Registers registers)
+        || registers.events().isEmpty()) {
+      return List.of();
+    }
+    DoorbellEvents made = doorbellEvents.get(bar);
+    if (made == null) {
+      made = new DoorbellEvents(endpoint, registers, most, watcher);
+      doorbellEvents.put(bar, made);
+    }
+    List<DoorbellEvent> all = new ArrayList<>();
+    for (int i = 0; i < made.doorbells().size(); i++) {
+      all.add(new DoorbellEvent(made.doorbells().get(i), made.events().get(i)));
+    }
+    return all;
+  }
+
+  /**
+   * Does the writes that event descriptors have announced by now. To be called before a request
+   * that the client waits for: whoever sent it, rang before.
+   */
+  public void ringDoorbells() {
+    if (!doorbellEvents.isEmpty()) {
+      doorbellEvents.values().forEach(DoorbellEvents::ring);
+    }
+  }
+
+  /**
    * Resets the function. When this returns nothing of what it did before is issued any more: no
    * copy, no message, no interrupt.
    */
   public void reset(ResetKind kind) {
-    log.info("{}: reset, {}", name, kind);
-    engines.values().forEach(SerialEngine::endAll);
-    bus.gate().drain();
+    log.info("reset, %s", kind);
+    ResetEvent event = ResetEvent.start(name, kind);
+    int ended = endWork();
     endpoint.function().reset(kind);
     bus.enable(endpoint.function().busMasterEnabled());
     interrupts.reset();
     doorbells.values().forEach(DoorbellPage::clear);
+    doorbellEvents.values().forEach(DoorbellEvents::discard);
     endpoint.reset(kind);
+    migration.ifPresent(Migration::reset);
+    if (event != null) {
+      event.finish(ended);
+    }
+  }
+
+  /**
+   * Ends every job, queued or running: when this returns nothing is copied or sent any more.
+   *
+   * @return how many
+   */
+  public int endWork() {
+    int ended = engines.values().stream().mapToInt(SerialEngine::endAll).sum();
+    bus.gate().drain();
+    return ended;
   }
 
   /** The client has gone: what it brought is freed, the device's own state stays. */
   public void clientGone() {
+    migration.ifPresent(Migration::clientGone);
     bus.messages(Optional.empty());
     bus.table().clear();
+    bus.stopLogging();
     interrupts.releaseAll();
+    doorbellEvents.values().forEach(DoorbellEvents::close);
+    doorbellEvents.clear();
   }
 
   @Override
@@ -213,14 +347,21 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     interrupts.deliverPending();
   }
 
+  @Override
+  public void intxChanged() {
+    interrupts.deliverPending();
+  }
+
   /** Ends all work and frees everything. No call may follow. */
   @Override
   public void close() {
     doorbells.values().forEach(DoorbellPage::close);
-    engines.values().forEach(SerialEngine::endAll);
-    bus.gate().drain();
+    if (!stopEngines()) {
+      log.warn("an engine does not leave its work");
+    }
     engines.values().forEach(SerialEngine::shutDown);
     clientGone();
+    interrupts.close();
     memories.values().forEach(SharedBar::close);
   }
 }

@@ -1,5 +1,6 @@
 package dev.peerbar.server.session;
 
+import dev.peerbar.linux.Errno;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.DmaRead;
@@ -7,25 +8,31 @@ import dev.peerbar.protocol.DmaWrite;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
 import dev.peerbar.server.dma.MessagePath;
+import dev.peerbar.server.events.MessageEvent;
+import dev.peerbar.server.function.ServedFunction;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelOutboundBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Requests of the function to its client, and their replies. The ids are the function's own: a
  * request of the client may carry the same one at the same time.
  */
 final class ClientMemory implements MessagePath {
-  private static final Logger log = LoggerFactory.getLogger(ClientMemory.class);
   private static final int IDS = 1 << 16;
 
-  private final String name;
+  /** Requests that the client has not replied to, most of them abandoned, before it is given up. */
+  private static final int MOST_PENDING = 1 << 14;
+
+  /** What may wait to be sent before a client counts as one that does not receive, in bytes. */
+  private static final long BACKLOG = 4 << 20;
+
+  private final ServedFunction function;
   private final Channel channel;
   private final int maxTransfer;
   private final Map<Integer, Pending> pending = new HashMap<>();
@@ -34,8 +41,8 @@ final class ClientMemory implements MessagePath {
   /**
    * @param maxTransfer what the client takes in one message, in bytes
    */
-  ClientMemory(String name, Channel channel, int maxTransfer) {
-    this.name = name;
+  ClientMemory(ServedFunction function, Channel channel, int maxTransfer) {
+    this.function = function;
     this.channel = channel;
     this.maxTransfer = maxTransfer;
   }
@@ -43,12 +50,17 @@ final class ClientMemory implements MessagePath {
   /** A request without its reply yet. Abandoned, it waits for the reply only to free the id. */
   private static final class Pending implements Exchange {
     private final Command command;
+    private final long address;
     private final long count;
-    private final MemorySegment into;
+    // Null for a write, and once abandoned: a client may let requests without a reply pile up.
+    private MemorySegment into;
     private Completion completion;
+    // Null if nobody records.
+    private MessageEvent event;
 
-    Pending(Command command, long count, MemorySegment into, Completion completion) {
+    Pending(Command command, long address, long count, MemorySegment into, Completion completion) {
       this.command = command;
+      this.address = address;
       this.count = count;
       this.into = into;
       this.completion = completion;
@@ -57,9 +69,13 @@ final class ClientMemory implements MessagePath {
     @Override
     public void abandon() {
       completion = null;
+      into = null;
     }
 
     void fail() {
+      if (event != null) {
+        event.finish();
+      }
       if (completion != null) {
         completion.failed();
       }
@@ -73,9 +89,10 @@ final class ClientMemory implements MessagePath {
 
   @Override
   public Exchange read(long address, MemorySegment into, Completion completion) {
-    Pending request = new Pending(Command.DMA_READ, into.byteSize(), into, completion);
+    Pending request = new Pending(Command.DMA_READ, address, into.byteSize(), into, completion);
     int id = allocate(request);
     send(
+        request,
         Frame.request(
             id,
             Command.DMA_READ,
@@ -88,10 +105,11 @@ final class ClientMemory implements MessagePath {
 
   @Override
   public Exchange write(long address, MemorySegment from, Completion completion) {
-    Pending request = new Pending(Command.DMA_WRITE, from.byteSize(), null, completion);
+    Pending request = new Pending(Command.DMA_WRITE, address, from.byteSize(), null, completion);
     int id = allocate(request);
-    ByteBuf data = Unpooled.wrappedBuffer(from.asByteBuffer());
+    ByteBuf data = toSend(from);
     send(
+        request,
         Frame.request(
             id,
             Command.DMA_WRITE,
@@ -102,9 +120,23 @@ final class ClientMemory implements MessagePath {
     return request;
   }
 
+  /**
+   * The bytes themselves if they are about to be sent. A client that does not receive has others
+   * wait before them: what waits for long must not keep the memory of jobs that ended long ago.
+   */
+  private ByteBuf toSend(MemorySegment from) {
+    ByteBuf bytes = Unpooled.wrappedBuffer(from.asByteBuffer());
+    ChannelOutboundBuffer waiting = channel.unsafe().outboundBuffer();
+    if (waiting == null || waiting.totalPendingWriteBytes() < BACKLOG) {
+      return bytes;
+    }
+    return channel.alloc().directBuffer(bytes.readableBytes()).writeBytes(bytes);
+  }
+
   private int allocate(Pending request) {
-    if (pending.size() == IDS) {
-      throw new IllegalStateException("no request id is free");
+    if (pending.size() == MOST_PENDING) {
+      function.log().warn("hanging up: %d requests without a reply", MOST_PENDING);
+      channel.eventLoop().execute(channel::close);
     }
     do {
       lastId = (lastId + 1) % IDS;
@@ -112,7 +144,13 @@ final class ClientMemory implements MessagePath {
     return lastId;
   }
 
-  private void send(Frame request) {
+  private void send(Pending pending, Frame request) {
+    if (MessageEvent.enabled()) {
+      pending.event =
+          MessageEvent.toClient(
+              function.name(), pending.command.name(), request.header().id(), pending.address);
+      pending.event.sent(request.header().size(), 0);
+    }
     channel.writeAndFlush(request, channel.voidPromise());
   }
 
@@ -120,10 +158,20 @@ final class ClientMemory implements MessagePath {
   void reply(Frame reply) {
     Pending request = pending.get(reply.header().id());
     if (request == null || request.command.code() != reply.header().command()) {
-      log.warn("{}: a reply to nothing: {}", name, reply.header());
+      function
+          .log()
+          .refused(
+              Commands.name(reply.header()) + " reply dropped",
+              Errno.EPROTO.name(),
+              "no request has the id " + reply.header().id());
       return;
     }
     pending.remove(reply.header().id());
+    if (request.event != null) {
+      request.event.received(reply.header().size(), reply.descriptors().count());
+      request.event.reply(Commands.errno(reply.header()));
+      request.event.finish();
+    }
     if (request.completion == null) {
       return;
     }
@@ -136,25 +184,48 @@ final class ClientMemory implements MessagePath {
 
   private boolean succeeded(Pending request, Frame reply) {
     if (reply.header().error()) {
+      // No fault of anybody's: a driver that resets its device amid a copy, for one.
+      function
+          .log()
+          .info(
+              "%s of 0x%x + 0x%x refused with %s by the client",
+              request.command, request.address, request.count, Commands.errno(reply.header()));
       return false;
     }
     try {
-      if (request.into == null) {
+      if (request.command == Command.DMA_WRITE) {
         return switch (DmaWrite.Reply.decode(reply.payload())) {
           case DmaWrite.Acknowledged _ -> true;
-          case DmaWrite.Written written -> written.count() == request.count;
+          case DmaWrite.Written written -> complete(request, written.count());
         };
       }
       DmaRead.Reply read = DmaRead.Reply.decode(reply.payload());
-      if (read.data().readableBytes() != request.count) {
+      if (!complete(request, read.data().readableBytes())) {
         return false;
       }
       request.into.copyFrom(MemorySegment.ofBuffer(read.data().nioBuffer()));
       return true;
     } catch (InvalidMessageException e) {
-      log.warn("{}: a bad reply to {}: {}", name, request.command, e.getMessage());
+      refused(request, e.errno().name(), "a bad reply: " + e.getMessage());
       return false;
     }
+  }
+
+  private boolean complete(Pending request, long count) {
+    if (count != request.count) {
+      refused(request, Errno.EPROTO.name(), "the client moved " + count + " bytes");
+      return false;
+    }
+    return true;
+  }
+
+  private void refused(Pending request, String errno, String why) {
+    function
+        .log()
+        .refused(
+            "%s of 0x%x + 0x%x failed".formatted(request.command, request.address, request.count),
+            errno,
+            why);
   }
 
   /** The connection is gone: nothing will be replied. */

@@ -1,12 +1,11 @@
 package dev.peerbar.server.session;
 
-import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
+import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.ResetKind;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Descriptors;
-import dev.peerbar.protocol.DeviceFeature;
 import dev.peerbar.protocol.DeviceGetInfo;
 import dev.peerbar.protocol.DeviceGetIrqInfo;
 import dev.peerbar.protocol.DeviceGetRegionInfo;
@@ -17,23 +16,30 @@ import dev.peerbar.protocol.InvalidMessageException;
 import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.PciRegion;
 import dev.peerbar.protocol.RegionCapability;
+import dev.peerbar.server.function.EventWatcher;
 import dev.peerbar.server.function.IrqIndex;
 import dev.peerbar.server.function.Region;
 import dev.peerbar.server.function.ServedFunction;
+import dev.peerbar.server.function.ServedFunction.DoorbellEvent;
 import io.netty.buffer.ByteBufAllocator;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** What the device is, and its reset. */
-record DeviceRequests(ServedFunction function) {
+/**
+ * What the device is, and its reset.
+ *
+ * @param client limits how many descriptors a reply has
+ * @param watcher for the descriptors that the client's kernel may signal
+ */
+record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher watcher) {
 
   void register(Map<Command, RequestHandler> handlers) {
     handlers.put(Command.DEVICE_GET_INFO, this::info);
     handlers.put(Command.DEVICE_GET_REGION_INFO, this::regionInfo);
     handlers.put(Command.DEVICE_GET_REGION_IO_FDS, this::regionIoFds);
     handlers.put(Command.DEVICE_GET_IRQ_INFO, this::irqInfo);
-    handlers.put(Command.DEVICE_FEATURE, this::feature);
     handlers.put(Command.DEVICE_RESET, this::reset);
   }
 
@@ -58,7 +64,8 @@ record DeviceRequests(ServedFunction function) {
     }
     Region region = region(info.index());
     int access = DeviceGetRegionInfo.READ | DeviceGetRegionInfo.WRITE;
-    if (region.sharing().isEmpty()) {
+    // Without the descriptor there is nothing to map.
+    if (region.sharing().isEmpty() || client.maxDescriptors() == 0) {
       int flags = region.size() == 0 ? 0 : access;
       return Frame.reply(
           request.header(),
@@ -109,10 +116,50 @@ record DeviceRequests(ServedFunction function) {
     if (wanted.flags() != 0 || wanted.count() != 0) {
       throw new InvalidMessageException("flags or count set");
     }
-    return Frame.reply(
-        request.header(),
-        DeviceGetRegionIoFds.Reply.full(regionIndex(wanted.index()), List.of()),
-        ByteBufAllocator.DEFAULT);
+    int most = Math.min(client.maxDescriptors(), Negotiation.MAX_DESCRIPTORS);
+    List<DoorbellEvent> events;
+    try {
+      events = function.doorbellEvents(regionIndex(wanted.index()), most, watcher);
+    } catch (LinuxException e) {
+      throw new InvalidMessageException(e.errno(), e.getMessage());
+    }
+    DeviceGetRegionIoFds.Reply full =
+        DeviceGetRegionIoFds.Reply.full(wanted.index(), subRegions(events));
+    if (events.isEmpty() || Integer.compareUnsigned(wanted.argsz(), full.argsz()) < 0) {
+      // The client may ask again with more room; descriptors with this reply would be for nothing.
+      return Frame.reply(request.header(), full.cutShort(), ByteBufAllocator.DEFAULT);
+    }
+    Descriptors descriptors = duplicates(events);
+    return Frame.reply(request.header(), Frame.encode(full, ByteBufAllocator.DEFAULT), descriptors);
+  }
+
+  /** One for each event, which is the descriptor with the same index. */
+  private static List<DeviceGetRegionIoFds.SubRegion> subRegions(List<DoorbellEvent> events) {
+    List<DeviceGetRegionIoFds.SubRegion> subRegions = new ArrayList<>();
+    for (DoorbellEvent event : events) {
+      Bar.EventDoorbell doorbell = event.doorbell();
+      subRegions.add(
+          new DeviceGetRegionIoFds.IoEventFd(
+              doorbell.offset(),
+              doorbell.width().bytes(),
+              subRegions.size(),
+              DeviceGetRegionIoFds.IoEventFd.DATAMATCH,
+              doorbell.value()));
+    }
+    return subRegions;
+  }
+
+  private static Descriptors duplicates(List<DoorbellEvent> events) throws InvalidMessageException {
+    List<FileDescriptor> all = new ArrayList<>();
+    try {
+      for (DoorbellEvent event : events) {
+        all.add(duplicate(event.event()));
+      }
+    } catch (InvalidMessageException e) {
+      all.forEach(FileDescriptor::close);
+      throw e;
+    }
+    return Descriptors.of(all, false);
   }
 
   private Frame irqInfo(Frame request) throws InvalidMessageException {
@@ -135,14 +182,6 @@ record DeviceRequests(ServedFunction function) {
         request.header(),
         new DeviceGetIrqInfo.Reply(flags, info.index(), function.interrupts().count(index)),
         ByteBufAllocator.DEFAULT);
-  }
-
-  private Frame feature(Frame request) throws InvalidMessageException {
-    DeviceFeature.Request feature = DeviceFeature.Request.decode(request.payload());
-    checkArgsz(feature.argsz(), DeviceFeature.DATA);
-    // As Linux answers for a feature that a device does not have.
-    throw new InvalidMessageException(
-        Errno.ENOTTY, "feature " + (feature.flags() & DeviceFeature.INDEX_MASK));
   }
 
   private Frame reset(Frame request) throws InvalidMessageException {

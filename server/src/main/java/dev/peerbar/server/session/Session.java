@@ -1,32 +1,35 @@
 package dev.peerbar.server.session;
 
 import dev.peerbar.linux.Errno;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.LinuxException;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.InvalidMessageException;
+import dev.peerbar.protocol.socket.FramingException;
+import dev.peerbar.server.events.MessageEvent;
 import dev.peerbar.server.function.ServedFunction;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
 import io.netty.channel.WriteBufferWaterMark;
+import io.netty.util.concurrent.ScheduledFuture;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A client's connection: requests in, in order, and replies out. A request that is refused changes
  * nothing, is answered with an errno, and leaves the connection usable.
  */
 public final class Session extends ChannelInboundHandlerAdapter {
-  private static final Logger log = LoggerFactory.getLogger(Session.class);
-
-  /** Refusals that are logged as warnings; a client that sends nonsense must not fill the disk. */
-  private static final int LOGGED_REFUSALS = 16;
-
   /**
    * What may wait to be sent before no more requests are read: more than all engines of a function
    * have on their way, and as much again for replies. With less, a client that is sending the reply
@@ -37,18 +40,27 @@ public final class Session extends ChannelInboundHandlerAdapter {
   private static final Set<Command> WITH_DESCRIPTORS =
       EnumSet.of(Command.DMA_MAP, Command.DEVICE_SET_IRQS);
 
+  /** How long a connection may take to agree on a version. */
+  static final long NEGOTIATION_SECONDS = 30;
+
+  private static final Optional<Command> VERSION = Optional.of(Command.VERSION);
+
   private final ServedFunction function;
-  private final Runnable whenOver;
+  private final Occupancy place;
   private final Map<Command, RequestHandler> handlers = new EnumMap<>(Command.class);
   private Optional<ClientMemory> memory = Optional.empty();
-  private int refusals;
+  private ScheduledFuture<?> silenceLimit;
+  private Optional<TwinSocket> twin = Optional.empty();
+  private boolean hangingUp;
+  // What is being handled; null is nothing.
+  private Header current;
 
   /**
-   * @param whenOver told when the connection has gone and all it brought is freed
+   * @param place taken when the version is agreed on
    */
-  public Session(ServedFunction function, Runnable whenOver) {
+  public Session(ServedFunction function, Occupancy place) {
     this.function = function;
-    this.whenOver = whenOver;
+    this.place = place;
   }
 
   @Override
@@ -57,37 +69,99 @@ public final class Session extends ChannelInboundHandlerAdapter {
         .channel()
         .config()
         .setWriteBufferWaterMark(new WriteBufferWaterMark(MOST_UNSENT / 2, MOST_UNSENT));
-    handlers.put(
-        Command.VERSION,
-        request -> Negotiation.negotiate(request, client -> begin(context, client)));
+    Negotiation.Outcome outcome =
+        new Negotiation.Outcome() {
+          @Override
+          public Optional<FileDescriptor> agreed(ClientLimits client)
+              throws InvalidMessageException {
+            return begin(context.channel(), client);
+          }
+
+          @Override
+          public void incompatible() {
+            hangingUp = true;
+          }
+        };
+    handlers.put(Command.VERSION, request -> Negotiation.negotiate(request, outcome));
+    silenceLimit =
+        context.executor().schedule(() -> hangUp(context), NEGOTIATION_SECONDS, TimeUnit.SECONDS);
   }
 
-  /** The version is agreed on: from now on the function can be used. */
-  private void begin(ChannelHandlerContext context, ClientLimits client) {
+  private void hangUp(ChannelHandlerContext context) {
+    function.log().warn("hanging up: no version agreed on in %d s", NEGOTIATION_SECONDS);
+    context.close();
+  }
+
+  /**
+   * The version is agreed on: from now on the function can be used. Returns the client's end of the
+   * twin socket, if there is one.
+   */
+  private Optional<FileDescriptor> begin(Channel channel, ClientLimits client)
+      throws InvalidMessageException {
+    if (!place.take()) {
+      hangingUp = true;
+      throw new InvalidMessageException(Errno.EBUSY, "another client is connected");
+    }
+    silenceLimit.cancel(false);
+    Optional<TwinSocket.Pair> pair =
+        client.twinSocket()
+            ? TwinSocket.open(
+                function,
+                channel,
+                client.maxDataTransfer(),
+                channel.config().getWriteBufferWaterMark())
+            : Optional.empty();
+    twin = pair.map(TwinSocket.Pair::server);
     ClientMemory path =
-        new ClientMemory(function.name(), context.channel(), client.maxDataTransfer());
+        twin.map(TwinSocket::memory)
+            .orElseGet(() -> new ClientMemory(function, channel, client.maxDataTransfer()));
     memory = Optional.of(path);
     function.bus().messages(Optional.of(path));
+    LoopWatcher watcher = new LoopWatcher(channel);
     handlers.clear();
-    new DeviceRequests(function).register(handlers);
+    new DeviceRequests(function, client, watcher).register(handlers);
     new DmaRequests(function.bus().table()).register(handlers);
-    new InterruptRequests(function.interrupts()).register(handlers);
+    new InterruptRequests(function.interrupts(), watcher).register(handlers);
     new RegionRequests(function).register(handlers);
-    log.info("{}: a client, {}", function.name(), client);
+    FeatureRequests features = new FeatureRequests();
+    features.register(handlers);
+    new DmaLoggingRequests(function.bus()).register(features);
+    function
+        .migration()
+        .ifPresent(
+            migration -> new MigrationRequests(migration, client).register(handlers, features));
+    function.log().info("a client, %s", client);
+    return pair.map(TwinSocket.Pair::client);
   }
 
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     Frame frame = (Frame) message;
+    if (wantsPlace(frame) && place.isBeingLeft()) {
+      context.channel().config().setAutoRead(false);
+      place.whenFree(() -> goOn(context, frame));
+      return;
+    }
     try {
+      if (hangingUp) {
+        return;
+      }
       if (frame.header().isReply()) {
-        memory.ifPresent(path -> path.reply(frame));
+        replied(frame);
       } else {
+        // Null if nobody records: nothing is allocated then.
+        MessageEvent event = MessageEvent.enabled() ? received(frame) : null;
+        current = frame.header();
         Frame reply = answer(frame);
+        current = null;
         if (frame.header().noReply()) {
+          finish(event, reply.header());
           reply.release();
         } else {
-          context.write(reply, context.voidPromise());
+          context.write(reply, event == null ? context.voidPromise() : sent(context, event, reply));
+        }
+        if (hangingUp) {
+          context.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
         }
       }
     } finally {
@@ -95,9 +169,72 @@ public final class Session extends ChannelInboundHandlerAdapter {
     }
   }
 
+  private boolean wantsPlace(Frame request) {
+    return memory.isEmpty() && request.header().knownCommand().equals(VERSION);
+  }
+
+  /** The place that a request waited for is free, or was: who else waited may have it by now. */
+  private void goOn(ChannelHandlerContext context, Frame request) {
+    if (!context.channel().isOpen()) {
+      request.release();
+      return;
+    }
+    channelRead(context, request);
+    channelReadComplete(context);
+    context.channel().config().setAutoRead(true);
+  }
+
+  private void replied(Frame reply) {
+    if (twin.isEmpty()) {
+      memory.ifPresent(path -> path.reply(reply));
+    } else {
+      function
+          .log()
+          .refused(
+              Commands.name(reply.header()) + " reply dropped",
+              Errno.EPROTO.name(),
+              "not on the twin socket");
+    }
+  }
+
+  private MessageEvent received(Frame request) {
+    Header header = request.header();
+    return function
+        .requests()
+        .begin(
+            function.name(),
+            Commands.name(header),
+            header.id(),
+            header.size(),
+            request.descriptors().count());
+  }
+
+  /** Finishes the event when the socket has taken the reply. */
+  private static ChannelPromise sent(
+      ChannelHandlerContext context, MessageEvent event, Frame reply) {
+    event.handled();
+    event.reply(Commands.errno(reply.header()));
+    event.sent(reply.header().size(), reply.descriptors().count());
+    // As the void promise does, it lets the pipeline know of a failure.
+    return context.voidPromise().unvoid().addListener(_ -> event.finish());
+  }
+
+  private static void finish(MessageEvent event, Header unsent) {
+    if (event != null) {
+      event.handled();
+      event.unreplied(Commands.errno(unsent));
+      event.finish();
+    }
+  }
+
   private Frame answer(Frame request) {
     try {
-      return handler(request).handle(request);
+      RequestHandler handler = handler(request);
+      if (!request.header().noReply()) {
+        // Who waits for this rang them before.
+        function.ringDoorbells();
+      }
+      return handler.handle(request);
     } catch (InvalidMessageException e) {
       refused(request.header(), e.errno(), e.getMessage());
       return Frame.failure(request.header(), e.errno());
@@ -131,12 +268,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
   }
 
   private void refused(Header header, Errno errno, String why) {
-    String command = header.knownCommand().map(Command::name).orElse("?");
-    if (refusals++ < LOGGED_REFUSALS) {
-      log.warn("{}: {} refused with {}: {}", function.name(), command, errno, why);
-    } else {
-      log.debug("{}: {} refused with {}: {}", function.name(), command, errno, why);
-    }
+    function.log().refused(Commands.name(header) + " refused", errno.name(), why);
   }
 
   @Override
@@ -153,16 +285,32 @@ public final class Session extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelInactive(ChannelHandlerContext context) {
-    memory.ifPresent(ClientMemory::close);
+    silenceLimit.cancel(false);
+    if (memory.isEmpty()) {
+      return;
+    }
+    memory.get().close();
+    twin.ifPresent(TwinSocket::close);
     function.clientGone();
-    log.info("{}: the client has gone", function.name());
-    whenOver.run();
+    function.log().info("the client has gone");
+    place.leave();
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.warn("{}: closing the connection: {}", function.name(), cause.toString());
-    log.debug("{}: cause", function.name(), cause);
+    switch (cause) {
+      case FramingException _ ->
+          function.log().refused("connection closed", Errno.EPROTO.name(), cause.getMessage());
+      case LinuxException e ->
+          function.log().refused("connection closed", e.errno().name(), e.getMessage());
+      default ->
+          function
+              .log()
+              .failed(
+                  current == null ? "connection closed" : Commands.name(current) + " failed",
+                  cause);
+    }
+    current = null;
     context.close();
   }
 }

@@ -9,6 +9,7 @@ import static org.mockito.Mockito.doAnswer;
 import static org.mockito.Mockito.inOrder;
 import static org.mockito.Mockito.mock;
 import static org.mockito.Mockito.never;
+import static org.mockito.Mockito.times;
 import static org.mockito.Mockito.verify;
 import static org.mockito.Mockito.when;
 
@@ -57,7 +58,7 @@ final class SessionTest {
 
   private final Endpoint endpoint = mock(Endpoint.class);
   private final List<Frame> sent = new ArrayList<>();
-  private final Runnable whenOver = mock(Runnable.class);
+  private final Occupancy place = mock(Occupancy.class);
   private EmbeddedChannel channel;
   private ServedFunction function;
   private int id;
@@ -67,9 +68,10 @@ final class SessionTest {
     when(endpoint.function())
         .thenReturn(
             PciFunction.builder().identity(1, 2).classCode(0x120000).registers(0, 4096).build());
+    when(place.take()).thenReturn(true);
     channel = new EmbeddedChannel();
     function = new ServedFunction("mock", endpoint, channel.eventLoop());
-    channel.pipeline().addLast(new Session(function, whenOver));
+    channel.pipeline().addLast(new Session(function, place));
     request(Command.VERSION, false, new Version.Request(0, 1, Capabilities.DEFAULTS));
     assertThat(reply().header().error()).isFalse();
   }
@@ -218,9 +220,48 @@ final class SessionTest {
   }
 
   @Test
-  void theEndOfTheConnectionIsToldOnce() {
-    verify(whenOver, never()).run();
+  void theEndOfTheConnectionGivesThePlaceBackOnce() {
+    verify(place, never()).leave();
     channel.close();
-    verify(whenOver).run();
+    verify(place).leave();
+  }
+
+  @Test
+  void aSessionWithoutThePlaceIsTurnedAwayAndTakesNothingFromTheClient() {
+    when(place.take()).thenReturn(false);
+    EmbeddedChannel second = new EmbeddedChannel(new Session(function, place));
+    second.writeInbound(
+        Frame.request(
+            1,
+            Command.VERSION,
+            false,
+            new Version.Request(0, 1, Capabilities.DEFAULTS),
+            Descriptors.none(),
+            ByteBufAllocator.DEFAULT));
+    Frame refusal = second.readOutbound();
+    sent.add(refusal);
+    assertThat(Errno.of(refusal.header().errno())).contains(Errno.EBUSY);
+    assertThat(second.isOpen()).isFalse();
+    verify(place, never()).leave();
+    verify(place, times(2)).take();
+  }
+
+  @Test
+  void aConnectionThatAgreesOnNothingIsHungUpOn() {
+    EmbeddedChannel silent = new EmbeddedChannel(new Session(function, place));
+    silent.advanceTimeBy(Session.NEGOTIATION_SECONDS - 1, TimeUnit.SECONDS);
+    silent.runScheduledPendingTasks();
+    assertThat(silent.isOpen()).isTrue();
+    silent.advanceTimeBy(2, TimeUnit.SECONDS);
+    silent.runScheduledPendingTasks();
+    assertThat(silent.isOpen()).isFalse();
+    verify(place, never()).leave();
+  }
+
+  @Test
+  void aClientMayBeSilentForLong() {
+    channel.advanceTimeBy(2 * Session.NEGOTIATION_SECONDS, TimeUnit.SECONDS);
+    channel.runScheduledPendingTasks();
+    assertThat(channel.isOpen()).isTrue();
   }
 }

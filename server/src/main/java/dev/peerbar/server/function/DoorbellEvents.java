@@ -1,0 +1,91 @@
+package dev.peerbar.server.function;
+
+import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.linux.EventDescriptor;
+import dev.peerbar.linux.EventSet;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.LinuxException;
+import dev.peerbar.pci.Bar;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Event descriptors that a client's kernel signals in place of writes to a register BAR, made for
+ * one client. For the function's thread.
+ *
+ * <p>In which order doorbells were rung, the kernel's queue of an {@link EventSet} says. They are
+ * also taken before each request that the client waits for, which comes after them, and forgotten
+ * at a reset. Only of a write that the client posted, and an event that comes at the same time,
+ * nobody can say which was first: the message may still have been on its way in the client.
+ */
+final class DoorbellEvents implements AutoCloseable {
+  private final Endpoint endpoint;
+  private final int bar;
+  private final List<Bar.EventDoorbell> doorbells;
+  private final List<FileDescriptor> events = new ArrayList<>();
+  private final EventSet set = new EventSet();
+  private EventWatcher.Watch watch;
+
+  /**
+   * @param most how many descriptors the client takes
+   * @throws LinuxException EMFILE, ENFILE, ENOSPC; nothing is left open then
+   */
+  DoorbellEvents(Endpoint endpoint, Bar.Registers bar, int most, EventWatcher watcher)
+      throws LinuxException {
+    this.endpoint = endpoint;
+    this.bar = bar.index();
+    this.doorbells = bar.events().subList(0, Math.min(most, bar.events().size()));
+    try {
+      for (int i = 0; i < doorbells.size(); i++) {
+        events.add(EventDescriptor.create());
+        set.add(events.get(i));
+      }
+      watch = watcher.watch(set.descriptor().duplicate(), this::ring);
+    } catch (LinuxException | RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  List<Bar.EventDoorbell> doorbells() {
+    return doorbells;
+  }
+
+  /** One for each of {@link #doorbells}; they stay this object's. */
+  List<FileDescriptor> events() {
+    return events;
+  }
+
+  /** Writes what was rung since the last time, each once however often it was. */
+  void ring() {
+    take(true);
+  }
+
+  /** Forgets what was rung since the last time. */
+  void discard() {
+    take(false);
+  }
+
+  private void take(boolean ring) {
+    try {
+      set.take(index -> {
+        if (ring) {
+          Bar.EventDoorbell doorbell = doorbells.get(index);
+          endpoint.write(bar, doorbell.offset(), doorbell.width(), doorbell.value());
+        }
+      });
+    } catch (LinuxException e) {
+      // All that is in the set is open, and its own.
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (watch != null) {
+      watch.close();
+    }
+    set.close();
+    events.forEach(FileDescriptor::close);
+  }
+}
