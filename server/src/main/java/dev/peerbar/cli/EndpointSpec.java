@@ -1,25 +1,86 @@
 package dev.peerbar.cli;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
+import com.fasterxml.jackson.databind.util.StdConverter;
 import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.server.AllowedPeers;
+import dev.peerbar.server.ListeningPlace;
 import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import picocli.CommandLine.Option;
 
-/** One endpoint to serve, as the command line or a file says it. */
+/** One endpoint to serve, as the command line or a file says it, and who may connect. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes(@JsonSubTypes.Type(value = HbmSpec.class, name = "hbm"))
-sealed interface EndpointSpec permits HbmSpec {
+abstract sealed class EndpointSpec permits HbmSpec {
+  @JsonProperty(value = "socket-path", required = true)
+  private Path socketPath;
 
-  /** Where to listen; null on the command line if a descriptor is given instead. */
-  Path socketPath();
+  @Option(
+      names = "--socket-mode",
+      paramLabel = "MODE",
+      converter = FileMode.class,
+      description =
+          "Permissions of the socket file, octal; to connect takes write permission"
+              + " (default: 0600, the owner only).")
+  @JsonProperty("socket-mode")
+  @JsonDeserialize(converter = ModeFromText.class)
+  private int socketMode = UnixSocket.OWNER_ONLY;
+
+  @Option(
+      names = "--allow-uid",
+      paramLabel = "UID",
+      split = ",",
+      converter = UserId.class,
+      description =
+          "Hang up on processes of other users than these, whatever the socket's permissions;"
+              + " may be given more than once (default: any user).")
+  @JsonProperty("allow-uid")
+  @JsonDeserialize(contentConverter = UserFromText.class)
+  private Set<Integer> allowedUsers = new LinkedHashSet<>();
+
+  /** Modes in a file are written as on the command line. */
+  static final class ModeFromText extends StdConverter<String, Integer> {
+    @Override
+    public Integer convert(String text) {
+      return FileMode.parse(text);
+    }
+  }
+
+  /** Users in a file are written as on the command line. */
+  static final class UserFromText extends StdConverter<String, Integer> {
+    @Override
+    public Integer convert(String text) {
+      return UserId.parse(text);
+    }
+  }
+
+  /** Where a file says to listen; null on the command line, which may say otherwise. */
+  Path socketPath() {
+    return socketPath;
+  }
+
+  /** A socket at a path, with the permissions asked for. */
+  ListeningPlace at(Path path) {
+    return new ListeningPlace.AtPath(path, socketMode);
+  }
+
+  AllowedPeers allowed() {
+    return new AllowedPeers(allowedUsers);
+  }
 
   /** What the endpoint is called in logs and threads. */
-  String name();
+  abstract String name();
 
   /**
    * Makes the endpoint.
    *
    * @throws IllegalArgumentException with a sentence if the options do not go together
    */
-  Endpoint endpoint();
+  abstract Endpoint endpoint();
 }

@@ -6,14 +6,10 @@ import com.fasterxml.jackson.databind.util.StdConverter;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.endpoint.Endpoint;
-import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** An HBM accelerator: the same options on the command line and in a file. */
-final class HbmSpec implements EndpointSpec {
-  @JsonProperty(value = "socket-path", required = true)
-  private Path socketPath;
-
+final class HbmSpec extends EndpointSpec {
   @Option(
       names = "--bar-size",
       paramLabel = "SIZE",
@@ -55,17 +51,12 @@ final class HbmSpec implements EndpointSpec {
   }
 
   @Override
-  public Path socketPath() {
-    return socketPath;
-  }
-
-  @Override
-  public String name() {
+  String name() {
     return "hbm";
   }
 
   @Override
-  public Endpoint endpoint() {
+  Endpoint endpoint() {
     return new HbmEndpoint(new HbmConfig(barSize, channels, doorbells, scrubOnReset));
   }
 }

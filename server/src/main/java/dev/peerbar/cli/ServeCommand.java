@@ -2,10 +2,12 @@ package dev.peerbar.cli;
 
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.trace.TraceFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -33,6 +35,8 @@ public final class ServeCommand implements Subcommand {
       description = "A YAML file that lists the endpoints to serve from this one process.")
   private Path config;
 
+  @Mixin private TraceOption trace;
+
   @Override
   public Integer call() {
     if (config == null) {
@@ -41,13 +45,15 @@ public final class ServeCommand implements Subcommand {
     }
     return serve(
         EndpointFile.read(config).endpoints().stream()
-            .map(endpoint -> new Placed(endpoint, new ListeningPlace.AtPath(endpoint.socketPath())))
-            .toList());
+            .map(endpoint -> new Placed(endpoint, endpoint.at(endpoint.socketPath())))
+            .toList(),
+        trace);
   }
 
   private record Placed(EndpointSpec spec, ListeningPlace place) {}
 
-  private static int serve(List<Placed> endpoints) {
+  private static int serve(List<Placed> endpoints, TraceOption traceOption) {
+    Optional<TraceFile> trace = traceOption.open();
     List<EndpointServer> servers = new ArrayList<>();
     Thread shutdown =
         new Thread(
@@ -55,6 +61,8 @@ public final class ServeCommand implements Subcommand {
               synchronized (servers) {
                 servers.forEach(EndpointServer::close);
               }
+              // Then nothing more can happen that the file should say.
+              trace.ifPresent(TraceFile::close);
               // A hook's end would let the JVM report the signal; a server that was told to stop
               // has done its job.
               Runtime.getRuntime().halt(0);
@@ -67,12 +75,16 @@ public final class ServeCommand implements Subcommand {
         synchronized (servers) {
           server =
               EndpointServer.start(
-                  placed.spec.name() + servers.size(), placed.spec.endpoint(), placed.place);
+                  placed.spec.name() + servers.size(),
+                  placed.spec.endpoint(),
+                  placed.place,
+                  placed.spec.allowed());
           servers.add(server);
         }
         System.out.println("ready " + placed.place);
       } catch (IllegalArgumentException | IOException e) {
         stop(servers);
+        trace.ifPresent(TraceFile::close);
         // It would turn the status of this failure into 0.
         Runtime.getRuntime().removeShutdownHook(shutdown);
         throw new CommandFailedException(e.getMessage(), e);
@@ -105,6 +117,7 @@ public final class ServeCommand implements Subcommand {
     private Place place;
 
     @Mixin private HbmSpec hbm;
+    @Mixin private TraceOption trace;
 
     private static final class Place {
       @Option(
@@ -132,8 +145,9 @@ public final class ServeCommand implements Subcommand {
               new Placed(
                   hbm,
                   place.socketPath != null
-                      ? new ListeningPlace.AtPath(place.socketPath)
-                      : new ListeningPlace.Inherited(place.descriptor))));
+                      ? hbm.at(place.socketPath)
+                      : new ListeningPlace.Inherited(place.descriptor))),
+          trace);
     }
   }
 }

@@ -1,32 +1,37 @@
 package dev.peerbar.server;
 
-import dev.peerbar.linux.Errno;
-import dev.peerbar.protocol.Frame;
+import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.UnixSocket.Credentials;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
 import dev.peerbar.protocol.socket.FrameDecoder;
 import dev.peerbar.server.function.ServedFunction;
+import dev.peerbar.server.session.Occupancy;
 import dev.peerbar.server.session.Session;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.EventLoopGroup;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.Set;
 
-/** The connections of one function: one client at a time. For the function's thread. */
+/**
+ * The connections of one function. The first to agree on a version is the client until it goes; a
+ * connection that says nothing keeps nobody out. For the function's thread.
+ */
 final class Connections {
-  private static final Logger log = LoggerFactory.getLogger(Connections.class);
+  /** Connections at a time, the client's included. More are hung up on: each takes a descriptor. */
+  static final int MOST = 64;
 
   private final ServedFunction function;
+  private final AllowedPeers allowed;
+  private final Set<DescriptorSocketChannel> open = new LinkedHashSet<>();
+  private final List<Runnable> waiting = new ArrayList<>();
   private Optional<DescriptorSocketChannel> client = Optional.empty();
-  private final List<DescriptorSocketChannel> waiting = new ArrayList<>();
 
-  Connections(ServedFunction function) {
+  Connections(ServedFunction function, AllowedPeers allowed) {
     this.function = function;
+    this.allowed = allowed;
   }
 
   /**
@@ -37,59 +42,103 @@ final class Connections {
   void accept(DescriptorSocketChannel channel, EventLoopGroup functionThread) {
     // Not to be read before it has its handlers.
     channel.config().setAutoRead(false);
-    // They are chosen after what is ready now: the hang-up of the last client may be among it.
-    functionThread
-        .register(channel)
-        .addListener(_ -> channel.eventLoop().execute(() -> serve(channel)));
+    functionThread.register(channel).addListener(_ -> admit(channel));
   }
 
-  private void serve(DescriptorSocketChannel channel) {
+  private void admit(DescriptorSocketChannel channel) {
     if (!channel.isOpen()) {
       return;
     }
-    if (client.isPresent() && client.get().peerHasGone()) {
-      // What the last client sent before it went is still being done: not a reason to refuse.
-      waiting.add(channel);
+    if (!mayConnect(channel)) {
+      channel.close();
       return;
     }
-    channel.pipeline().addLast(new FrameDecoder());
-    if (client.isPresent()) {
-      channel.pipeline().addLast(new Refusal());
-    } else {
-      client = Optional.of(channel);
-      channel.pipeline().addLast(new Session(function, this::clientGone));
-    }
+    open.add(channel);
+    channel.closeFuture().addListener(_ -> open.remove(channel));
+    channel.pipeline().addLast(new FrameDecoder(), new Session(function, new Place(channel)));
     channel.config().setAutoRead(true);
   }
 
-  private void clientGone() {
-    client = Optional.empty();
-    List<DescriptorSocketChannel> next = List.copyOf(waiting);
-    waiting.clear();
-    next.forEach(this::serve);
+  private boolean mayConnect(DescriptorSocketChannel channel) {
+    Credentials peer;
+    try {
+      peer = channel.peerCredentials();
+    } catch (LinuxException e) {
+      function.log().refused("connection refused", e.errno().name(), e.getMessage());
+      return false;
+    }
+    if (!allowed.allows(peer)) {
+      function
+          .log()
+          .warn(
+              "hanging up on process %d of user %s, who is not allowed",
+              peer.pid(), Integer.toUnsignedString(peer.uid()));
+      return false;
+    }
+    if (open.size() >= MOST) {
+      function
+          .log()
+          .warn("hanging up on process %d: %d connections are open", peer.pid(), open.size());
+      return false;
+    }
+    return true;
   }
 
-  /** Ends the client's connection, if there is one. */
+  /**
+   * Answers what has been asked by now, and nothing after it. A client that is left waiting for an
+   * answer may wait long, and QEMU does so under the lock that everything else in it needs.
+   *
+   * @return the connections; each closes as soon as its client takes the answers
+   */
+  List<DescriptorSocketChannel> finish() {
+    for (DescriptorSocketChannel channel : open) {
+      try {
+        channel.endInput();
+      } catch (LinuxException _) {
+        // It has gone already.
+      }
+    }
+    return List.copyOf(open);
+  }
+
+  /** Ends every connection. */
   void close() {
-    waiting.forEach(Channel::close);
-    waiting.clear();
-    client.ifPresent(Channel::close);
+    List.copyOf(open).forEach(Channel::close);
   }
 
-  /** Answers a second client's first request with EBUSY and hangs up. */
-  private final class Refusal extends ChannelInboundHandlerAdapter {
+  /** The client's place, as one connection sees it. */
+  private final class Place implements Occupancy {
+    private final DescriptorSocketChannel channel;
+
+    Place(DescriptorSocketChannel channel) {
+      this.channel = channel;
+    }
 
     @Override
-    public void channelRead(ChannelHandlerContext context, Object message) {
-      Frame frame = (Frame) message;
-      try {
-        log.warn("{}: refusing a second client", function.name());
-        context
-            .writeAndFlush(Frame.failure(frame.header(), Errno.EBUSY))
-            .addListener(ChannelFutureListener.CLOSE);
-      } finally {
-        frame.release();
+    public boolean isBeingLeft() {
+      return client.isPresent() && client.get().peerHasGone();
+    }
+
+    @Override
+    public void whenFree(Runnable action) {
+      waiting.add(action);
+    }
+
+    @Override
+    public boolean take() {
+      if (client.isPresent()) {
+        return false;
       }
+      client = Optional.of(channel);
+      return true;
+    }
+
+    @Override
+    public void leave() {
+      client = Optional.empty();
+      List<Runnable> next = List.copyOf(waiting);
+      waiting.clear();
+      next.forEach(Runnable::run);
     }
   }
 }

@@ -14,7 +14,9 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -27,6 +29,7 @@ import org.slf4j.LoggerFactory;
 public final class EndpointServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(EndpointServer.class);
   private static final long CLOSE_TIMEOUT_SECONDS = 10;
+  private static final long FAREWELL_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private final EventLoopGroup functionThread;
   private final ServedFunction function;
@@ -44,13 +47,20 @@ public final class EndpointServer implements AutoCloseable {
     this.socketFile = socketFile;
   }
 
+  /** Begins to serve whoever the socket lets in. */
+  public static EndpointServer start(String name, Endpoint endpoint, ListeningPlace place)
+      throws IOException {
+    return start(name, endpoint, place, AllowedPeers.ANY_USER);
+  }
+
   /**
    * Begins to serve. When it returns clients can connect.
    *
    * @param name of the endpoint in logs and threads
    * @throws IOException with a sentence if the place cannot be served at, or memory cannot be had
    */
-  public static EndpointServer start(String name, Endpoint endpoint, ListeningPlace place)
+  public static EndpointServer start(
+      String name, Endpoint endpoint, ListeningPlace place, AllowedPeers allowed)
       throws IOException {
     EventLoopGroup loop =
         new MultiThreadIoEventLoopGroup(
@@ -58,10 +68,10 @@ public final class EndpointServer implements AutoCloseable {
     ServedFunction function = null;
     try {
       function = new ServedFunction(name, endpoint, loop.next());
-      Connections connections = new Connections(function);
+      Connections connections = new Connections(function, allowed);
       return switch (place) {
         case ListeningPlace.AtPath atPath -> {
-          SocketFile file = SocketFile.listen(atPath.path());
+          SocketFile file = SocketFile.listen(atPath.path(), atPath.mode());
           listen(loop, file.descriptor(), connections);
           yield new EndpointServer(loop, function, connections, Optional.of(file));
         }
@@ -119,13 +129,14 @@ public final class EndpointServer implements AutoCloseable {
   }
 
   /**
-   * Stops: the socket goes, the connection is closed, all work ends and everything is freed.
-   * Bounded in time.
+   * Stops: the socket goes, all work ends, what the client has asked is answered, its connection is
+   * closed and everything is freed. Bounded in time.
    */
   @Override
   public void close() {
     socketFile.ifPresent(SocketFile::close);
     try {
+      awaitClosed(functionThread.next().submit(this::finish));
       functionThread.next().submit(this::stop).await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
       functionThread
           .shutdownGracefully(0, CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
@@ -134,6 +145,21 @@ public final class EndpointServer implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     log.info("{}: stopped", function.name());
+  }
+
+  private List<DescriptorSocketChannel> finish() {
+    function.endWork();
+    return connections.finish();
+  }
+
+  private static void awaitClosed(Future<List<DescriptorSocketChannel>> finishing)
+      throws InterruptedException {
+    long deadline = System.nanoTime() + FAREWELL_NANOS;
+    if (finishing.await(FAREWELL_NANOS, TimeUnit.NANOSECONDS) && finishing.isSuccess()) {
+      for (DescriptorSocketChannel connection : finishing.getNow()) {
+        connection.closeFuture().await(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
+      }
+    }
   }
 
   private void stop() {

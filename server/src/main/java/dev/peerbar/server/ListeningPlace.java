@@ -1,12 +1,23 @@
 package dev.peerbar.server;
 
+import dev.peerbar.linux.UnixSocket;
 import java.nio.file.Path;
 
 /** Where an endpoint's clients come in. Printed as people and scripts see it. */
 public sealed interface ListeningPlace {
 
-  /** A socket made at a path, and removed at the end. */
-  record AtPath(Path path) implements ListeningPlace {
+  /**
+   * A socket made at a path, and removed at the end.
+   *
+   * @param mode permission bits of the file; to connect takes write permission
+   */
+  record AtPath(Path path, int mode) implements ListeningPlace {
+
+    /** For the owner only. */
+    public AtPath(Path path) {
+      this(path, UnixSocket.OWNER_ONLY);
+    }
+
     @Override
     public String toString() {
       return path.toString();

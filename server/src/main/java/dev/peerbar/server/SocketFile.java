@@ -31,15 +31,16 @@ final class SocketFile implements AutoCloseable {
   /**
    * Listens, in place of a socket file that nobody serves any more.
    *
+   * @param mode permission bits of the file; to connect takes write permission
    * @throws IOException with a sentence if the path is served, is no socket, or cannot be made
    */
-  static SocketFile listen(Path path) throws IOException {
+  static SocketFile listen(Path path, int mode) throws IOException {
     if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
       removeStale(path);
     }
     FileDescriptor descriptor;
     try {
-      descriptor = UnixSocket.listen(path, UnixSocket.OWNER_ONLY, BACKLOG);
+      descriptor = UnixSocket.listen(path, mode, BACKLOG);
     } catch (LinuxException e) {
       throw new IOException("cannot listen on %s: %s".formatted(path, e.getMessage()), e);
     }

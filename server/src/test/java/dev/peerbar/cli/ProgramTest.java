@@ -8,16 +8,14 @@ import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.VfioUserClient;
-import java.io.BufferedReader;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -31,50 +29,26 @@ final class ProgramTest {
   private static final int CONFIG = 7;
 
   @TempDir private Path directory;
-  private final List<Process> started = new ArrayList<>();
+  private final List<RunningProgram> started = new ArrayList<>();
 
   @AfterEach
   void endWhatIsLeft() {
-    started.forEach(Process::destroyForcibly);
+    started.forEach(RunningProgram::close);
   }
 
-  private Process program(String... arguments) throws Exception {
-    Path root = Path.of("").toAbsolutePath();
-    while (!Files.exists(root.resolve(".mvn/program.options"))) {
-      root = root.getParent();
-    }
-    List<String> command = new ArrayList<>();
-    command.add(ProcessHandle.current().info().command().orElseThrow());
-    command.add("@" + root.resolve(".mvn/program.options"));
-    command.add("-cp");
-    command.add(System.getProperty("java.class.path"));
-    command.add(Main.class.getName());
-    command.addAll(List.of(arguments));
-    Process process =
-        new ProcessBuilder(command).redirectError(directory.resolve("stderr.txt").toFile()).start();
-    started.add(process);
-    return process;
-  }
-
-  private static void ready(BufferedReader output, Path socket) throws Exception {
-    String line =
-        CompletableFuture.supplyAsync(() -> output.lines().findFirst().orElse("end"))
-            .get(LIMIT_SECONDS, TimeUnit.SECONDS);
-    assertThat(line).isEqualTo("ready " + socket);
-  }
-
-  private static int ended(Process process) throws Exception {
-    assertThat(process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)).isTrue();
-    return process.exitValue();
+  private RunningProgram program(String... arguments) throws Exception {
+    RunningProgram program = RunningProgram.start(directory, arguments);
+    started.add(program);
+    return program;
   }
 
   @Test
   void servesUntilSigterm() throws Exception {
     Path socket = directory.resolve("a.sock");
-    Process program = program("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M");
-    ready(program.inputReader(), socket);
-    program.destroy();
-    assertThat(ended(program)).isZero();
+    RunningProgram program = program("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M");
+    program.ready(socket);
+    program.terminate();
+    assertThat(program.ended()).isZero();
     assertThat(socket).doesNotExist();
   }
 
@@ -88,20 +62,43 @@ final class ProgramTest {
             """
             endpoints:
               - {type: hbm, socket-path: %s, bar-size: 1M}
-              - {type: hbm, socket-path: %s, bar-size: 2M, channels: 1, doorbells: map}
+              - {type: hbm, socket-path: %s, bar-size: 2M, channels: 1, doorbells: map,
+                 socket-mode: 0660, allow-uid: [0, 1000, 65534]}
             """
                 .formatted(first, second));
-    Process program = program("serve", "--config=" + config);
-    BufferedReader output = program.inputReader();
-    ready(output, first);
-    ready(output, second);
+    RunningProgram program = program("serve", "--config=" + config);
+    program.ready(first);
+    program.ready(second);
+    assertThat(permissions(first)).isEqualTo("rw-------");
+    assertThat(permissions(second)).isEqualTo("rw-rw----");
     try (VfioUserClient client = connect(second)) {
       assertThat(client.readLong(REGISTERS, 0x10)).isEqualTo(2 << 20);
     }
-    program.destroy();
-    assertThat(ended(program)).isZero();
+    program.terminate();
+    assertThat(program.ended()).isZero();
     assertThat(first).doesNotExist();
     assertThat(second).doesNotExist();
+  }
+
+  private static String permissions(Path socket) throws Exception {
+    return PosixFilePermissions.toString(Files.getPosixFilePermissions(socket));
+  }
+
+  @Test
+  void asksWhoConnects() throws Exception {
+    Path open = directory.resolve("a.sock");
+    RunningProgram program =
+        program(
+            "serve",
+            "hbm",
+            "--socket-path=" + open,
+            "--socket-mode=0666",
+            "--allow-uid=4000000000");
+    program.ready(open);
+    assertThat(permissions(open)).isEqualTo("rw-rw-rw-");
+    try (VfioUserClient client = VfioUserClient.connect(open)) {
+      assertThat(client.awaitEnd(Duration.ofSeconds(LIMIT_SECONDS))).isTrue();
+    }
   }
 
   private static VfioUserClient connect(Path socket) throws Exception {
@@ -113,8 +110,8 @@ final class ProgramTest {
   @Test
   void endsWithAClientConnectedAndACopyRunning() throws Exception {
     Path socket = directory.resolve("a.sock");
-    Process program = program("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M");
-    ready(program.inputReader(), socket);
+    RunningProgram program = program("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M");
+    program.ready(socket);
     long size = 256L << 20;
     try (VfioUserClient client = connect(socket);
         FileDescriptor file = SharedMemory.create("program-test", size);
@@ -128,8 +125,8 @@ final class ProgramTest {
       client.writeInt(REGISTERS, 0x1000, 1);
       client.writeInt(REGISTERS, 0x8000, 31);
       assertThat(client.readInt(REGISTERS, 0x1004)).as("running").isOne();
-      program.destroy();
-      assertThat(ended(program)).isZero();
+      program.terminate();
+      assertThat(program.ended()).isZero();
       assertThat(client.awaitEnd(Duration.ofSeconds(LIMIT_SECONDS))).isTrue();
     }
     assertThat(socket).doesNotExist();
@@ -146,22 +143,22 @@ final class ProgramTest {
   @Test
   void exitsWithOneIfItCannotServe() throws Exception {
     Path file = Files.writeString(directory.resolve("file"), "data");
-    Process program = program("serve", "hbm", "--socket-path=" + file);
-    assertThat(ended(program)).isEqualTo(1);
-    assertThat(program.inputReader().readLine()).isNull();
-    assertThat(Files.readString(directory.resolve("stderr.txt"))).contains("peerbar: " + file);
+    RunningProgram program = program("serve", "hbm", "--socket-path=" + file);
+    assertThat(program.ended()).isEqualTo(1);
+    assertThat(program.process().inputReader().readLine()).isNull();
+    assertThat(program.errors()).contains("peerbar: " + file);
   }
 
   @Test
   void aSecondProgramLeavesTheFirstAlone() throws Exception {
     Path socket = directory.resolve("a.sock");
-    Process first = program("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M");
-    ready(first.inputReader(), socket);
-    assertThat(ended(program("serve", "hbm", "--socket-path=" + socket))).isEqualTo(1);
+    RunningProgram first = program("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M");
+    first.ready(socket);
+    assertThat(program("serve", "hbm", "--socket-path=" + socket).ended()).isEqualTo(1);
     try (VfioUserClient client = connect(socket)) {
       assertThat(client.readInt(REGISTERS, 0)).isEqualTo(0x4d42_4850);
     }
-    first.destroy();
-    assertThat(ended(first)).isZero();
+    first.terminate();
+    assertThat(first.ended()).isZero();
   }
 }

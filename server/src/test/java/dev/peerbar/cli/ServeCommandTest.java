@@ -85,7 +85,14 @@ final class ServeCommandTest {
         "--channels=17",
         "--channels=x",
         "--doorbells=maybe",
-        "--scrub-on-reset=2"
+        "--scrub-on-reset=2",
+        "--socket-mode=rw",
+        "--socket-mode=0888",
+        "--socket-mode=07777",
+        "--socket-mode=",
+        "--allow-uid=root",
+        "--allow-uid=-1",
+        "--allow-uid=4294967295"
       })
   void wrongValuesGetTheUsage(String option) {
     wrongUsage("serve", "hbm", "--socket-path=" + directory.resolve("s"), option);
@@ -101,6 +108,15 @@ final class ServeCommandTest {
     Path tooLong = directory.resolve("x".repeat(120));
     fails("ENAMETOOLONG", "serve", "hbm", "--socket-path=" + tooLong);
     assertThat(file).hasContent("data");
+  }
+
+  @Test
+  void aTraceThatCannotBeWrittenIsNamed() {
+    Path missing = directory.resolve("missing/trace.json");
+    String socket = "--socket-path=" + directory.resolve("s");
+    fails(missing + " cannot be written", "serve", "hbm", socket, "--trace=" + missing);
+    fails(directory + " cannot be written", "serve", "hbm", socket, "--trace=" + directory);
+    assertThat(directory.resolve("s")).doesNotExist();
   }
 
   @ParameterizedTest
@@ -145,6 +161,9 @@ final class ServeCommandTest {
         "`endpoints: [{type: hbm, socket-path: s, channels: many}]` | many",
         "`endpoints: [{type: hbm, socket-path: s, channels: 99}]` | 1 to 16",
         "`endpoints: [{type: hbm, socket-path: s, doorbells: maybe}]` | maybe",
+        "`endpoints: [{type: hbm, socket-path: s, socket-mode: 0999}]` | 0999",
+        "`endpoints: [{type: hbm, socket-path: s, allow-uid: [root]}]` | root",
+        "`endpoints: [{type: hbm, socket-path: s, allow-uid: 0}]` | form",
         "`endpoints: [null]` | socket-path",
         "`endpoints: [{type: hbm, socket-path: null}]` | socket-path",
       })

@@ -11,6 +11,7 @@ import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DmaMap;
+import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.RegionRead;
@@ -20,13 +21,14 @@ import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -122,17 +124,23 @@ final class LifecycleTest {
     guest("leaves-first").close();
     FileDescriptor socket = UnixSocket.connect(wire.path(), Wire.LIMIT);
     try (MessageSocket raw = new MessageSocket(socket)) {
-      raw.send(
-          Wire.message(
-              0, Command.VERSION.code(), 0, Unpooled.buffer().writeShortLE(0).writeShortLE(1)),
-          List.of(),
-          Wire.LIMIT);
-      for (int i = 0; i < 20; i++) {
-        ByteBuf read = Wire.bytes(new RegionRead.Request(0, Wire.MEMORY, 1 << 20));
-        raw.send(Wire.message(i, Command.REGION_READ.code(), 0, read), List.of(), Wire.LIMIT);
-      }
+      askForMuch(raw);
     }
     freed("leaves-first");
+  }
+
+  private static ByteBuf version() {
+    ByteBuf proposal = Unpooled.buffer().writeShortLE(0).writeShortLE(1);
+    return Wire.message(0, Command.VERSION.code(), 0, proposal);
+  }
+
+  /** More answers than a socket holds. */
+  private static void askForMuch(MessageSocket raw) throws IOException {
+    raw.send(version(), List.of(), Wire.LIMIT);
+    for (int i = 0; i < 20; i++) {
+      ByteBuf read = Wire.bytes(new RegionRead.Request(0, Wire.MEMORY, 1 << 20));
+      raw.send(Wire.message(i, Command.REGION_READ.code(), 0, read), List.of(), Wire.LIMIT);
+    }
   }
 
   @Test
@@ -230,12 +238,6 @@ final class LifecycleTest {
   }
 
   @Test
-  void onlyTheOwnerMayConnect() throws Exception {
-    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(wire.path())))
-        .isEqualTo("rw-------");
-  }
-
-  @Test
   void theSocketGoesWithTheServer() throws Exception {
     Path path = directory.resolve("other.sock");
     long open = OpenFiles.count();
@@ -254,6 +256,44 @@ final class LifecycleTest {
       works(client);
       server.close();
       assertThat(client.awaitEnd(Duration.ofSeconds(5))).isTrue();
+    }
+  }
+
+  @Test
+  void aClosingServerAnswersWhatHasBeenAsked() throws Exception {
+    Path path = directory.resolve("other.sock");
+    EndpointServer server = serve(path);
+    // More answers than the socket takes before the first of them is read.
+    final int asked = 500;
+    try (MessageSocket raw = new MessageSocket(UnixSocket.connect(path, Wire.LIMIT))) {
+      raw.send(version(), List.of(), Wire.LIMIT);
+      raw.receive(Wire.LIMIT).release();
+      ByteBuf read = Wire.bytes(new RegionRead.Request(0, Wire.MEMORY, (int) PAGE));
+      ByteBuf requests = Unpooled.buffer();
+      for (int i = 0; i < asked; i++) {
+        requests.writeBytes(Wire.message(i, Command.REGION_READ.code(), 0, read.duplicate()));
+      }
+      raw.send(requests, List.of(), Wire.LIMIT);
+      CompletableFuture<Void> closed = CompletableFuture.runAsync(server::close);
+      for (int i = 0; i < asked; i++) {
+        Frame reply = raw.receive(Wire.LIMIT);
+        assertThat(reply.header().id()).isEqualTo(i);
+        assertThat(reply.header().error()).isFalse();
+        reply.release();
+      }
+      assertThatThrownBy(() -> raw.receive(Wire.LIMIT)).isInstanceOf(EOFException.class);
+      closed.get(20, TimeUnit.SECONDS);
+    }
+  }
+
+  @Test
+  void aClosingServerDoesNotWaitForAClientThatTakesNoAnswers() throws Exception {
+    Path path = directory.resolve("other.sock");
+    EndpointServer server = serve(path);
+    try (MessageSocket raw = new MessageSocket(UnixSocket.connect(path, Wire.LIMIT))) {
+      askForMuch(raw);
+      server.close();
+      assertThat(path).doesNotExist();
     }
   }
 
