@@ -1,0 +1,97 @@
+package dev.peerbar.server;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peerbar.devices.hbm.HbmConfig;
+import dev.peerbar.linux.Errno;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.Mapping;
+import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.protocol.DeviceGetRegionInfo;
+import dev.peerbar.protocol.client.RemoteErrorException;
+import dev.peerbar.protocol.client.VfioUserClient;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** As many mappings as there may be. */
+@Timeout(300)
+final class MappingsTest {
+  private static final int MOST = 65_535;
+  private static final long PAGE = GuestMemory.PAGE;
+  private static final long IOVA = 0x1_0000_0000L;
+  private static final long BAR_SIZE = 256 << 20;
+
+  @TempDir private Path directory;
+
+  @Test
+  void oneTransferTouchesAllMappings() throws Exception {
+    HbmConfig config = new HbmConfig(BAR_SIZE, 1, HbmConfig.DoorbellMode.TRAP, false);
+    try (Wire wire = Wire.connected(directory, config);
+        GuestMemory memory = new GuestMemory("mappings", MOST * PAGE)) {
+      VfioUserClient client = wire.client();
+      // The driver's ring is a mapping too.
+      int pages = MOST - 1;
+      HbmDriver driver = wire.own(new HbmDriver(client, 0));
+      List<Integer> order = new ArrayList<>();
+      for (int i = 0; i < pages; i++) {
+        memory.bytes().set(GuestMemory.LONG, i * PAGE, ~i);
+        memory.bytes().set(GuestMemory.LONG, (i + 1) * PAGE - Long.BYTES, i);
+        order.add(i);
+      }
+      Collections.shuffle(order, new Random(1));
+      long begin = System.nanoTime();
+      for (int i = 0; i < pages; i++) {
+        client.dmaMap(
+            Wire.READ_WRITE,
+            order.get(i) * PAGE,
+            IOVA + i * PAGE,
+            PAGE,
+            Optional.of(memory.file()));
+      }
+      long mapped = System.nanoTime();
+      assertThat(OpenFiles.mappings("mappings")).as("the server's and the test's").isEqualTo(2);
+      full(client, memory, IOVA + pages * PAGE);
+      driver.run(RingEntry.copy(IOVA, 0, pages * PAGE).toBar());
+      long copied = System.nanoTime();
+      driver.idle();
+      try (VfioUserClient.WithDescriptors<DeviceGetRegionInfo.Reply> info =
+              client.regionInfo(Wire.MEMORY);
+          Mapping bar =
+              SharedMemory.map(
+                  info.descriptors().get(0), 0, BAR_SIZE, SharedMemory.Access.READ_ONLY)) {
+        for (int i = 0; i < pages; i++) {
+          MemorySegment seen = bar.segment().asSlice(i * PAGE, PAGE);
+          MemorySegment meant = memory.bytes().asSlice(order.get(i) * PAGE, PAGE);
+          assertThat(seen.mismatch(meant)).as("page " + i).isEqualTo(-1);
+        }
+      }
+      client.dmaUnmap(IOVA, pages * PAGE);
+      assertThat(wire.server().function().bus().table().size()).as("the ring").isOne();
+      assertThat(OpenFiles.mappings("mappings")).as("the test's own").isOne();
+      driver.run(RingEntry.copy(IOVA, 0, PAGE).toBar());
+      driver.halted(HbmDriver.READ_FAULT);
+      System.out.printf(
+          "%d mappings: %d ms to map, %d ms to copy through%n",
+          MOST, (mapped - begin) / 1_000_000, (copied - mapped) / 1_000_000);
+    }
+  }
+
+  private static void full(VfioUserClient client, GuestMemory memory, long iova) {
+    for (Optional<FileDescriptor> file :
+        List.of(Optional.of(memory.file()), Optional.<FileDescriptor>empty())) {
+      assertThatThrownBy(() -> client.dmaMap(Wire.READ_WRITE, 0, iova, PAGE, file))
+          .isInstanceOfSatisfying(
+              RemoteErrorException.class,
+              refusal -> assertThat(refusal.errno()).isEqualTo(Errno.ENOSPC));
+    }
+  }
+}
