@@ -130,8 +130,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   /** Ends all jobs and waits until they have left their work. Returns false if one does not. */
   private boolean stopEngines() {
-    engines.values().forEach(SerialEngine::endAll);
-    bus.gate().drain();
+    endWork();
     long deadline = System.nanoTime() + LONGEST_STOP_NANOS;
     boolean stopped = true;
     for (SerialEngine engine : engines.values()) {
