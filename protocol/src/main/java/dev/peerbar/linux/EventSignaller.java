@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
 /**
- * Signals event descriptors of others without ever waiting for them. For one thread at a time.
+ * Signals event descriptors of others without ever waiting for them. For any thread.
  *
  * <p>A write to a full counter waits, unless the open file says otherwise, and what the open file
  * says is up to everyone who shares it: no check before a write is good for the time of the write.
@@ -101,7 +101,7 @@ public final class EventSignaller implements AutoCloseable {
    *
    * @throws LinuxException EBADF if the descriptor is closed, EINVAL if it is no event descriptor
    */
-  public void signal(FileDescriptor event) throws LinuxException {
+  public synchronized void signal(FileDescriptor event) throws LinuxException {
     if (closed) {
       return;
     }
@@ -146,7 +146,7 @@ public final class EventSignaller implements AutoCloseable {
 
   /** Frees what the kernel keeps; again, does nothing. */
   @Override
-  public void close() {
+  public synchronized void close() {
     if (!closed && nothing != null) {
       destroy();
       nothing.close();

@@ -2,16 +2,53 @@ package dev.peerbar.linux;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.OptionalLong;
+import java.util.function.IntSupplier;
 
 /** Bytes of a file at a place, without mapping them; and where there are any. */
 public final class FileContents {
   private static final int FALLOC_FL_KEEP_SIZE = 1;
   private static final int FALLOC_FL_PUNCH_HOLE = 2;
+  private static final int FALLOC_FL_ZERO_RANGE = 0x10;
+  private static final int SEEK_END = 2;
   private static final int SEEK_DATA = 3;
   private static final int SEEK_HOLE = 4;
 
+  private static final int O_RDWR = 2;
+  private static final int O_EXCL = 0x80;
+  private static final int O_NONBLOCK = 0x800;
+  private static final int O_CLOEXEC = 0x80000;
+
   private FileContents() {}
+
+  /**
+   * Opens a file that exists, for reading and writing; closed on exec. Waits for nobody, whatever
+   * kind of file it is (open(2), O_NONBLOCK).
+   *
+   * @throws LinuxException what open says: ENOENT, EACCES, EROFS, EISDIR, ETXTBSY and others
+   */
+  public static FileDescriptor open(Path path) throws LinuxException {
+    return open(path, 0);
+  }
+
+  /**
+   * Opens a block device that nothing else uses: that is not mounted, for one. Otherwise as {@link
+   * #open(Path)}.
+   *
+   * @throws LinuxException EBUSY if it is in use
+   */
+  public static FileDescriptor openUnusedDevice(Path path) throws LinuxException {
+    return open(path, O_EXCL);
+  }
+
+  private static FileDescriptor open(Path path, int flags) throws LinuxException {
+    try (Arena arena = Arena.ofConfined()) {
+      int number =
+          Libc.open(arena.allocateFrom(path.toString()), O_RDWR | O_NONBLOCK | O_CLOEXEC | flags);
+      return FileDescriptor.adopt(Libc.check("open", number));
+    }
+  }
 
   /**
    * Reads (pread(2)).
@@ -39,13 +76,10 @@ public final class FileContents {
         }
         long length =
             Libc.pread(number, into.address() + done, into.byteSize() - done, offset + done);
-        if (length < 0) {
-          throw new LinuxException("pread", Libc.errno());
-        }
         if (length == 0) {
           return done;
         }
-        done += length;
+        done += transferred("pread", length);
       }
     } finally {
       file.release();
@@ -73,14 +107,60 @@ public final class FileContents {
       for (long done = 0; done < from.byteSize(); ) {
         long length =
             Libc.pwrite(number, from.address() + done, from.byteSize() - done, offset + done);
-        if (length < 0) {
-          throw new LinuxException("pwrite", Libc.errno());
+        if (length == 0) {
+          // Not of any file system known to hold files; asking for ever would be worse.
+          throw new LinuxException("pwrite", Errno.EIO);
         }
-        done += length;
+        done += transferred("pwrite", length);
       }
     } finally {
       file.release();
     }
+  }
+
+  /** How many bytes a call moved: none if a signal came first. */
+  private static long transferred(String call, long result) throws LinuxException {
+    if (result >= 0) {
+      return result;
+    }
+    if (Libc.errno() == Errno.EINTR.code()) {
+      return 0;
+    }
+    throw new LinuxException(call, Libc.errno());
+  }
+
+  /**
+   * Puts all that was written to the file, by anyone, on stable storage, with what is needed to
+   * find it there (fdatasync(2)).
+   *
+   * @throws LinuxException EIO, ENOSPC, EDQUOT: something that was written may be lost, and this is
+   *     the only time that this descriptor is told
+   */
+  public static void sync(FileDescriptor file) throws LinuxException {
+    int number = file.acquire("fdatasync");
+    try {
+      retry("fdatasync", () -> Libc.fdatasync(number));
+    } finally {
+      file.release();
+    }
+  }
+
+  private static void retry(String call, IntSupplier attempt) throws LinuxException {
+    while (attempt.getAsInt() < 0) {
+      if (Libc.errno() != Errno.EINTR.code()) {
+        throw new LinuxException(call, Libc.errno());
+      }
+    }
+  }
+
+  /**
+   * How long the file is, or how large the device (lseek(2), SEEK_END). Moves the file position.
+   *
+   * @return bytes
+   * @throws LinuxException ESPIPE for what has no length
+   */
+  public static long length(FileDescriptor file) throws LinuxException {
+    return seek(file, 0, SEEK_END).orElseThrow();
   }
 
   /**
@@ -92,11 +172,26 @@ public final class FileContents {
    */
   public static void punchHole(FileDescriptor file, long offset, long length)
       throws LinuxException {
+    allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+  }
+
+  /**
+   * Makes a range read as zeros and keeps the disk blocks for it, without writing them as a rule
+   * (fallocate(2), FALLOC_FL_ZERO_RANGE). The file does not grow.
+   *
+   * @param length in bytes, positive
+   * @throws LinuxException EOPNOTSUPP if the file system cannot; ENOSPC
+   */
+  public static void zeroRange(FileDescriptor file, long offset, long length)
+      throws LinuxException {
+    allocate(file, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
+  }
+
+  private static void allocate(FileDescriptor file, int mode, long offset, long length)
+      throws LinuxException {
     int number = file.acquire("fallocate");
     try {
-      Libc.check(
-          "fallocate",
-          Libc.fallocate(number, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length));
+      retry("fallocate", () -> Libc.fallocate(number, mode, offset, length));
     } finally {
       file.release();
     }

@@ -12,12 +12,19 @@ import java.lang.foreign.MemorySegment;
  *
  * @param device the file system that it is on
  * @param inode together with the device, which file it is
- * @param size in bytes
+ * @param size in bytes; 0 for a device, which {@link FileContents#length} can tell
+ * @param allocated bytes that it takes on its file system; less than the size if it has holes
  * @param readable whether this descriptor was opened for reading
  * @param writable whether this descriptor was opened for writing
  */
 public record FileStatus(
-    long device, long inode, long size, Type type, boolean readable, boolean writable) {
+    long device,
+    long inode,
+    long size,
+    long allocated,
+    Type type,
+    boolean readable,
+    boolean writable) {
 
   /** Kinds of files. */
   public enum Type {
@@ -51,11 +58,16 @@ public record FileStatus(
   private static final int STATX_TYPE = 0x001;
   private static final int STATX_INO = 0x100;
   private static final int STATX_SIZE = 0x200;
+  private static final int STATX_BLOCKS = 0x400;
+
+  /** What blocks are counted in, whatever they are to the file system (stat(2)). */
+  private static final int BLOCK_BYTES = 512;
 
   // struct statx, the same on every architecture.
   private static final long STX_MODE = 28;
   private static final long STX_INO = 32;
   private static final long STX_SIZE = 40;
+  private static final long STX_BLOCKS = 48;
   private static final long STX_DEV_MAJOR = 136;
   private static final long STX_DEV_MINOR = 140;
   private static final long STX_LENGTH = 256;
@@ -75,7 +87,7 @@ public record FileStatus(
     int number = file.acquire("statx");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment status = arena.allocate(STX_LENGTH, Long.BYTES);
-      int wanted = STATX_TYPE | STATX_INO | STATX_SIZE;
+      int wanted = STATX_TYPE | STATX_INO | STATX_SIZE | STATX_BLOCKS;
       Libc.check(
           "statx", Libc.statx(number, arena.allocateFrom(""), AT_EMPTY_PATH, wanted, status));
       int flags = Libc.check("fcntl", Libc.fcntl(number, Libc.F_GETFL, 0));
@@ -86,6 +98,7 @@ public record FileStatus(
               | Integer.toUnsignedLong(status.get(JAVA_INT, STX_DEV_MINOR)),
           status.get(JAVA_LONG, STX_INO),
           status.get(JAVA_LONG, STX_SIZE),
+          status.get(JAVA_LONG, STX_BLOCKS) * BLOCK_BYTES,
           Type.ofMode(Short.toUnsignedInt(status.get(JAVA_SHORT, STX_MODE))),
           mode == O_RDONLY || mode == O_RDWR,
           mode == O_WRONLY || mode == O_RDWR);

@@ -28,6 +28,8 @@ final class Libc {
   static final int F_DUPFD_CLOEXEC = 1030;
   static final int F_ADD_SEALS = 1033;
   static final int F_GET_SEALS = 1034;
+  static final int F_OFD_GETLK = 36;
+  static final int F_OFD_SETLK = 37;
 
   private static final Linker LINKER = Linker.nativeLinker();
   private static final StructLayout CALL_STATE = Linker.Option.captureStateLayout();
@@ -38,6 +40,8 @@ final class Libc {
   private static final ThreadLocal<MemorySegment> STATE =
       ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CALL_STATE));
 
+  private static final MethodHandle OPEN =
+      variadic("open64", 2, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
   private static final MethodHandle CLOSE = handle("close", JAVA_INT, JAVA_INT);
   private static final MethodHandle FCNTL =
       variadic("fcntl", 2, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
@@ -69,6 +73,11 @@ final class Libc {
       handle("pwrite64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle FALLOCATE =
       handle("fallocate64", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PRCTL =
+      variadic("prctl", 1, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle FDATASYNC = handle("fdatasync", JAVA_INT, JAVA_INT);
+  private static final MethodHandle MADVISE =
+      handle("madvise", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
   private static final MethodHandle LSEEK =
       handle("lseek64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
   private static final MethodHandle POLL = handle("poll", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
@@ -135,6 +144,14 @@ final class Libc {
       throw error;
     }
     return new AssertionError(t);
+  }
+
+  static int open(MemorySegment path, int flags) {
+    try {
+      return (int) OPEN.invokeExact(STATE.get(), path, flags, 0);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
   }
 
   static int close(int fd) {
@@ -241,6 +258,14 @@ final class Libc {
     }
   }
 
+  static int prctl(int option, long argument) {
+    try {
+      return (int) PRCTL.invokeExact(STATE.get(), option, argument, 0L, 0L, 0L);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
   /** A call that the C library has no function for. Arguments that it does not take are ignored. */
   static long syscall(long number, long a, long b, long c, long d, long e) {
     try {
@@ -269,6 +294,22 @@ final class Libc {
   static int fallocate(int fd, int mode, long offset, long length) {
     try {
       return (int) FALLOCATE.invokeExact(STATE.get(), fd, mode, offset, length);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int fdatasync(int fd) {
+    try {
+      return (int) FDATASYNC.invokeExact(STATE.get(), fd);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int madvise(long address, long length, int advice) {
+    try {
+      return (int) MADVISE.invokeExact(STATE.get(), address, length, advice);
     } catch (Throwable t) {
       throw unexpected(t);
     }
