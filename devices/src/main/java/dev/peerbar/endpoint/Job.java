@@ -13,4 +13,12 @@ public interface Job {
    * @throws JobEndedException if the job has ended already
    */
   void update(Runnable change) throws JobEndedException;
+
+  /**
+   * Signals an interrupt vector, as {@link Interrupts#raise} does: after what this job has written,
+   * without waiting for the function's thread where nothing holds the vector back.
+   *
+   * @throws JobEndedException if the job has ended: nothing is signalled then
+   */
+  void raise(int vector) throws JobEndedException;
 }

@@ -211,6 +211,11 @@ public final class FakeHost implements Host {
     }
 
     @Override
+    public void raise(int vector) throws JobEndedException {
+      update(() -> interrupts().raise(vector));
+    }
+
+    @Override
     public void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
       begin();
       for (long done = 0; done < into.byteSize(); ) {

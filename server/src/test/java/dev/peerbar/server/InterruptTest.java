@@ -41,6 +41,7 @@ final class InterruptTest {
   private static final int INTERRUPT_DISABLE = 1 << 10;
   private static final int INTERRUPT_STATUS = 1 << 3;
   private static final int MSIX_ENABLE = 1 << 15;
+  private static final int MSIX_FUNCTION_MASK = 1 << 14;
 
   private final PinEndpoint endpoint = new PinEndpoint();
   private final List<FileDescriptor> events = new ArrayList<>();
@@ -412,6 +413,44 @@ final class InterruptTest {
     assertThat(signals(first) + signals(second)).isZero();
     client.setIrqEvents(PciIrq.MSIX, 0, first);
     assertThat(signals(first)).as("what was pending").isOne();
+  }
+
+  private interface Switch {
+    void turn(boolean on) throws IOException;
+  }
+
+  @Test
+  void whatAnEngineRaisesIsHeldBackAsSoonAsTheClientHasItsReply() throws Exception {
+    FileDescriptor event = event();
+    configWord(COMMAND, BUS_MASTER);
+    msixEnable(MSIX_ENABLE);
+    client.setIrqEvents(PciIrq.MSIX, 1, event);
+    List<Switch> switches =
+        List.of(
+            on -> msixEnable(on ? MSIX_ENABLE : MSIX_ENABLE | MSIX_FUNCTION_MASK),
+            on -> msixEnable(on ? MSIX_ENABLE : 0),
+            on -> configWord(COMMAND, on ? BUS_MASTER : 0),
+            on -> {
+              if (on) {
+                client.setIrqEvents(PciIrq.MSIX, 1, event);
+              } else {
+                client.setIrqs(NONE | TRIGGER, PciIrq.MSIX, 0, 0, new byte[0]);
+              }
+            });
+    client.writeInt(PinEndpoint.BAR, PinEndpoint.STORM, 1);
+    for (int round = 0; round < 100; round++) {
+      Switch each = switches.get(round % switches.size());
+      assertThat(EventDescriptor.await(event, Wire.LIMIT)).as("round %d", round).isPositive();
+      each.turn(false);
+      signals(event);
+      pin(0);
+      assertThat(signals(event)).as("round %d, after the reply", round).isZero();
+      each.turn(true);
+    }
+    client.reset();
+    signals(event);
+    pin(0);
+    assertThat(signals(event)).as("after a reset").isZero();
   }
 
   // Errors and requests.

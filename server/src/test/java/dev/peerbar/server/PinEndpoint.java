@@ -1,6 +1,7 @@
 package dev.peerbar.server;
 
 import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
@@ -16,13 +17,15 @@ import java.util.concurrent.TimeUnit;
  * A small device with a pin, two vectors and doorbells, which remembers what is written.
  *
  * <p>BAR 0, 4 bytes each: at 0x00 PIN, the level; at 0x04 RAISE, a vector; at 0x08 HOLD, which
- * keeps the function's thread until the test lets go.
+ * keeps the function's thread until the test lets go; at 0x0c STORM, a vector that an engine raises
+ * again and again until a reset.
  */
 final class PinEndpoint implements Endpoint {
   static final int BAR = 0;
   static final long PIN = 0x00;
   static final long RAISE = 0x04;
   static final long HOLD = 0x08;
+  static final long STORM = 0x0c;
   static final long BELL = 0x40;
   static final int VECTORS = 2;
 
@@ -48,6 +51,7 @@ final class PinEndpoint implements Endpoint {
   private volatile CountDownLatch held = new CountDownLatch(0);
   private volatile CountDownLatch reached = new CountDownLatch(0);
   private Host host;
+  private Engine engine;
   private long pin;
 
   @Override
@@ -58,6 +62,7 @@ final class PinEndpoint implements Endpoint {
   @Override
   public void start(Host newHost) {
     host = newHost;
+    engine = host.engine("storm");
   }
 
   @Override
@@ -72,6 +77,12 @@ final class PinEndpoint implements Endpoint {
       host.interrupts().pin(value != 0);
     } else if (offset == RAISE) {
       host.interrupts().raise((int) value);
+    } else if (offset == STORM) {
+      engine.submit(job -> {
+        while (true) {
+          job.raise((int) value);
+        }
+      });
     } else if (offset == HOLD) {
       hold();
     } else {

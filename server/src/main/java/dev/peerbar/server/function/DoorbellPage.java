@@ -1,6 +1,7 @@
 package dev.peerbar.server.function;
 
 import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.TimerSlack;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
 import java.lang.foreign.MemorySegment;
@@ -142,6 +143,7 @@ final class DoorbellPage implements AutoCloseable {
   }
 
   private void watch() {
+    TimerSlack.least();
     long lastStore = System.nanoTime();
     long park = FIRST_PARK_NANOS;
     while (!closed) {

@@ -13,10 +13,11 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
  * The interrupts of a function: the client's event descriptors, and what is pending. For the
- * function's thread.
+ * function's thread, but for {@link #signalAtOnce}.
  *
  * <p>As in Linux vfio-pci a client uses one of INTx and MSI-X at a time. It begins with the first
  * event descriptor, or word of one, and ends with {@link #release}.
@@ -32,11 +33,25 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
   private final Map<IrqIndex, List<Optional<FileDescriptor>>> triggers =
       new EnumMap<>(IrqIndex.class);
   private boolean held;
+  // What engines may signal without the function's thread: event descriptors of vectors, and
+  // whether nothing holds vectors back.
+  private final AtomicReferenceArray<FileDescriptor> vectors;
+  private volatile boolean open;
+  private final Runnable drainEngines;
   private final EventSignaller signaller = new EventSignaller();
   private final IntxPin pin;
   private Optional<IrqIndex> mode = Optional.empty();
 
-  InterruptTable(String name, FunctionLog log, PciFunction function, Optional<MsixTable> msix) {
+  /**
+   * @param drainEngines waits for what engines are signalling
+   */
+  InterruptTable(
+      String name,
+      FunctionLog log,
+      PciFunction function,
+      Optional<MsixTable> msix,
+      Runnable drainEngines) {
+    this.drainEngines = drainEngines;
     this.name = name;
     this.log = log;
     this.function = function;
@@ -48,6 +63,7 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
       }
       triggers.put(index, slots);
     }
+    this.vectors = new AtomicReferenceArray<>(count(IrqIndex.MSIX));
     this.pin = new IntxPin(function, () -> trigger(IrqIndex.INTX, 0));
     if (!signaller.neverWaits()) {
       log.warn("no asynchronous I/O here: a hostile client can stall its endpoint");
@@ -85,7 +101,13 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
       mode = Optional.of(index);
     }
     Optional<FileDescriptor> old = triggers.get(index).set(number, descriptor);
-    old.ifPresent(FileDescriptor::close);
+    if (index == IrqIndex.MSIX) {
+      vectors.set(number, descriptor.orElse(null));
+    }
+    if (old.isPresent()) {
+      drainEngines.run();
+      old.get().close();
+    }
     if (index == IrqIndex.MSIX) {
       deliverPending(number);
     } else if (index == IrqIndex.INTX) {
@@ -96,6 +118,12 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
   /** Takes every event descriptor of an index away; the client uses it no more. */
   public void release(IrqIndex index) {
     List<Optional<FileDescriptor>> slots = triggers.get(index);
+    if (index == IrqIndex.MSIX) {
+      for (int i = 0; i < vectors.length(); i++) {
+        vectors.set(i, null);
+      }
+      drainEngines.run();
+    }
     for (int i = 0; i < slots.size(); i++) {
       slots.set(i, Optional.empty()).ifPresent(FileDescriptor::close);
     }
@@ -151,6 +179,23 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
     InterruptEvent.tell(name, IrqIndex.MSIX, vector, deliver(vector));
   }
 
+  /**
+   * Signals a vector if nothing holds it back. For engines, inside the gate.
+   *
+   * @return whether there is no more to do; if not, it is the function's thread that must raise it
+   */
+  boolean signalAtOnce(int vector) {
+    if (!open || vector < 0 || vector >= vectors.length()) {
+      return false;
+    }
+    FileDescriptor descriptor = vectors.get(vector);
+    if (descriptor == null) {
+      return false;
+    }
+    InterruptEvent.tell(name, IrqIndex.MSIX, vector, signal(IrqIndex.MSIX, vector, descriptor));
+    return true;
+  }
+
   @Override
   public void pin(boolean asserted) {
     if (count(IrqIndex.INTX) > 0) {
@@ -175,6 +220,7 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
 
   /** Looks again at all that is pending: something that held it back may have changed. */
   void deliverPending() {
+    judgeVectors();
     deliverPin();
     for (int vector = 0; vector < count(IrqIndex.MSIX); vector++) {
       deliverPending(vector);
@@ -185,6 +231,14 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
   void hold(boolean on) {
     held = on;
     deliverPending();
+  }
+
+  private void judgeVectors() {
+    boolean before = open;
+    open = !held && function.msixEnabled() && !function.msixMasked() && function.busMasterEnabled();
+    if (before && !open) {
+      drainEngines.run();
+    }
   }
 
   private void deliverPending(int vector) {
@@ -223,8 +277,12 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
     if (descriptor.isEmpty()) {
       return Outcome.NO_EVENTFD;
     }
+    return signal(index, number, descriptor.get());
+  }
+
+  private Outcome signal(IrqIndex index, int number, FileDescriptor descriptor) {
     try {
-      signaller.signal(descriptor.get());
+      signaller.signal(descriptor);
       return Outcome.DELIVERED;
     } catch (LinuxException e) {
       log.refused(index + " " + number + " lost", e.errno().name(), e.getMessage());
@@ -238,6 +296,7 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
    */
   void reset() {
     held = false;
+    judgeVectors();
     msix.ifPresent(MsixTable::reset);
     pin(false);
   }

@@ -4,6 +4,7 @@ import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.linux.TimerSlack;
 import dev.peerbar.server.dma.Bounce;
 import dev.peerbar.server.dma.BusMaster;
 import dev.peerbar.server.dma.EngineName;
@@ -13,6 +14,7 @@ import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -25,6 +27,7 @@ final class SerialEngine implements Engine {
 
   private final EngineName name;
   private final BusMaster bus;
+  private final InterruptTable interrupts;
   private final Executor functionThread;
   private final Bounce bounce = new Bounce();
   private final ThreadPoolExecutor worker;
@@ -33,9 +36,10 @@ final class SerialEngine implements Engine {
   // Jobs that have not returned from their work, ended or not.
   private final Unfinished unfinished = new Unfinished();
 
-  SerialEngine(EngineName name, BusMaster bus, Executor functionThread) {
+  SerialEngine(EngineName name, BusMaster bus, InterruptTable interrupts, Executor functionThread) {
     this.name = name;
     this.bus = bus;
+    this.interrupts = interrupts;
     this.functionThread = functionThread;
     this.worker =
         new ThreadPoolExecutor(
@@ -44,8 +48,18 @@ final class SerialEngine implements Engine {
             IDLE_SECONDS,
             TimeUnit.SECONDS,
             new LinkedBlockingQueue<>(),
-            Thread.ofPlatform().daemon().name(name.toString()).factory());
+            SerialEngine.threads(name));
     worker.allowCoreThreadTimeOut(true);
+  }
+
+  private static ThreadFactory threads(EngineName name) {
+    ThreadFactory threads = Thread.ofPlatform().daemon().name(name.toString()).factory();
+    return work ->
+        threads.newThread(() -> {
+          // Work that naps between two looks at memory means short naps.
+          TimerSlack.least();
+          work.run();
+        });
   }
 
   @Override
@@ -150,6 +164,21 @@ final class SerialEngine implements Engine {
     @Override
     public Dma dma() {
       return dma;
+    }
+
+    @Override
+    public void raise(int vector) throws JobEndedException {
+      boolean signalled;
+      bus.gate().enter();
+      try {
+        life.check();
+        signalled = interrupts.signalAtOnce(vector);
+      } finally {
+        bus.gate().exit();
+      }
+      if (!signalled) {
+        update(() -> interrupts.raise(vector));
+      }
     }
 
     @Override

@@ -69,7 +69,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     this.bus = new BusMaster(functionThread);
     PciFunction function = endpoint.function();
     Optional<MsixTable> msix = function.msix().map(MsixTable::new);
-    this.interrupts = new InterruptTable(name, log, function, msix);
+    this.interrupts = new InterruptTable(name, log, function, msix, bus.gate()::drain);
     List<Region> all = new ArrayList<>(Collections.nCopies(REGION_COUNT, new EmptyRegion()));
     try {
       for (Bar bar : function.bars()) {
@@ -216,7 +216,8 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   @Override
   public Engine engine(String engineName) {
-    SerialEngine engine = new SerialEngine(new EngineName(name, engineName), bus, functionThread);
+    SerialEngine engine =
+        new SerialEngine(new EngineName(name, engineName), bus, interrupts, functionThread);
     if (engines.putIfAbsent(engineName, engine) != null) {
       throw new IllegalArgumentException("two engines named " + engineName);
     }
