@@ -3,11 +3,11 @@ package dev.peerbar.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import java.io.IOException;
@@ -51,7 +51,7 @@ final class AccessTest {
   private void serve(ListeningPlace place, AllowedPeers allowed) throws IOException {
     own(
         EndpointServer.start(
-            "access", new HbmEndpoint(Wire.config(HbmConfig.DoorbellMode.TRAP)), place, allowed));
+            "access", new HbmEndpoint(Wire.config(DoorbellMode.TRAP)), place, allowed));
   }
 
   private static int ownUser() throws Exception {

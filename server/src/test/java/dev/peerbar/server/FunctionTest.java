@@ -3,11 +3,11 @@ package dev.peerbar.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.DeviceGetInfo;
 import dev.peerbar.protocol.DeviceGetRegionInfo;
 import dev.peerbar.protocol.PciIrq;
@@ -39,7 +39,7 @@ final class FunctionTest {
 
   @BeforeEach
   void start() throws Exception {
-    wire = Wire.connected(directory, Wire.config(HbmConfig.DoorbellMode.MAP));
+    wire = Wire.connected(directory, Wire.config(DoorbellMode.MAP));
     client = wire.client();
   }
 

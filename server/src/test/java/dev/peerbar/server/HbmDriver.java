@@ -6,7 +6,6 @@ import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.client.VfioUserClient;
-import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -25,19 +24,12 @@ final class HbmDriver implements AutoCloseable {
   static final int WRITE_FAULT = 3;
   static final int BUS_MASTER_DISABLED = 6;
 
-  static final int COMMAND = 4;
-  static final short MEMORY_SPACE = 2;
-  static final short BUS_MASTER = 4;
-
-  private static final int CAPABILITIES = 0x34;
-  static final int POWER_MANAGEMENT_ID = 0x01;
-  static final int PCI_EXPRESS_ID = 0x10;
-  static final int MSIX_ID = 0x11;
-  private static final int MSIX_CONTROL = 2;
-  private static final int MSIX_ENABLE = 1 << 15;
-  private static final int MSIX_FUNCTION_MASK = 1 << 14;
-  private static final int DEVICE_CONTROL = 8;
-  private static final int INITIATE_FLR = 1 << 15;
+  static final int COMMAND = ConfigSpace.COMMAND;
+  static final short MEMORY_SPACE = ConfigSpace.MEMORY_SPACE;
+  static final short BUS_MASTER = ConfigSpace.BUS_MASTER;
+  static final int POWER_MANAGEMENT_ID = ConfigSpace.POWER_MANAGEMENT_ID;
+  static final int PCI_EXPRESS_ID = ConfigSpace.PCI_EXPRESS_ID;
+  static final int MSIX_ID = ConfigSpace.MSIX_ID;
 
   private static final long FAULT_ADDR = 0x20;
   private static final long FAULT = 0x28;
@@ -84,7 +76,7 @@ final class HbmDriver implements AutoCloseable {
   /** What is left to do after a reset: config space and the channel. */
   void start() throws IOException {
     command((short) (MEMORY_SPACE | BUS_MASTER));
-    msixControl(MSIX_ENABLE);
+    maskAll(false);
     enable();
   }
 
@@ -170,41 +162,28 @@ final class HbmDriver implements AutoCloseable {
   // Config space.
 
   void command(short value) throws IOException {
-    writeWord(COMMAND, value);
+    config().command(value);
   }
 
   void maskAll(boolean on) throws IOException {
-    msixControl(on ? MSIX_ENABLE | MSIX_FUNCTION_MASK : MSIX_ENABLE);
-  }
-
-  private void msixControl(int value) throws IOException {
-    writeWord(capability(MSIX_ID) + MSIX_CONTROL, value);
+    config().enableMsix(on);
   }
 
   /** Initiates a function-level reset. */
   void functionLevelReset() throws IOException {
-    writeWord(capability(PCI_EXPRESS_ID) + DEVICE_CONTROL, INITIATE_FLR);
+    config().functionLevelReset();
   }
 
   void powerState(int state) throws IOException {
-    writeWord(capability(POWER_MANAGEMENT_ID) + 4, state);
-  }
-
-  private void writeWord(int offset, int value) throws IOException {
-    client.regionWrite(
-        Wire.CONFIG, offset, Unpooled.buffer(Short.BYTES).writeShortLE(value).array());
+    config().powerState(state);
   }
 
   int capability(int id) throws IOException {
-    int at = client.regionRead(Wire.CONFIG, CAPABILITIES, 1)[0] & 0xff;
-    while (at != 0) {
-      byte[] header = client.regionRead(Wire.CONFIG, at, 2);
-      if (header[0] == id) {
-        return at;
-      }
-      at = header[1] & 0xff;
-    }
-    throw new AssertionError("no capability " + id);
+    return config().capability(id);
+  }
+
+  private ConfigSpace config() {
+    return new ConfigSpace(client);
   }
 
   @Override

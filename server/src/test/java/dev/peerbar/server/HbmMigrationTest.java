@@ -8,12 +8,12 @@ import static dev.peerbar.protocol.MigrationState.State.STOP_COPY;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.hbm.HbmConfig;
-import dev.peerbar.devices.hbm.HbmConfig.DoorbellMode;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.DeviceFeature;

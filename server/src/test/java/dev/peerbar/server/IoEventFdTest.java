@@ -2,12 +2,12 @@ package dev.peerbar.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceGetRegionIoFds;
@@ -67,7 +67,7 @@ final class IoEventFdTest {
     return client;
   }
 
-  private Wire hbm(HbmConfig.DoorbellMode mode) throws IOException {
+  private Wire hbm(DoorbellMode mode) throws IOException {
     Wire wire = own(Wire.connected(directory, Wire.config(mode)));
     wire.client().close();
     return wire;
@@ -88,7 +88,7 @@ final class IoEventFdTest {
   @ParameterizedTest
   @CsvSource({"0, 0", "1, 1", "2, 2", "5, 5", "16, 16", "17, 16", "1000000, 16"})
   void asManyAsTheClientTakesTheMostUsefulFirst(int limit, int offered) throws Exception {
-    VfioUserClient client = connect(hbm(HbmConfig.DoorbellMode.TRAP).path(), limit);
+    VfioUserClient client = connect(hbm(DoorbellMode.TRAP).path(), limit);
     WithDescriptors<DeviceGetRegionIoFds.Reply> answer = ask(client, Wire.REGISTERS);
     List<SubRegion> expected = new ArrayList<>();
     for (long value : new long[] {1, 0, 2, 3, 4, 5, 6, 7}) {
@@ -108,7 +108,7 @@ final class IoEventFdTest {
   @ParameterizedTest
   @CsvSource({"16, 0", "56, 0", "335, 0", "336, 8", "337, 8"})
   void aClientWithoutRoomIsToldHowMuchItTakes(int argsz, int expected) throws Exception {
-    VfioUserClient client = connect(hbm(HbmConfig.DoorbellMode.TRAP).path(), 8);
+    VfioUserClient client = connect(hbm(DoorbellMode.TRAP).path(), 8);
     long open = OpenFiles.count();
     Frame reply =
         client
@@ -127,7 +127,7 @@ final class IoEventFdTest {
 
   @Test
   void otherRegionsHaveNone() throws Exception {
-    VfioUserClient client = connect(hbm(HbmConfig.DoorbellMode.TRAP).path(), 8);
+    VfioUserClient client = connect(hbm(DoorbellMode.TRAP).path(), 8);
     long open = OpenFiles.count();
     for (int region = 0; region < PciRegion.COUNT; region++) {
       if (region != Wire.REGISTERS) {
@@ -140,7 +140,7 @@ final class IoEventFdTest {
 
   @Test
   void mappedDoorbellsHaveNone() throws Exception {
-    VfioUserClient client = connect(hbm(HbmConfig.DoorbellMode.MAP).path(), 8);
+    VfioUserClient client = connect(hbm(DoorbellMode.MAP).path(), 8);
     assertThat(ask(client, Wire.REGISTERS).value().count()).isZero();
   }
 
@@ -148,7 +148,7 @@ final class IoEventFdTest {
 
   @Test
   void theChannelRunsWhenTheEventIsSignalled() throws Exception {
-    VfioUserClient client = connect(hbm(HbmConfig.DoorbellMode.TRAP).path(), 8);
+    VfioUserClient client = connect(hbm(DoorbellMode.TRAP).path(), 8);
     HbmDriver driver = own(new HbmDriver(client, 0));
     List<FileDescriptor> events = ask(client, Wire.REGISTERS).descriptors();
     GuestMemory memory = own(new GuestMemory("ioevent", GuestMemory.PAGE)).randomise(1);
@@ -172,7 +172,7 @@ final class IoEventFdTest {
 
   @Test
   void theSameOnesAreGivenAgain() throws Exception {
-    VfioUserClient client = connect(hbm(HbmConfig.DoorbellMode.TRAP).path(), 8);
+    VfioUserClient client = connect(hbm(DoorbellMode.TRAP).path(), 8);
     HbmDriver driver = own(new HbmDriver(client, 0));
     List<FileDescriptor> first = ask(client, Wire.REGISTERS).descriptors();
     // The server has closed what it sent when it answers something else.
@@ -191,7 +191,7 @@ final class IoEventFdTest {
 
   @Test
   void nothingIsLeftWhenTheClientHasGone() throws Exception {
-    Wire wire = hbm(HbmConfig.DoorbellMode.TRAP);
+    Wire wire = hbm(DoorbellMode.TRAP);
     VfioUserClient first = connect(wire.path(), 16);
     first.readInt(Wire.REGISTERS, Wire.ID);
     long open = OpenFiles.count();

@@ -3,12 +3,12 @@ package dev.peerbar.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.Frame;
@@ -227,9 +227,7 @@ final class LifecycleTest {
 
   private EndpointServer serve(Path path) throws IOException {
     return EndpointServer.start(
-        "other",
-        new HbmEndpoint(Wire.config(HbmConfig.DoorbellMode.TRAP)),
-        new ListeningPlace.AtPath(path));
+        "other", new HbmEndpoint(Wire.config(DoorbellMode.TRAP)), new ListeningPlace.AtPath(path));
   }
 
   private static void works(VfioUserClient client) throws IOException {
@@ -335,7 +333,7 @@ final class LifecycleTest {
   private EndpointServer inherit(FileDescriptor socket) throws IOException {
     return EndpointServer.start(
         "inherited",
-        new HbmEndpoint(Wire.config(HbmConfig.DoorbellMode.TRAP)),
+        new HbmEndpoint(Wire.config(DoorbellMode.TRAP)),
         new ListeningPlace.Inherited(socket.number()));
   }
 

@@ -8,6 +8,7 @@ import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.DeviceGetRegionInfo;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
@@ -34,7 +35,7 @@ final class MappingsTest {
 
   @Test
   void oneTransferTouchesAllMappings() throws Exception {
-    HbmConfig config = new HbmConfig(BAR_SIZE, 1, HbmConfig.DoorbellMode.TRAP, false);
+    HbmConfig config = new HbmConfig(BAR_SIZE, 1, DoorbellMode.TRAP, false);
     try (Wire wire = Wire.connected(directory, config);
         GuestMemory memory = new GuestMemory("mappings", MOST * PAGE)) {
       VfioUserClient client = wire.client();

@@ -9,8 +9,8 @@ import static dev.peerbar.protocol.MigrationState.State.STOP_COPY;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.hbm.HbmConfig;
-import dev.peerbar.devices.hbm.HbmConfig.DoorbellMode;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.MigrationState;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;

@@ -2,7 +2,7 @@ package dev.peerbar.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.devices.hbm.HbmConfig;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import io.netty.buffer.ByteBuf;
@@ -43,7 +43,7 @@ final class NeighboursTest {
 
   private Wire connected(String name) throws IOException {
     return Wire.connected(
-        Files.createDirectory(directory.resolve(name)), Wire.config(HbmConfig.DoorbellMode.TRAP));
+        Files.createDirectory(directory.resolve(name)), Wire.config(DoorbellMode.TRAP));
   }
 
   @AfterEach

@@ -4,10 +4,10 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.AppenderBase;
-import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.client.VfioUserClient;
@@ -75,7 +75,7 @@ public final class SessionFuzzer {
     server =
         EndpointServer.start(
             "fuzzed",
-            new HbmEndpoint(Wire.config(HbmConfig.DoorbellMode.TRAP)),
+            new HbmEndpoint(Wire.config(DoorbellMode.TRAP)),
             new ListeningPlace.AtPath(path));
     descriptors = new FuzzDescriptors(directory);
     // Whatever is opened once is opened now.

@@ -6,6 +6,7 @@ import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DmaMap;
@@ -65,18 +66,16 @@ final class Wire implements AutoCloseable {
   /** Another endpoint in this process. */
   static EndpointServer serve(String name, Path path) throws IOException {
     return EndpointServer.start(
-        name,
-        new HbmEndpoint(config(HbmConfig.DoorbellMode.TRAP)),
-        new ListeningPlace.AtPath(path));
+        name, new HbmEndpoint(config(DoorbellMode.TRAP)), new ListeningPlace.AtPath(path));
   }
 
-  static HbmConfig config(HbmConfig.DoorbellMode doorbells) {
+  static HbmConfig config(DoorbellMode doorbells) {
     return new HbmConfig(BAR_SIZE, CHANNELS, doorbells, false);
   }
 
   /** Serves with trapped doorbells, and connects. */
   static Wire connected(Path directory) throws IOException {
-    return connected(directory, config(HbmConfig.DoorbellMode.TRAP));
+    return connected(directory, config(DoorbellMode.TRAP));
   }
 
   static Wire connected(Path directory, HbmConfig config) throws IOException {
@@ -87,12 +86,12 @@ final class Wire implements AutoCloseable {
 
   /** Serves; clients come and go with {@link #connect}. */
   static Wire unconnected(Path directory) throws IOException {
-    return new Wire(directory, config(HbmConfig.DoorbellMode.TRAP));
+    return new Wire(directory, config(DoorbellMode.TRAP));
   }
 
   /** Serves, and connects without a word of the version. */
   static Wire silent(Path directory) throws IOException {
-    Wire wire = new Wire(directory, config(HbmConfig.DoorbellMode.TRAP));
+    Wire wire = new Wire(directory, config(DoorbellMode.TRAP));
     wire.client = VfioUserClient.connect(wire.path);
     wire.client.setTimeout(LIMIT);
     // Once this is answered the server has accepted the connection, and opens nothing more.

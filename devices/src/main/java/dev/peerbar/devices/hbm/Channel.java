@@ -2,6 +2,7 @@ package dev.peerbar.devices.hbm;
 
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
+import dev.peerbar.endpoint.RegisterMap;
 import dev.peerbar.endpoint.StateReader;
 import dev.peerbar.endpoint.StateWriter;
 import dev.peerbar.pci.InvalidStateException;

@@ -1,5 +1,7 @@
 package dev.peerbar.devices.hbm;
 
+import dev.peerbar.pci.DoorbellMode;
+
 /**
  * What can be chosen about an HBM endpoint.
  *
@@ -12,14 +14,6 @@ public record HbmConfig(long barSize, int channels, DoorbellMode doorbells, bool
   private static final long SMALLEST_BAR = 1L << 20;
   private static final long LARGEST_BAR = 1L << 36;
   static final int MOST_CHANNELS = 16;
-
-  /** How clients reach the TAIL registers. */
-  public enum DoorbellMode {
-    /** Each write is a message. */
-    TRAP,
-    /** The doorbell page is shared memory; a write is a plain store, by a peer device too. */
-    MAP
-  }
 
   /** 256 MiB, 4 channels, trapped doorbells, memory kept on reset. */
   public static final HbmConfig DEFAULT = new HbmConfig(256L << 20, 4, DoorbellMode.TRAP, false);

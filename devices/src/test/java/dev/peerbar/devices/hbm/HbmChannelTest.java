@@ -11,6 +11,7 @@ import static dev.peerbar.devices.hbm.TestDescriptor.nop;
 import static dev.peerbar.devices.hbm.TestDescriptor.unknown;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
 import java.util.ArrayList;
 import java.util.List;
@@ -203,8 +204,7 @@ final class HbmChannelTest {
 
     @Test
     void ofMappedPageAreClearedByEnabling() {
-      HbmFixture mapped =
-          new HbmFixture(new HbmConfig(1 << 20, 2, HbmConfig.DoorbellMode.MAP, false));
+      HbmFixture mapped = new HbmFixture(new HbmConfig(1 << 20, 2, DoorbellMode.MAP, false));
       mapped.enable();
       mapped.write4(0x1110, 8);
       mapped.write4(0x1100, ENABLE);

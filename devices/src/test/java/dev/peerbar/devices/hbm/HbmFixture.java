@@ -2,6 +2,7 @@ package dev.peerbar.devices.hbm;
 
 import dev.peerbar.endpoint.FakeHost;
 import dev.peerbar.pci.AccessWidth;
+import dev.peerbar.pci.DoorbellMode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -37,7 +38,7 @@ final class HbmFixture {
   private int tail;
 
   HbmFixture() {
-    this(new HbmConfig(1 << 20, 2, HbmConfig.DoorbellMode.TRAP, false));
+    this(new HbmConfig(1 << 20, 2, DoorbellMode.TRAP, false));
   }
 
   HbmFixture(HbmConfig config) {

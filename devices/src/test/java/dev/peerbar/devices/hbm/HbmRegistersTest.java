@@ -17,8 +17,10 @@ import ch.qos.logback.core.read.ListAppender;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.FakeHost;
 import dev.peerbar.endpoint.Host;
+import dev.peerbar.endpoint.RegisterMap;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
 import java.util.ArrayList;
@@ -74,8 +76,7 @@ final class HbmRegistersTest {
 
   @Test
   void declaresMappedDoorbells() {
-    HbmEndpoint mapped =
-        new HbmEndpoint(new HbmConfig(1 << 20, 2, HbmConfig.DoorbellMode.MAP, false));
+    HbmEndpoint mapped = new HbmEndpoint(new HbmConfig(1 << 20, 2, DoorbellMode.MAP, false));
 
     assertThat(mapped.function().bar(0))
         .contains(
@@ -225,8 +226,7 @@ final class HbmRegistersTest {
   @ParameterizedTest
   @EnumSource(ResetKind.class)
   void scrubsMemoryIfToldTo(ResetKind kind) {
-    HbmFixture scrubbing =
-        new HbmFixture(new HbmConfig(1 << 20, 1, HbmConfig.DoorbellMode.TRAP, true));
+    HbmFixture scrubbing = new HbmFixture(new HbmConfig(1 << 20, 1, DoorbellMode.TRAP, true));
 
     scrubbing.host.reset(kind);
 
@@ -253,7 +253,7 @@ final class HbmRegistersTest {
     when(host.engine(anyString())).thenReturn(engine);
     when(host.memory(2)).thenReturn(FakeHost.allocate(1 << 20));
 
-    new HbmEndpoint(new HbmConfig(1 << 20, 16, HbmConfig.DoorbellMode.MAP, false)).start(host);
+    new HbmEndpoint(new HbmConfig(1 << 20, 16, DoorbellMode.MAP, false)).start(host);
 
     for (int channel = 0; channel < 16; channel++) {
       verify(host).engine("channel-" + channel);
@@ -273,7 +273,7 @@ final class HbmRegistersTest {
         "1048576 | 17 | An HBM endpoint has 1 to 16 channels, not 17.",
       })
   void configRefuses(long barSize, int channels, String sentence) {
-    assertThatThrownBy(() -> new HbmConfig(barSize, channels, HbmConfig.DoorbellMode.TRAP, false))
+    assertThatThrownBy(() -> new HbmConfig(barSize, channels, DoorbellMode.TRAP, false))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(sentence);
   }
@@ -281,7 +281,7 @@ final class HbmRegistersTest {
   @Test
   void takesLargestConfig() {
     HbmEndpoint largest =
-        new HbmEndpoint(new HbmConfig(64L << 30, 16, HbmConfig.DoorbellMode.TRAP, true), 42);
+        new HbmEndpoint(new HbmConfig(64L << 30, 16, DoorbellMode.TRAP, true), 42);
 
     assertThat(largest.function().bar(2)).contains(new Bar.Memory(2, 64L << 30));
     assertThat(largest.function().msix().orElseThrow().vectors()).isEqualTo(17);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.server.EndpointServer;
@@ -68,7 +69,7 @@ final class LspciTest {
 
   @ParameterizedTest
   @EnumSource
-  void anHbmEndpointIsTheSameInBoth(HbmConfig.DoorbellMode doorbells) throws Exception {
+  void anHbmEndpointIsTheSameInBoth(DoorbellMode doorbells) throws Exception {
     Path socket = directory.resolve("hbm.sock");
     HbmConfig config = new HbmConfig(1 << 20, 2, doorbells, false);
     try (EndpointServer _ =

@@ -13,6 +13,7 @@ import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceGetInfo;
@@ -105,7 +106,7 @@ final class ProbeFailureTest {
 
   @Test
   void aServerOfOursThatIsInUseIsNamed() throws Exception {
-    HbmConfig config = new HbmConfig(1 << 20, 2, HbmConfig.DoorbellMode.TRAP, false);
+    HbmConfig config = new HbmConfig(1 << 20, 2, DoorbellMode.TRAP, false);
     try (EndpointServer _ =
             EndpointServer.start(
                 "hbm", new HbmEndpoint(config), new ListeningPlace.AtPath(socket()));

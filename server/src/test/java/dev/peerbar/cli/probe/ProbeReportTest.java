@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceFeature;
@@ -51,7 +52,7 @@ final class ProbeReportTest {
     return directory.resolve("s");
   }
 
-  private EndpointServer hbm(HbmConfig.DoorbellMode doorbells) throws Exception {
+  private EndpointServer hbm(DoorbellMode doorbells) throws Exception {
     HbmConfig config = new HbmConfig(1 << 20, 2, doorbells, false);
     return EndpointServer.start(
         "hbm", new HbmEndpoint(config), new ListeningPlace.AtPath(socket()));
@@ -64,7 +65,7 @@ final class ProbeReportTest {
 
   @ParameterizedTest
   @EnumSource
-  void anHbmEndpointAsText(HbmConfig.DoorbellMode doorbells) throws Exception {
+  void anHbmEndpointAsText(DoorbellMode doorbells) throws Exception {
     try (EndpointServer _ = hbm(doorbells)) {
       Golden.matches(
           "hbm-%s.txt".formatted(doorbells).toLowerCase(Locale.ROOT),
@@ -90,7 +91,7 @@ final class ProbeReportTest {
   /** The names of members do not depend on the device. */
   @ParameterizedTest
   @EnumSource
-  void jsonHasTheSameMembersForAnyDevice(HbmConfig.DoorbellMode doorbells) throws Exception {
+  void jsonHasTheSameMembersForAnyDevice(DoorbellMode doorbells) throws Exception {
     JsonNode full;
     try (FullDevice _ = new FullDevice(socket())) {
       full = Probe.of(socket(), "--json").json();
@@ -111,7 +112,7 @@ final class ProbeReportTest {
       assertThat(hbm.at("/regions/1/size").isNumber()).isTrue();
       assertThat(hbm.at("/regions/1/size").longValue()).isEqualTo(1 << 20);
       assertThat(hbm.at("/regions/0/mapping").textValue())
-          .isEqualTo(doorbells == HbmConfig.DoorbellMode.MAP ? "sparse" : "trapped");
+          .isEqualTo(doorbells == DoorbellMode.MAP ? "sparse" : "trapped");
       assertThat(hbm.at("/identity/device_id").textValue()).isEqualTo("7032");
       assertThat(hbm.get("config_space").textValue()).hasSize(2 * 4096).startsWith("34123270");
     }
@@ -126,7 +127,7 @@ final class ProbeReportTest {
   /** A second look by other means, at what the text does not compare. */
   @Test
   void whatIsSaidIsWhatTheServerSays() throws Exception {
-    try (EndpointServer _ = hbm(HbmConfig.DoorbellMode.TRAP)) {
+    try (EndpointServer _ = hbm(DoorbellMode.TRAP)) {
       JsonNode probed = Probe.of(socket(), "--json", "-x").json();
       try (VfioUserClient client = VfioUserClient.connect(socket())) {
         client.negotiate(Capabilities.DEFAULTS);

@@ -1,4 +1,4 @@
-package dev.peerbar.devices.hbm;
+package dev.peerbar.endpoint;
 
 import dev.peerbar.pci.AccessWidth;
 import java.util.HashSet;
@@ -11,9 +11,9 @@ import org.slf4j.LoggerFactory;
 /**
  * Registers 4 or 8 bytes wide, and the rule for accesses: naturally aligned and 4 bytes wide, or 8
  * where the register is 8 wide, or an 8 wide one as two 4s. Any other access reads as zero, changes
- * nothing and is logged once for its offset.
+ * nothing and is logged once for its offset. For the function's thread.
  */
-final class RegisterMap {
+public final class RegisterMap {
   private static final Logger LOG = LoggerFactory.getLogger(RegisterMap.class);
 
   /** A guest decides how many offsets it gets wrong; it does not decide the size of the log. */
@@ -35,21 +35,29 @@ final class RegisterMap {
   /**
    * @param size of the BAR in bytes
    */
-  RegisterMap(long size) {
+  public RegisterMap(long size) {
     byDword = new Register[Math.toIntExact(size / Integer.BYTES)];
   }
 
-  RegisterMap readOnly(long offset, String name, int bytes, LongSupplier reader) {
+  /**
+   * @param bytes 4 or 8
+   */
+  public RegisterMap readOnly(long offset, String name, int bytes, LongSupplier reader) {
     return add(new Register(name, offset, bytes, reader, null));
   }
 
-  /** Of an 8 wide register, {@code writer} gets the whole even if half of it is written. */
-  RegisterMap readWrite(
+  /**
+   * Of an 8 wide register, {@code writer} gets the whole even if half of it is written.
+   *
+   * @param bytes 4 or 8
+   */
+  public RegisterMap readWrite(
       long offset, String name, int bytes, LongSupplier reader, LongConsumer writer) {
     return add(new Register(name, offset, bytes, reader, writer));
   }
 
-  RegisterMap writeOnly(long offset, String name, LongConsumer writer) {
+  /** Always 4 bytes wide. */
+  public RegisterMap writeOnly(long offset, String name, LongConsumer writer) {
     return add(new Register(name, offset, Integer.BYTES, null, writer));
   }
 
@@ -60,7 +68,8 @@ final class RegisterMap {
     return this;
   }
 
-  long read(long offset, AccessWidth width) {
+  /** What {@link Endpoint#read} answers. */
+  public long read(long offset, AccessWidth width) {
     Register register = find(offset, width);
     if (register == null || register.reader == null) {
       refuse("read", register, offset, width);
@@ -70,7 +79,8 @@ final class RegisterMap {
     return width == AccessWidth.QWORD ? value : value & LOW_HALF;
   }
 
-  void write(long offset, AccessWidth width, long value) {
+  /** What {@link Endpoint#write} does. */
+  public void write(long offset, AccessWidth width, long value) {
     Register register = find(offset, width);
     if (register == null || register.writer == null) {
       refuse("write", register, offset, width);
