@@ -12,7 +12,7 @@ import com.tngtech.archunit.lang.ArchRule;
 @AnalyzeClasses(packages = "dev.peerbar", importOptions = ImportOption.DoNotIncludeTests.class)
 final class ModuleBoundariesTest {
   private static final String[] DEVICES = {
-    "dev.peerbar.pci..", "dev.peerbar.endpoint..", "dev.peerbar.devices.."
+    "dev.peerbar.pci..", "dev.peerbar.endpoint..", "dev.peerbar.devices..", "dev.peerbar.storage.."
   };
 
   @ArchTest
@@ -42,6 +42,7 @@ final class ModuleBoundariesTest {
               "dev.peerbar.pci..",
               "dev.peerbar.endpoint..",
               "dev.peerbar.devices..",
+              "dev.peerbar.storage..",
               "dev.peerbar.server..",
               "dev.peerbar.cli..");
 

@@ -1,0 +1,97 @@
+package dev.peerbar.storage;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Bytes of a fixed size that outlive the resets of the endpoint in front of them.
+ *
+ * <p>Any thread may call every method at any time. Every block of {@value #ATOMIC_BLOCK} bytes,
+ * aligned, is atomic: a reader sees it as it was before or after any write, zero or discard, never
+ * a mixture. Of several blocks in one call each is atomic by itself, in no given order. Positions
+ * and lengths are bytes within {@link #size}, and multiples of {@value #SECTOR}; anything else is
+ * the caller's mistake.
+ *
+ * <p>A call that fails with a {@link StorageException} may have done a part of its work.
+ */
+public interface Storage extends AutoCloseable {
+  /** What is atomic, in bytes. */
+  int ATOMIC_BLOCK = 4096;
+
+  /** Sizes, positions and lengths are multiples of this many bytes. */
+  int SECTOR = 512;
+
+  /** How many bytes there are; never changes. */
+  long size();
+
+  /**
+   * Fills a segment with what is there.
+   *
+   * @param position in bytes
+   * @throws StorageException if it cannot be read; the segment's content is undefined then
+   * @throws IndexOutOfBoundsException for a range that is not within the storage
+   */
+  void read(long position, MemorySegment into) throws StorageException;
+
+  /**
+   * Replaces what is there. Later reads, of any thread, see it.
+   *
+   * @param position in bytes
+   * @param durable whether it is on stable storage when this returns (NVMe's Force Unit Access)
+   * @throws StorageException if it cannot be written, or not made durable
+   * @throws IndexOutOfBoundsException for a range that is not within the storage
+   */
+  void write(long position, MemorySegment from, boolean durable) throws StorageException;
+
+  /**
+   * Puts everything that was written before the call began on stable storage. Once this has failed
+   * something that was written may be lost, so it fails ever after.
+   *
+   * @throws StorageException if not all of it is on stable storage
+   */
+  void flush() throws StorageException;
+
+  /**
+   * Makes a range read as zeros.
+   *
+   * @param position in bytes
+   * @param length in bytes
+   * @param deallocate whether the room it takes may be given back, as far as that is possible
+   * @param durable whether the zeros are on stable storage when this returns
+   * @throws StorageException if it cannot be written, or not made durable
+   * @throws IndexOutOfBoundsException for a range that is not within the storage
+   */
+  void zero(long position, long length, boolean deallocate, boolean durable)
+      throws StorageException;
+
+  /**
+   * Says that what a range holds is of no use any more, so that the room it takes can be given
+   * back. Every block within it reads as zeros afterwards, or is as it was where nothing can be
+   * given back; parts of blocks at the ends always stay as they were.
+   *
+   * @param position in bytes
+   * @param length in bytes
+   * @throws StorageException if storage failed; that it cannot give room back is no failure
+   * @throws IndexOutOfBoundsException for a range that is not within the storage
+   */
+  void discard(long position, long length) throws StorageException;
+
+  /**
+   * Whether every whole block of a range that was discarded reads as zeros from then on, as opposed
+   * to what was there before.
+   */
+  boolean readsZerosAfterDiscard();
+
+  /**
+   * Whether a call may take longer than moving its bytes does: wait for a disk, for one. Does not
+   * wait itself.
+   */
+  boolean mayWait();
+
+  /**
+   * Gives up what the storage stands on. Does not {@link #flush}: what was written stays written,
+   * but only what was flushed survives the machine. Other calls that begin from now on throw {@link
+   * IllegalStateException}; those under way come to their ends. Again, does nothing.
+   */
+  @Override
+  void close();
+}
