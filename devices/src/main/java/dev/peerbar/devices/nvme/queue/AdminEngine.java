@@ -1,0 +1,82 @@
+package dev.peerbar.devices.nvme.queue;
+
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Job;
+import dev.peerbar.endpoint.JobEndedException;
+import java.util.HashSet;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The admin engine during one life: jobs in the order they are given. For the function's thread.
+ */
+final class AdminEngine {
+  private static final Logger log = LoggerFactory.getLogger(AdminEngine.class);
+
+  private final QueueEngines.Seat seat;
+  private final Events events;
+  private final Set<Engine.Ticket> tickets = new HashSet<>();
+  private boolean over;
+
+  /** Work on the engine's thread. */
+  interface Step {
+    /**
+     * @throws DmaFaultException if the host's queues or doorbells cannot be reached
+     */
+    void run(Job job, Buffers buffers) throws DmaFaultException, JobEndedException;
+  }
+
+  AdminEngine(QueueEngines.Seat seat, Events events) {
+    this.seat = seat;
+    this.events = events;
+  }
+
+  void submit(Step step) {
+    if (over) {
+      return;
+    }
+    Engine.Ticket[] ticket = new Engine.Ticket[1];
+    ticket[0] =
+        seat.engine()
+            .submit(job -> {
+              run(step, job);
+              job.update(() -> tickets.remove(ticket[0]));
+            });
+    tickets.add(ticket[0]);
+  }
+
+  private void run(Step step, Job job) throws JobEndedException {
+    try {
+      step.run(job, seat.buffers());
+    } catch (JobEndedException ended) {
+      seat.buffers().abandon();
+      throw ended;
+    } catch (DmaFaultException fault) {
+      update(job, () -> events.fatal("an admin queue cannot be reached: " + fault.getMessage()));
+    } catch (RuntimeException | Error e) {
+      log.error("an admin command cannot be executed", e);
+      update(job, () -> events.fatal("an admin command cannot be executed: " + e));
+    }
+  }
+
+  /** Hands a change to the function's thread, for as long as the life lasts. */
+  void update(Job job, Runnable change) throws JobEndedException {
+    job.update(() -> {
+      if (!over) {
+        change.run();
+      }
+    });
+  }
+
+  boolean over() {
+    return over;
+  }
+
+  void end() {
+    over = true;
+    tickets.forEach(Engine.Ticket::end);
+    tickets.clear();
+  }
+}

@@ -1,0 +1,399 @@
+package dev.peerbar.devices.nvme.queue;
+
+import dev.peerbar.devices.nvme.entry.Status;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * Who executes what: the I/O queues of one life, and what its workers are about. Any thread; its
+ * lock is held for a few steps at a time, never while memory is moved.
+ *
+ * <p>A worker is idle, or it watches, so that it will look for work again soon, or it is away with
+ * a command that may take long. What comes in is seen by whoever watches; if nobody does, one who
+ * is idle is woken. Commands that an absent worker has fetched but not begun are taken by others.
+ */
+final class Arbiter {
+  /** Commands for each watching worker that are worth waking another one. */
+  private static final int BACKLOG = 8;
+
+  /** What a worker does next. */
+  enum Next {
+    /** Execute the worker's command. */
+    EXECUTE,
+    /** Read the entries of the worker's batch, then tell {@link Arbiter#fetched}. */
+    FETCH,
+    NOTHING
+  }
+
+  /** What became of the wish to go idle. */
+  enum Leave {
+    IDLE,
+    LOOK_AGAIN,
+    /** Nobody else watches: the host must be told to ring first. */
+    ARM
+  }
+
+  private final Rotation rotation;
+  private final Roster roster = new Roster();
+
+  /** How many workers are worth their processor when nothing waits. */
+  private final int busyWorkers;
+
+  private final AbortWishes aborts = new AbortWishes();
+
+  private volatile List<SubmissionQueue> submissionQueues = List.of();
+  private volatile List<CompletionQueue> completionQueues = List.of();
+
+  /** Changes with everything that may give an idle worker work. */
+  private volatile int signals;
+
+  private volatile boolean over;
+
+  // Shadow doorbells.
+  private boolean shadowed;
+  private boolean polling;
+  private boolean pollWanted;
+
+  /** Whether the host rings for whatever it adds. */
+  private boolean armed;
+
+  /** How often something happened that the host may not ring for; and as the poll began. */
+  private int disarms;
+
+  private int disarmsAtPoll;
+
+  private volatile boolean pinInUse;
+
+  Arbiter(boolean weighted, ArbitrationFeature feature, int busyWorkers) {
+    rotation = new Rotation(weighted, feature);
+    this.busyWorkers = busyWorkers;
+  }
+
+  void add(IoWorker worker) {
+    roster.add(worker);
+  }
+
+  boolean over() {
+    return over;
+  }
+
+  void end() {
+    over = true;
+  }
+
+  int signals() {
+    return signals;
+  }
+
+  List<SubmissionQueue> submissionQueues() {
+    return submissionQueues;
+  }
+
+  List<CompletionQueue> completionQueues() {
+    return completionQueues;
+  }
+
+  // Queues. For the function's thread.
+
+  synchronized void feature(ArbitrationFeature feature) {
+    rotation.feature(feature);
+  }
+
+  synchronized void add(CompletionQueue queue) {
+    List<CompletionQueue> all = new ArrayList<>(completionQueues);
+    all.add(queue);
+    completionQueues = List.copyOf(all);
+  }
+
+  synchronized void remove(CompletionQueue queue) {
+    completionQueues = completionQueues.stream().filter(q -> q != queue).toList();
+  }
+
+  synchronized void add(SubmissionQueue queue) {
+    queue.completions.users++;
+    rotation.add(queue);
+    List<SubmissionQueue> all = new ArrayList<>(submissionQueues);
+    all.add(queue);
+    submissionQueues = List.copyOf(all);
+  }
+
+  /**
+   * Fetches no more from a queue.
+   *
+   * @param whenEmpty told on a worker's thread once nothing is in flight any more
+   * @return whether nothing is now, so that it is not told
+   */
+  synchronized boolean remove(SubmissionQueue queue, Runnable whenEmpty) {
+    rotation.remove(queue);
+    submissionQueues = submissionQueues.stream().filter(q -> q != queue).toList();
+    queue.whenEmpty = whenEmpty;
+    return queue.inFlight == 0;
+  }
+
+  synchronized void release(CompletionQueue queue) {
+    queue.users--;
+  }
+
+  synchronized boolean hasUsers(CompletionQueue queue) {
+    return queue.users > 0;
+  }
+
+  synchronized int pendingVectors() {
+    int vectors = 0;
+    for (CompletionQueue queue : completionQueues) {
+      if (queue.interrupts && queue.occupied() && queue.vector < Integer.SIZE) {
+        vectors |= 1 << queue.vector;
+      }
+    }
+    return vectors;
+  }
+
+  /** Wishes a command aborted. Returns false, and tells nobody, if it is too late or too early. */
+  synchronized boolean abort(int sqid, int commandId, Consumer<Boolean> done) {
+    boolean unstarted = roster.hasUnstarted(sqid, commandId);
+    if (unstarted) {
+      aborts.add(sqid, commandId, done);
+    }
+    return unstarted;
+  }
+
+  // Doorbells.
+
+  /**
+   * Takes a tail from its register, or the hint that there is one in the shadow.
+   *
+   * @return the worker to be woken, or null
+   */
+  synchronized IoWorker tail(SubmissionQueue queue, int value) {
+    if (queue.shadowed) {
+      pollWanted = true;
+    } else {
+      queue.tail = value;
+    }
+    return wakeWatcher();
+  }
+
+  /** Takes a head from its register. Returns false if it cannot be. */
+  synchronized boolean head(CompletionQueue queue, int value) {
+    if (queue.shadowed) {
+      pollWanted = true;
+      return value < queue.entries;
+    }
+    return moveHead(queue, value);
+  }
+
+  private boolean moveHead(CompletionQueue queue, int value) {
+    if (!queue.moveHead(value)) {
+      return false;
+    }
+    if (queue.free() > 0) {
+      queue.starved = false;
+    }
+    return true;
+  }
+
+  /** The worker to be woken for what came in, or null. */
+  synchronized IoWorker wakeWatcher() {
+    if (!pollWanted && !rotation.waiting()) {
+      return null;
+    }
+    signals++;
+    return roster.watched() ? null : roster.takeIdle();
+  }
+
+  // Shadow doorbells. For workers, but for the first.
+
+  /** There are queues with a shadow from now on. */
+  synchronized void useShadow() {
+    shadowed = true;
+  }
+
+  /**
+   * Whether interrupts go by the pin, so that the host is to ring for every head it moves.
+   *
+   * @return the worker to be woken so that the host gets to know, or null
+   */
+  synchronized IoWorker pinInUse(boolean inUse) {
+    if (inUse == pinInUse) {
+      return null;
+    }
+    pinInUse = inUse;
+    disarm();
+    pollWanted |= shadowed;
+    return wakeWatcher();
+  }
+
+  boolean pinInUse() {
+    return pinInUse;
+  }
+
+  /** Whether the caller may poll. If so {@link #endPoll} must follow. */
+  synchronized boolean beginPoll() {
+    if (!shadowed || polling) {
+      return false;
+    }
+    polling = true;
+    pollWanted = false;
+    disarmsAtPoll = disarms;
+    return true;
+  }
+
+  /** As {@link #beginPoll}, before there is a shadow too. */
+  synchronized boolean beginSetUp() {
+    if (polling) {
+      return false;
+    }
+    polling = true;
+    disarm();
+    return true;
+  }
+
+  private void disarm() {
+    armed = false;
+    disarms++;
+  }
+
+  /**
+   * @param nowArmed whether the host rings for all it adds, as of this poll
+   */
+  synchronized void endPoll(boolean nowArmed) {
+    polling = false;
+    armed |= nowArmed && disarms == disarmsAtPoll;
+  }
+
+  /** Takes a tail from its shadow, while polling. Returns false if it cannot be. */
+  synchronized boolean shadowTail(SubmissionQueue queue, int value) {
+    if (value < 0 || value >= queue.entries) {
+      return false;
+    }
+    queue.tail = value;
+    disarm();
+    signals++;
+    return true;
+  }
+
+  /** Takes a head from its shadow, while polling. Returns false if it cannot be. */
+  synchronized boolean shadowHead(CompletionQueue queue, int value) {
+    disarm();
+    signals++;
+    return moveHead(queue, value);
+  }
+
+  // For workers.
+
+  /** What a worker does next. What it did is settled: its completion entry is written. */
+  synchronized Next next(IoWorker worker) {
+    settle(worker);
+    worker.state = IoWorker.State.WATCHING;
+    if (worker.takeOwn()) {
+      return begin(worker);
+    }
+    if (roster.stealFromAbsent(worker)) {
+      return begin(worker);
+    }
+    Rotation.Turn turn = rotation.next(Buffers.BATCH);
+    if (turn != null) {
+      SubmissionQueue queue = turn.queue();
+      queue.fetching = true;
+      queue.inFlight += turn.count();
+      queue.completions.reserved += turn.count();
+      worker.batch().claim(queue, turn.count());
+      return Next.FETCH;
+    }
+    return roster.steal(worker) ? begin(worker) : Next.NOTHING;
+  }
+
+  /** A worker has read the entries of its batch; it executes the first. */
+  synchronized void fetched(IoWorker worker) {
+    Batch batch = worker.batch();
+    SubmissionQueue queue = batch.queue();
+    int head = queue.head + batch.count();
+    queue.head = head == queue.entries ? 0 : head;
+    queue.fetching = false;
+    batch.open();
+    worker.takeOwn();
+    begin(worker);
+    int watching = roster.watching();
+    int backlog = queue.pending() + batch.unstarted();
+    if (watching < busyWorkers && backlog > BACKLOG * watching) {
+      worker.helper = roster.takeIdle();
+    }
+  }
+
+  /** Decides the fate of the command that a worker has taken. */
+  private Next begin(IoWorker worker) {
+    worker.verdict = worker.queue().deleting() ? Status.COMMAND_ABORTED_DUE_TO_SQ_DELETION : null;
+    worker.aborted = aborts.take(worker.queue().id, worker.command());
+    if (worker.aborted != null) {
+      worker.verdict = Status.COMMAND_ABORT_REQUESTED;
+    }
+    return Next.EXECUTE;
+  }
+
+  /** Takes the slot for a worker's completion. */
+  synchronized void takeSlot(IoWorker worker) {
+    CompletionQueue queue = worker.queue().completions;
+    worker.phase = queue.phase;
+    worker.slot = queue.takeSlot();
+    worker.sqHead = worker.queue().head;
+    queue.reserved--;
+    queue.unwritten++;
+    worker.unsettled = true;
+  }
+
+  /** What a worker did is done: its completion entry is written. */
+  synchronized void settle(IoWorker worker) {
+    if (!worker.unsettled) {
+      return;
+    }
+    worker.unsettled = false;
+    SubmissionQueue queue = worker.queue();
+    queue.completions.unwritten--;
+    queue.inFlight--;
+    if (queue.inFlight == 0 && queue.deleting()) {
+      worker.emptied = queue.whenEmpty;
+    }
+  }
+
+  /** Whether a worker that goes must tell the host to ring first. */
+  synchronized boolean mustArm(IoWorker worker) {
+    return shadowed && !armed && !roster.othersWatch(worker);
+  }
+
+  /** Whether no other worker would see what comes in. */
+  synchronized boolean watchesAlone(IoWorker worker) {
+    return !roster.othersWatch(worker);
+  }
+
+  /**
+   * A worker begins something that may take long.
+   *
+   * @return the worker to be woken for what it leaves, or null
+   */
+  synchronized IoWorker away(IoWorker worker) {
+    worker.state = IoWorker.State.AWAY;
+    if (roster.othersWatch(worker)) {
+      return null;
+    }
+    boolean work =
+        roster.anyUnstarted() || pollWanted || rotation.waiting() || (shadowed && !armed);
+    return work ? roster.takeIdle() : null;
+  }
+
+  /** A worker wants to go idle. */
+  synchronized Leave leave(IoWorker worker) {
+    settle(worker);
+    if (rotation.markStarved()) {
+      disarm();
+    }
+    if ((pollWanted && shadowed) || rotation.waiting()) {
+      return Leave.LOOK_AGAIN;
+    }
+    if (shadowed && !armed && !roster.othersWatch(worker)) {
+      return Leave.ARM;
+    }
+    worker.state = IoWorker.State.IDLE;
+    return Leave.IDLE;
+  }
+}

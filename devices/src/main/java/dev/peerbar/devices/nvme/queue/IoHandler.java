@@ -1,0 +1,20 @@
+package dev.peerbar.devices.nvme.queue;
+
+import dev.peerbar.devices.nvme.entry.Status;
+import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.endpoint.JobEndedException;
+
+/** What I/O commands mean. Several engines' threads at once. */
+public interface IoHandler {
+
+  /** Whether the command may wait for something, so that others had better not wait for it. */
+  boolean mayWait(SubmissionEntry command);
+
+  /**
+   * Executes a command. It has left nothing to do when this returns.
+   *
+   * @param transfer for its data, and for what there is to say of an error
+   * @throws JobEndedException to let through what the transfer throws
+   */
+  Status execute(SubmissionEntry command, Transfer transfer) throws JobEndedException;
+}

@@ -1,0 +1,136 @@
+package dev.peerbar.devices.nvme.queue;
+
+import dev.peerbar.devices.nvme.entry.Status;
+import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Job;
+import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.storage.StorageException;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** The I/O workers of one life: what they share, how they are woken, what they have told. */
+final class IoLife {
+  private final QueueSettings settings;
+  private final QueueEngines engines;
+  private final IoHandler io;
+  private final Events events;
+  private final Arbiter arbiter;
+  private final Map<IoWorker, Engine> workers = new HashMap<>();
+
+  /** The last job of each worker. An older one has done all that a ticket can end. */
+  private final Map<IoWorker, Engine.Ticket> tickets = new HashMap<>();
+
+  private final AtomicBoolean pinPending = new AtomicBoolean();
+  private volatile ShadowDoorbells shadow;
+  private boolean over;
+
+  IoLife(
+      QueueSettings settings, QueueEngines engines, IoHandler io, Events events, Arbiter arbiter) {
+    this.settings = settings;
+    this.engines = engines;
+    this.io = io;
+    this.events = events;
+    this.arbiter = arbiter;
+    for (QueueEngines.Seat seat : engines.io()) {
+      IoWorker worker = new IoWorker(this, arbiter, seat.buffers());
+      arbiter.add(worker);
+      workers.put(worker, seat.engine());
+    }
+  }
+
+  // Any thread.
+
+  int pageSize() {
+    return settings.pageSize();
+  }
+
+  ControllerMemory memory() {
+    return engines.memory();
+  }
+
+  IoHandler io() {
+    return io;
+  }
+
+  /** Null until there are any. */
+  ShadowDoorbells shadow() {
+    return shadow;
+  }
+
+  void shadow(ShadowDoorbells doorbells) {
+    shadow = doorbells;
+  }
+
+  /** Raises the vectors of all completion queues that are to be. */
+  void raise(Job job) throws JobEndedException {
+    for (CompletionQueue queue : arbiter.completionQueues()) {
+      if (queue.unraised) {
+        queue.unraised = false;
+        if (queue.interrupts) {
+          job.raise(queue.vector);
+        }
+      }
+    }
+    // Asked after raising, which looks at the same switch in order with its changes.
+    boolean pin = settings.pinInUse().getAsBoolean() || arbiter.pinInUse();
+    // One is enough for all that was completed before it runs.
+    if (pin && !pinPending.getAndSet(true)) {
+      job.update(this::showPin);
+    }
+  }
+
+  /** A shadow doorbell has a value that cannot be. */
+  void invalidDoorbell(Job job) throws JobEndedException {
+    job.update(() -> unlessOver(events::invalidDoorbell));
+  }
+
+  // The function's thread.
+
+  /** Has a worker look for work. */
+  void wake(IoWorker worker) {
+    if (worker != null && !over) {
+      tickets.put(worker, workers.get(worker).submit(worker));
+    }
+  }
+
+  private void showPin() {
+    pinPending.set(false);
+    if (over) {
+      return;
+    }
+    boolean pin = settings.pinInUse().getAsBoolean();
+    wake(arbiter.pinInUse(pin));
+    if (pin) {
+      events.interruptStateChanged();
+    }
+  }
+
+  void fatal(String why) {
+    unlessOver(() -> events.fatal(why));
+  }
+
+  void failed(int sqid, int commandId, Status status, int parameter, long lba, int nsid) {
+    unlessOver(() -> events.failed(sqid, commandId, status, parameter, lba, nsid));
+  }
+
+  void storageFailed(StorageException.Kind kind) {
+    unlessOver(() -> events.storageFailed(kind));
+  }
+
+  void unlessOver(Runnable change) {
+    if (!over) {
+      change.run();
+    }
+  }
+
+  boolean over() {
+    return over;
+  }
+
+  void end() {
+    over = true;
+    arbiter.end();
+    tickets.values().forEach(Engine.Ticket::end);
+  }
+}

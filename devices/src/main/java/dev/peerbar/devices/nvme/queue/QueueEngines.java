@@ -1,0 +1,47 @@
+package dev.peerbar.devices.nvme.queue;
+
+import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Host;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** The engines that work for the queues, from life to life: one for admin, some for I/O. */
+public final class QueueEngines {
+  private static final int IO_ENGINES = 4;
+
+  private final Host host;
+  private final ControllerMemory memory;
+  private final Seat admin;
+  private final List<Seat> io;
+
+  /** An engine, and what its work is done with. */
+  record Seat(Engine engine, Buffers buffers) {}
+
+  /** For {@link dev.peerbar.endpoint.Endpoint#start}, once. */
+  public QueueEngines(Host host, ControllerMemory memory) {
+    this.host = host;
+    this.memory = memory;
+    admin = seat("admin");
+    io = IntStream.range(0, IO_ENGINES).mapToObj(index -> seat("io-" + index)).toList();
+  }
+
+  private Seat seat(String name) {
+    return new Seat(host.engine(name), new Buffers(memory));
+  }
+
+  Host host() {
+    return host;
+  }
+
+  ControllerMemory memory() {
+    return memory;
+  }
+
+  Seat admin() {
+    return admin;
+  }
+
+  List<Seat> io() {
+    return io;
+  }
+}

@@ -1,0 +1,97 @@
+package dev.peerbar.devices.nvme.queue;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** The workers of one life, and what each is about. Guarded by the {@link Arbiter}. */
+final class Roster {
+  /** A watching worker that has been at one command for so long may be stuck with it. */
+  private static final long STUCK_NANOS = 200_000;
+
+  private final List<IoWorker> workers = new ArrayList<>();
+
+  void add(IoWorker worker) {
+    workers.add(worker);
+  }
+
+  /** An idle worker, which watches from now on; null if there is none. */
+  IoWorker takeIdle() {
+    for (IoWorker worker : workers) {
+      if (worker.state == IoWorker.State.IDLE) {
+        worker.state = IoWorker.State.WATCHING;
+        return worker;
+      }
+    }
+    return null;
+  }
+
+  /** Whether somebody will look for work soon. */
+  boolean watched() {
+    for (IoWorker worker : workers) {
+      if (worker.state == IoWorker.State.WATCHING && !stuck(worker)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean stuck(IoWorker worker) {
+    long since = worker.busySince();
+    return since != 0 && System.nanoTime() - since > STUCK_NANOS;
+  }
+
+  boolean othersWatch(IoWorker worker) {
+    for (IoWorker other : workers) {
+      if (other != worker && other.state == IoWorker.State.WATCHING) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  int watching() {
+    int watching = 0;
+    for (IoWorker worker : workers) {
+      watching += worker.state == IoWorker.State.WATCHING ? 1 : 0;
+    }
+    return watching;
+  }
+
+  boolean anyUnstarted() {
+    for (IoWorker worker : workers) {
+      if (worker.batch().unstarted() > 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  boolean hasUnstarted(int sqid, int commandId) {
+    for (IoWorker worker : workers) {
+      if (worker.hasUnstarted(sqid, commandId)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Begins a command that a worker has left behind. Returns false if there is none. */
+  boolean stealFromAbsent(IoWorker thief) {
+    for (IoWorker victim : workers) {
+      if (victim.state == IoWorker.State.AWAY && victim != thief && thief.takeFrom(victim)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Begins a command that another worker has not come to. Returns false if there is none. */
+  boolean steal(IoWorker thief) {
+    for (IoWorker victim : workers) {
+      if (victim != thief && thief.takeFrom(victim)) {
+        return true;
+      }
+    }
+    return false;
+  }
+}
