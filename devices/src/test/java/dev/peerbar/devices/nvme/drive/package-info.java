@@ -1,0 +1,2 @@
+/** An NVMe driver for tests, over a host of any kind. */
+package dev.peerbar.devices.nvme.drive;
