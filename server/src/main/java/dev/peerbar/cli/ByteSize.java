@@ -1,5 +1,6 @@
 package dev.peerbar.cli;
 
+import com.fasterxml.jackson.databind.util.StdConverter;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;
@@ -10,6 +11,14 @@ public final class ByteSize implements ITypeConverter<Long> {
   private static final Pattern SYNTAX = Pattern.compile("(\\d{1,18})([KMGT]?)(?:i?B)?");
   private static final String UNITS = "KMGT";
   private static final int UNIT_BITS = 10;
+
+  /** Sizes in a file are written as on the command line. */
+  static final class FromText extends StdConverter<String, Long> {
+    @Override
+    public Long convert(String text) {
+      return parse(text);
+    }
+  }
 
   @Override
   public Long convert(String text) {

@@ -5,10 +5,10 @@ import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import com.fasterxml.jackson.databind.util.StdConverter;
-import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.server.AllowedPeers;
 import dev.peerbar.server.ListeningPlace;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.Set;
@@ -16,8 +16,11 @@ import picocli.CommandLine.Option;
 
 /** One endpoint to serve, as the command line or a file says it, and who may connect. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
-@JsonSubTypes(@JsonSubTypes.Type(value = HbmSpec.class, name = "hbm"))
-abstract sealed class EndpointSpec permits HbmSpec {
+@JsonSubTypes({
+  @JsonSubTypes.Type(value = HbmSpec.class, name = "hbm"),
+  @JsonSubTypes.Type(value = NvmeSpec.class, name = "nvme")
+})
+abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
   @JsonProperty(value = "socket-path", required = true)
   private Path socketPath;
 
@@ -78,9 +81,18 @@ abstract sealed class EndpointSpec permits HbmSpec {
   abstract String name();
 
   /**
-   * Makes the endpoint.
+   * Looks whether the options go together, and at nothing else.
    *
-   * @throws IllegalArgumentException with a sentence if the options do not go together
+   * @throws IllegalArgumentException with a sentence if they do not
    */
-  abstract Endpoint endpoint();
+  abstract void check();
+
+  /**
+   * Makes the endpoint, and opens what it stands on.
+   *
+   * @param place where it will be served
+   * @throws IllegalArgumentException with a sentence if the options do not go together
+   * @throws IOException with a sentence if something cannot be opened
+   */
+  abstract OpenEndpoint open(ListeningPlace place) throws IOException;
 }

@@ -2,10 +2,10 @@ package dev.peerbar.cli;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
-import com.fasterxml.jackson.databind.util.StdConverter;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
-import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.pci.DoorbellMode;
+import dev.peerbar.server.ListeningPlace;
 import picocli.CommandLine.Option;
 
 /** An HBM accelerator: the same options on the command line and in a file. */
@@ -17,7 +17,7 @@ final class HbmSpec extends EndpointSpec {
       converter = ByteSize.class,
       description = "The memory behind BAR 2: a power of two, 1M to 64G (default: 256M).")
   @JsonProperty("bar-size")
-  @JsonDeserialize(converter = SizeFromText.class)
+  @JsonDeserialize(converter = ByteSize.FromText.class)
   private long barSize = 256L << 20;
 
   @Option(
@@ -36,19 +36,11 @@ final class HbmSpec extends EndpointSpec {
           "trap: every doorbell write is a message; map: the doorbell page is shared memory,"
               + " which the endpoint watches (default: trap).")
   @JsonProperty("doorbells")
-  private HbmConfig.DoorbellMode doorbells = HbmConfig.DoorbellMode.TRAP;
+  private DoorbellMode doorbells = DoorbellMode.TRAP;
 
   @Option(names = "--scrub-on-reset", description = "Zero the memory at every reset.")
   @JsonProperty("scrub-on-reset")
   private boolean scrubOnReset;
-
-  /** Sizes in a file are written as on the command line. */
-  static final class SizeFromText extends StdConverter<String, Long> {
-    @Override
-    public Long convert(String text) {
-      return ByteSize.parse(text);
-    }
-  }
 
   @Override
   String name() {
@@ -56,7 +48,16 @@ final class HbmSpec extends EndpointSpec {
   }
 
   @Override
-  Endpoint endpoint() {
-    return new HbmEndpoint(new HbmConfig(barSize, channels, doorbells, scrubOnReset));
+  void check() {
+    config();
+  }
+
+  @Override
+  OpenEndpoint open(ListeningPlace place) {
+    return OpenEndpoint.without(new HbmEndpoint(config()));
+  }
+
+  private HbmConfig config() {
+    return new HbmConfig(barSize, channels, doorbells, scrubOnReset);
   }
 }

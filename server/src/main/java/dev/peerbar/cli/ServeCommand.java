@@ -1,14 +1,13 @@
 package dev.peerbar.cli;
 
-import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
 import dev.peerbar.server.trace.TraceFile;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -25,7 +24,7 @@ import picocli.CommandLine.Spec;
     name = Main.SERVE,
     mixinStandardHelpOptions = true,
     description = "Serve virtual PCIe endpoints until SIGTERM.",
-    subcommands = ServeCommand.Hbm.class)
+    subcommands = {ServeCommand.Hbm.class, ServeCommand.Nvme.class})
 public final class ServeCommand implements Subcommand {
   @Spec private CommandSpec spec;
 
@@ -54,13 +53,11 @@ public final class ServeCommand implements Subcommand {
 
   private static int serve(List<Placed> endpoints, TraceOption traceOption) {
     Optional<TraceFile> trace = traceOption.open();
-    List<EndpointServer> servers = new ArrayList<>();
+    ServedEndpoints served = new ServedEndpoints();
     Thread shutdown =
         new Thread(
             () -> {
-              synchronized (servers) {
-                servers.forEach(EndpointServer::close);
-              }
+              served.close();
               // Then nothing more can happen that the file should say.
               trace.ifPresent(TraceFile::close);
               // A hook's end would let the JVM report the signal; a server that was told to stop
@@ -71,19 +68,10 @@ public final class ServeCommand implements Subcommand {
     Runtime.getRuntime().addShutdownHook(shutdown);
     for (Placed placed : endpoints) {
       try {
-        EndpointServer server;
-        synchronized (servers) {
-          server =
-              EndpointServer.start(
-                  placed.spec.name() + servers.size(),
-                  placed.spec.endpoint(),
-                  placed.place,
-                  placed.spec.allowed());
-          servers.add(server);
-        }
+        served.start(placed.spec, placed.place);
         System.out.println("ready " + placed.place);
       } catch (IllegalArgumentException | IOException e) {
-        stop(servers);
+        served.close();
         trace.ifPresent(TraceFile::close);
         // It would turn the status of this failure into 0.
         Runtime.getRuntime().removeShutdownHook(shutdown);
@@ -98,11 +86,38 @@ public final class ServeCommand implements Subcommand {
     return 0;
   }
 
-  private static void stop(List<EndpointServer> servers) {
-    synchronized (servers) {
-      servers.forEach(EndpointServer::close);
-      servers.clear();
+  /** Where the command line says to listen. */
+  private static final class Place {
+    @Option(
+        names = "--socket-path",
+        paramLabel = "PATH",
+        description = "The UNIX socket to listen on; a stale one is replaced.")
+    private Path socketPath;
+
+    @Option(
+        names = "--fd",
+        paramLabel = "N",
+        description = "An open UNIX socket instead, listening or connected.")
+    private Integer descriptor;
+  }
+
+  /**
+   * Serves the one endpoint of a command line.
+   *
+   * @throws ParameterException if its options do not go together
+   */
+  private static int serve(
+      CommandLine commandLine, EndpointSpec endpoint, Place place, TraceOption trace) {
+    try {
+      endpoint.check();
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(commandLine, e.getMessage(), e);
     }
+    ListeningPlace where =
+        place.socketPath != null
+            ? endpoint.at(place.socketPath)
+            : new ListeningPlace.Inherited(place.descriptor);
+    return serve(List.of(new Placed(endpoint, where)), trace);
   }
 
   /** {@code peerbar serve hbm}. */
@@ -119,35 +134,29 @@ public final class ServeCommand implements Subcommand {
     @Mixin private HbmSpec hbm;
     @Mixin private TraceOption trace;
 
-    private static final class Place {
-      @Option(
-          names = "--socket-path",
-          paramLabel = "PATH",
-          description = "The UNIX socket to listen on; a stale one is replaced.")
-      private Path socketPath;
-
-      @Option(
-          names = "--fd",
-          paramLabel = "N",
-          description = "An open UNIX socket instead, listening or connected.")
-      private Integer descriptor;
+    @Override
+    public Integer call() {
+      return serve(spec.commandLine(), hbm, place, trace);
     }
+  }
+
+  /** {@code peerbar serve nvme}. */
+  @Command(
+      name = "nvme",
+      mixinStandardHelpOptions = true,
+      description = "Serve an NVMe controller with a Controller Memory Buffer.")
+  static final class Nvme implements Subcommand {
+    @Spec private CommandSpec spec;
+
+    @ArgGroup(multiplicity = "1")
+    private Place place;
+
+    @Mixin private NvmeSpec nvme;
+    @Mixin private TraceOption trace;
 
     @Override
     public Integer call() {
-      try {
-        hbm.endpoint();
-      } catch (IllegalArgumentException e) {
-        throw new ParameterException(spec.commandLine(), e.getMessage(), e);
-      }
-      return serve(
-          List.of(
-              new Placed(
-                  hbm,
-                  place.socketPath != null
-                      ? hbm.at(place.socketPath)
-                      : new ListeningPlace.Inherited(place.descriptor))),
-          trace);
+      return serve(spec.commandLine(), nvme, place, trace);
     }
   }
 }

@@ -2,11 +2,14 @@ package dev.peerbar.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.server.storage.ImageFile;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -99,6 +102,71 @@ final class ServeCommandTest {
     assertThat(directory.resolve("s")).doesNotExist();
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--size=0",
+        "--size=1000",
+        "--size=x",
+        "--size=-1",
+        "--size=",
+        "--size=1G --backing=image",
+        "--lba=513",
+        "--lba=1024",
+        "--lba=4K",
+        "--size=512 --lba=4096",
+        "--cmb=3M",
+        "--cmb=128G",
+        "--cmb=1K",
+        "--cmb=x",
+        "--queues=0",
+        "--queues=65",
+        "--queues=x",
+        "--doorbells=maybe",
+        "--serial=123456789012345678901",
+        "--serial=",
+        "--serial=Zähler"
+      })
+  void wrongValuesOfNvmeGetTheUsage(String options) {
+    List<String> line = new ArrayList<>();
+    line.addAll(List.of("serve", "nvme", "--socket-path=" + directory.resolve("s")));
+    line.addAll(List.of(options.split(" ")));
+    wrongUsage(line.toArray(new String[0]));
+    assertThat(directory.resolve("s")).doesNotExist();
+  }
+
+  @Test
+  void anImageThatCannotBeServedIsNamed() throws Exception {
+    Path missing = directory.resolve("none");
+    servesNoImage("there is no image " + missing, missing);
+    servesNoImage(directory + " is a directory", directory);
+    Path empty = Files.createFile(directory.resolve("empty"));
+    servesNoImage(empty + " is empty", empty);
+    Path odd = Files.write(directory.resolve("odd"), new byte[1000]);
+    servesNoImage(odd + " has 1000 bytes, which is no multiple of 512", odd);
+    Path small = Files.write(directory.resolve("small"), new byte[4096 + 512]);
+    servesNoImage(small + " has 4608 bytes, which is no multiple of its 4096-byte", small);
+    Path used = Files.write(directory.resolve("used"), new byte[4096]);
+    try (ImageFile _ = ImageFile.open(used)) {
+      servesNoImage(used + " is in use", used);
+    }
+    servesNoImage("there is no image", Path.of(""));
+  }
+
+  private void servesNoImage(String what, Path image) {
+    String socket = "--socket-path=" + directory.resolve("s");
+    fails(what, "serve", "nvme", socket, "--lba=4096", "--backing=" + image);
+    assertThat(directory.resolve("s")).doesNotExist();
+  }
+
+  @Test
+  void anImageIsLetGoOfWhereNothingCanBeServed() throws Exception {
+    Path image = Files.write(directory.resolve("image"), new byte[4096]);
+    Path missing = directory.resolve("missing/s");
+    fails(missing.toString(), "serve", "nvme", "--socket-path=" + missing, "--backing=" + image);
+    ImageFile.open(image).close();
+  }
+
   @Test
   void aPathThatCannotBeServedIsNamed() throws Exception {
     Path file = Files.writeString(directory.resolve("file"), "data");
@@ -164,6 +232,17 @@ final class ServeCommandTest {
         "`endpoints: [{type: hbm, socket-path: s, socket-mode: 0999}]` | 0999",
         "`endpoints: [{type: hbm, socket-path: s, allow-uid: [root]}]` | root",
         "`endpoints: [{type: hbm, socket-path: s, allow-uid: 0}]` | form",
+        "`endpoints: [{type: nvme}]` | socket-path",
+        "`endpoints: [{type: nvme, socket-path: s, size: 1G, backing: f}]` | not both",
+        "`endpoints: [{type: nvme, socket-path: s, size: 1000}]` | 512-byte blocks",
+        "`endpoints: [{type: nvme, socket-path: s, size: 1Q}]` | 1Q",
+        "`endpoints: [{type: nvme, socket-path: s, backing: /none}]` | there is no image /none",
+        "`endpoints: [{type: nvme, socket-path: s, lba: 7}]` | 512 or 4096",
+        "`endpoints: [{type: nvme, socket-path: s, cmb: 3M}]` | power of two",
+        "`endpoints: [{type: nvme, socket-path: s, queues: 99}]` | 1 to 64",
+        "`endpoints: [{type: nvme, socket-path: s, doorbells: maybe}]` | maybe",
+        "`endpoints: [{type: nvme, socket-path: s, serial: 123456789012345678901}]` | 20 printable",
+        "`endpoints: [{type: nvme, socket-path: s, channels: 1}]` | channels",
         "`endpoints: [null]` | socket-path",
         "`endpoints: [{type: hbm, socket-path: null}]` | socket-path",
       })
