@@ -2,7 +2,8 @@
 //
 // The guest's only program: /init of the initramfs, and hands and eyes for the host. Process 1 mounts the usual file
 // systems and buries the dead; its child is the agent. With "peerbar.shell" on the kernel's command line there is also a
-// shell on the serial console, and the guest turns itself off when that ends.
+// shell on the serial console, and the guest turns itself off when that ends. With "peerbar.userland" the programs that the
+// host shares under that tag are in /usr.
 //
 // It serves requests that arrive over the virtio-serial port named "dev.peerbar.agent". All the knowledge of what to
 // do is in Java on the host; this program makes the raw system calls that it is told to make, reads and writes its
@@ -547,7 +548,7 @@ static pid_t spawn(const char *stdio, char *const argv[])
 		ioctl(0, TIOCSCTTY, 1);
 	if (fd > 2)
 		close(fd);
-	static char *environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=linux", NULL };
+	static char *environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", NULL };
 	execve(argv[0], argv, environment);
 	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
@@ -736,6 +737,7 @@ static void make_world(void)
 	mkdir("/dev", 0755);
 	mkdir("/tmp", 0755);
 	mkdir("/root", 0700);
+	mkdir("/usr", 0755);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
@@ -746,6 +748,10 @@ static void make_world(void)
 		dup2(console, i);
 	if (console > 2)
 		close(console);
+	// Nobody else changes it, so the guest may cache all of it.
+	if (command_line_has("peerbar.userland") &&
+	    mount("userland", "/usr", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,msize=512000,cache=loose") != 0)
+		fprintf(stderr, "peerbar agent: error: no userland: %s\n", strerror(errno));
 }
 
 static int serve(void)

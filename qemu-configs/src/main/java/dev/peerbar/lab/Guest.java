@@ -7,10 +7,12 @@ import dev.peerbar.lab.guest.GuestSystem.MapFlag;
 import dev.peerbar.lab.guest.GuestSystem.Protection;
 import dev.peerbar.lab.guest.Syscall;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The guest, as a place to find devices and allocate memory in. May be used from any thread, one
@@ -22,7 +24,11 @@ public final class Guest {
   private static final String FUNCTION_0 = "[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\\.0";
   private static final int MADV_NOHUGEPAGE = 15;
 
+  /** How long a program may take: generous, for TCG on a busy machine. */
+  public static final Duration PROGRAM_LIMIT = Duration.ofMinutes(3);
+
   private final GuestSystem system;
+  private final AtomicInteger numbers = new AtomicInteger();
 
   Guest(GuestSystem system) {
     this.system = system;
@@ -70,6 +76,16 @@ public final class Guest {
     throw new IOException("there is nothing in slot " + slot);
   }
 
+  /** The disk in a slot, once the guest's own driver has initialised its controller. */
+  public NvmeDisk nvmeInSlot(int slot) throws IOException {
+    return NvmeDisk.await(this, pciInSlot(slot));
+  }
+
+  /** Lets the kernel look for functions that it does not know, or was told to forget. */
+  public void rescanPci() throws IOException {
+    system.writeText("/sys/bus/pci/rescan", "1");
+  }
+
   /** A new iommufd. */
   public Iommufd openIommufd() throws IOException {
     return Iommufd.open(system);
@@ -113,6 +129,31 @@ public final class Guest {
   /** A new eventfd. */
   public EventFd eventFd() throws IOException {
     return new EventFd(system, system.eventFd());
+  }
+
+  /**
+   * Starts a program of the guest.
+   *
+   * @param words its name, to be found on the usual paths, and its arguments
+   */
+  public GuestProgram start(String... words) throws IOException {
+    return GuestProgram.start(system, numbers.incrementAndGet(), List.of(words));
+  }
+
+  /**
+   * Runs a program of the guest to its end, which takes less than {@link #PROGRAM_LIMIT}.
+   *
+   * @param words its name, to be found on the usual paths, and its arguments
+   * @return how it ended, well or not
+   * @throws IOException if it did not end, and was killed
+   */
+  public GuestProgram.Outcome run(String... words) throws IOException {
+    return start(words).finish(PROGRAM_LIMIT);
+  }
+
+  /** Marks a place in the kernel's log, to see later what was logged since. */
+  public KernelLogMark markKernelLog(String what) throws IOException {
+    return KernelLogMark.set(system, numbers.incrementAndGet(), what);
   }
 
   /** The kernel's log so far. */

@@ -6,6 +6,7 @@ import dev.peerbar.linux.Errno;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 
@@ -98,6 +99,49 @@ public record PciDevice(
     unbind();
     system.writeText(attribute("driver_override"), "\n");
     system.writeText("/sys/bus/pci/drivers_probe", address);
+  }
+
+  /** Binds it to a driver, by that driver's name, to which it must not be bound yet. */
+  public void bind(String driver) throws IOException {
+    system.writeText("/sys/bus/pci/drivers/" + driver + "/bind", address);
+  }
+
+  /** Resets the function as the kernel finds best, and lets its driver know. */
+  public void reset() throws IOException {
+    system.writeText(attribute("reset"), "1");
+  }
+
+  /** Lets the kernel forget the function, as if it had been pulled out. */
+  public void remove() throws IOException {
+    system.writeText(attribute("remove"), "1");
+  }
+
+  /**
+   * Maps memory that the function's driver has published for peer-to-peer DMA ({@code
+   * p2pmem/allocate}).
+   *
+   * @param length in bytes, a multiple of the page size
+   */
+  public GuestMemory allocatePeerMemory(long length) throws IOException {
+    int fd = system.open(peerMemory("allocate"), GuestSystem.OpenFlag.READ_WRITE);
+    try {
+      return new GuestMemory(
+          system,
+          system.mmap(
+              length,
+              GuestSystem.Protection.READ_WRITE,
+              EnumSet.of(GuestSystem.MapFlag.SHARED),
+              fd,
+              0),
+          length);
+    } finally {
+      system.close(fd); // the mapping stays
+    }
+  }
+
+  /** The path of an attribute of the memory that it has published for peer-to-peer DMA. */
+  public String peerMemory(String name) {
+    return attribute("p2pmem/" + name);
   }
 
   /** The character device of a function that is bound to vfio-pci. */

@@ -48,7 +48,8 @@ class VfioGuestTest {
         Machine.of(Topology.named("one-switch"))
             .withArguments("-device", "edu,bus=port-a")
             .withArguments("-drive", "if=none,id=disk,driver=null-co,size=64M,read-zeroes=on")
-            .withArguments("-device", "nvme,drive=disk,serial=peerbar,cmb_size_mb=64,bus=port-b");
+            .withArguments("-device", "nvme,drive=disk,serial=peerbar,cmb_size_mb=64,bus=port-b")
+            .withUserland();
     lab = Lab.boot(Setup.ofUser(Steps.toStandardError()).run(), machine, logs);
     guest = lab.guest();
   }
@@ -183,5 +184,34 @@ class VfioGuestTest {
           .hasMessageContaining("not been found");
     }
     assertThat(Files.readString(logs.resolve("qemu.args"))).contains("intel-iommu");
+  }
+
+  @Test
+  void programsOfTheUserlandRunWithTheirOutputsApart() throws Exception {
+    GuestProgram.Outcome list = guest.run("nvme", "list", "--output-format=json");
+    assertThat(list.status()).isZero();
+    assertThat(list.out()).contains("\"SerialNumber\":\"peerbar\"");
+    assertThat(list.err()).isEmpty();
+    GuestProgram.Outcome refused = guest.run("fio", "--no-such-option");
+    assertThat(refused.status()).isNotZero();
+    assertThat(refused.err()).contains("no-such-option");
+    assertThat(guest.run("no-such-program").status()).isEqualTo(127);
+  }
+
+  @Test
+  void aProgramThatDoesNotEndIsKilled() throws Exception {
+    assertThatThrownBy(() -> guest.start("sleep", "1000").finish(Duration.ofSeconds(1)))
+        .hasMessageContaining("sleep 1000 did not end within 1 s")
+        .hasMessageContaining("status 137");
+  }
+
+  @Test
+  void theKernelsLogCanBeReadFromAMark() throws Exception {
+    KernelLogMark mark = guest.markKernelLog("before");
+    guest.markKernelLog("after");
+    // The kernel may have something of its own to say meanwhile.
+    assertThat(mark.since())
+        .noneMatch(line -> line.endsWith(": before"))
+        .anyMatch(line -> line.endsWith(": after"));
   }
 }

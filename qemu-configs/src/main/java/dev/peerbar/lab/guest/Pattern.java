@@ -41,6 +41,11 @@ public final class Pattern {
     return in.byteSize();
   }
 
+  /** Whether memory begins with the pattern. */
+  public static boolean begins(MemorySegment in, long seed) {
+    return in.get(WORD, 0) == word(seed, 0) && in.get(WORD, Long.BYTES) == word(seed, 1);
+  }
+
   private static long words(MemorySegment segment) {
     if (segment.byteSize() % Long.BYTES != 0) {
       throw new IllegalArgumentException(segment.byteSize() + " bytes");

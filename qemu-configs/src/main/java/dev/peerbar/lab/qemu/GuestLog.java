@@ -37,6 +37,16 @@ public final class GuestLog {
           Pattern.compile("clocksource: Long readout interval"),
           Pattern.compile("tsc: Marking TSC unstable due to clocksource watchdog"),
           Pattern.compile("TSC found unstable after boot"),
+          // An interrupt of a vector's former owner, which waited in a CPU that the host did not
+          // let
+          // run while the kernel freed the vector and gave it to the next. No device can send one:
+          // the former owner was masked first.
+          Pattern.compile("irq \\d+, desc: [0-9a-f]+, depth: 1, count: 0, unhandled: 0$"),
+          Pattern.compile("->handle_irq\\(\\): +[0-9a-f]+, handle_bad_irq\\+0x0/0x[0-9a-f]+$"),
+          Pattern.compile("->irq_data.chip\\(\\): [0-9a-f]+, "),
+          Pattern.compile("->action\\(\\): 0+$"),
+          Pattern.compile("\\] +IRQ_(NOREQUEST|NOPROBE|LEVEL) set$|\\] +IRQS_PENDING set$"),
+          Pattern.compile("unexpected IRQ trap at vector [0-9a-f]+$"),
           // Not a complaint: the kernel says at warning level that it resets a function, as it was
           // told to.
           Pattern.compile(" [0-9a-f:.]+: (resetting|reset done)$"),

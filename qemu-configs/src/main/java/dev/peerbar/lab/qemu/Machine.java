@@ -7,91 +7,116 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
-/**
- * A guest as it is to be started.
- *
- * @param topology how the endpoints hang together
- * @param cpu its processor
- * @param cpus how many
- * @param accel {@code tcg}, or {@code kvm} where that is known to work: there are machines whose
- *     {@code /dev/kvm} hangs a kernel at start
- * @param viommu its IOMMU
- * @param memory its RAM, as QEMU writes sizes
- * @param endpoints vfio-user sockets by port, {@code "a"} and {@code "b"}
- * @param extra more QEMU arguments, such as QEMU's own devices on {@code bus=port-a}
- * @param interactive whether its console is this terminal (it is logged all the same)
- * @param append more of the kernel's command line
- */
-public record Machine(
-    Topology topology,
-    CpuModel cpu,
-    int cpus,
-    String accel,
-    Viommu viommu,
-    String memory,
-    Map<String, Path> endpoints,
-    List<String> extra,
-    boolean interactive,
-    String append) {
+/** A guest as it is to be started. Immutable: each method gives another guest. */
+public final class Machine {
 
   /**
    * The panic timeout makes the guest reboot at once, which ends QEMU. Without PNPACPI the
    * console's interrupt is the plain ISA one, and the kernel has no reason to warn of its trigger
    * mode. It also warns when it would map device memory with huge pages and knows no MTRRs, so it
-   * shall not try.
+   * shall not try; and when a busy host's clocks make it believe that its timer does not work, so
+   * it shall not test that either.
    */
   private static final String KERNEL_COMMAND_LINE =
-      "console=ttyS0 loglevel=8 panic=-1 pnpacpi=off nohugeiomap intel_iommu=on";
+      "console=ttyS0 loglevel=8 panic=-1 pnpacpi=off nohugeiomap no_timer_check intel_iommu=on";
 
-  public Machine {
-    endpoints = Map.copyOf(endpoints);
-    extra = List.copyOf(extra);
+  /** As QEMU writes sizes. */
+  private static final String MEMORY = "1G";
+
+  private final Topology topology;
+  private CpuModel cpu = CpuModel.AMD;
+  private int cpus = 2;
+  private String accel = "tcg";
+  private Viommu viommu = Viommu.INTEL;
+
+  /** Sockets by port. */
+  private Map<String, Path> endpoints = Map.of();
+
+  private List<String> extra = List.of();
+  private boolean interactive;
+
+  /** More of the kernel's command line. */
+  private String append = "";
+
+  private boolean userland;
+
+  private Machine(Topology topology) {
+    this.topology = topology;
   }
 
-  /** Two CPUs, 1 GiB, an Intel vIOMMU, no endpoint yet. */
+  /** Two CPUs by AMD, 1 GiB, an Intel vIOMMU, no endpoint yet. */
   public static Machine of(Topology topology) {
-    return new Machine(
-        topology, CpuModel.AMD, 2, "tcg", Viommu.INTEL, "1G", Map.of(), List.of(), false, "");
+    return new Machine(topology);
+  }
+
+  private Machine changed(Consumer<Machine> change) {
+    Machine other = new Machine(topology);
+    other.cpu = cpu;
+    other.cpus = cpus;
+    other.accel = accel;
+    other.viommu = viommu;
+    other.endpoints = endpoints;
+    other.extra = extra;
+    other.interactive = interactive;
+    other.append = append;
+    other.userland = userland;
+    change.accept(other);
+    return other;
   }
 
   /**
-   * With the endpoint that a vfio-user server offers at a socket, on port {@code a} or {@code b}.
+   * With the endpoint that a vfio-user server offers at a socket, on port {@code a}, {@code b} or
+   * {@code c}.
    */
   public Machine withEndpoint(String port, Path socket) {
     Map<String, Path> more = new HashMap<>(endpoints);
     more.put(port, socket);
-    return new Machine(
-        topology, cpu, cpus, accel, viommu, memory, more, extra, interactive, append);
+    return changed(m -> m.endpoints = Map.copyOf(more));
   }
 
   /** With more QEMU arguments. */
   public Machine withArguments(String... arguments) {
     List<String> more = new ArrayList<>(extra);
     more.addAll(List.of(arguments));
-    return new Machine(
-        topology, cpu, cpus, accel, viommu, memory, endpoints, more, interactive, append);
+    return changed(m -> m.extra = List.copyOf(more));
   }
 
   public Machine withCpu(CpuModel model) {
-    return new Machine(
-        topology, model, cpus, accel, viommu, memory, endpoints, extra, interactive, append);
+    return changed(m -> m.cpu = model);
   }
 
-  /** With {@code tcg}, {@code kvm} or what else QEMU has. */
+  /** With this many processors. */
+  public Machine withCpus(int number) {
+    return changed(m -> m.cpus = number);
+  }
+
+  /**
+   * With {@code tcg}, or {@code kvm} where that is known to work: there are machines whose {@code
+   * /dev/kvm} hangs a kernel at start.
+   */
   public Machine withAccel(String name) {
-    return new Machine(
-        topology, cpu, cpus, name, viommu, memory, endpoints, extra, interactive, append);
+    return changed(m -> m.accel = name);
   }
 
   public Machine withViommu(Viommu kind) {
-    return new Machine(
-        topology, cpu, cpus, accel, kind, memory, endpoints, extra, interactive, append);
+    return changed(m -> m.viommu = kind);
   }
 
-  /** With the guest's console on this terminal. */
+  /** With the guest's console on this terminal; it is logged all the same. */
   public Machine withTerminal() {
-    return new Machine(topology, cpu, cpus, accel, viommu, memory, endpoints, extra, true, append);
+    return changed(m -> m.interactive = true);
+  }
+
+  /** Whether its console is this process's terminal. */
+  public boolean interactive() {
+    return interactive;
+  }
+
+  /** With more words on the kernel's command line. */
+  public Machine withKernelArguments(String words) {
+    return changed(m -> m.append = append + " " + words);
   }
 
   /**
@@ -99,17 +124,15 @@ public record Machine(
    * off.
    */
   public Machine withShell() {
-    return new Machine(
-        topology,
-        cpu,
-        cpus,
-        accel,
-        viommu,
-        memory,
-        endpoints,
-        extra,
-        interactive,
-        append + " peerbar.shell");
+    return withKernelArguments("peerbar.shell");
+  }
+
+  /**
+   * With the distribution's programs under the guest's {@code /usr}: nvme, fio, mkfs.ext4 and what
+   * else {@link dev.peerbar.lab.setup.Setup} has unpacked.
+   */
+  public Machine withUserland() {
+    return withKernelArguments("peerbar.userland").changed(m -> m.userland = true);
   }
 
   /**
@@ -124,7 +147,7 @@ public record Machine(
     values.put("ACCEL", accel);
     values.put("CPU", cpu.option());
     values.put("CPUS", Integer.toString(cpus));
-    values.put("MEMORY", memory);
+    values.put("MEMORY", MEMORY);
     values.put("KERNEL", files.kernel().toString());
     values.put("INITRAMFS", files.initramfs().toString());
     values.put("APPEND", (KERNEL_COMMAND_LINE + " " + append.strip()).strip());
@@ -138,6 +161,10 @@ public record Machine(
     viommu.option().ifPresent(v -> values.put("VIOMMU", v));
     socket("a").ifPresent(s -> values.put("SOCKET_A", s));
     socket("b").ifPresent(s -> values.put("SOCKET_B", s));
+    socket("c").ifPresent(s -> values.put("SOCKET_C", s));
+    if (userland) {
+      values.put("USERLAND", optionValue(files.userland()));
+    }
     List<String> line = new ArrayList<>(files.qemu().command());
     line.addAll(topology.expand(values));
     line.addAll(extra);

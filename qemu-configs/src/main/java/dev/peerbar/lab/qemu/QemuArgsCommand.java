@@ -39,6 +39,17 @@ public final class QemuArgsCommand implements Subcommand {
   private Path socketB;
 
   @CommandLine.Option(
+      names = "--socket-c",
+      paramLabel = "PATH",
+      description = "Where the server of an endpoint C listens, if there is one.")
+  private Path socketC;
+
+  @CommandLine.Option(
+      names = "--userland",
+      description = "With nvme, fio and other programs in the guest.")
+  private boolean userland;
+
+  @CommandLine.Option(
       names = "--cpu",
       paramLabel = "VENDOR",
       defaultValue = "AMD",
@@ -97,6 +108,8 @@ public final class QemuArgsCommand implements Subcommand {
               .withEndpoint("b", socketB)
               .withTerminal()
               .withShell();
+      machine = socketC == null ? machine : machine.withEndpoint("c", socketC);
+      machine = userland ? machine.withUserland() : machine;
       System.out.println(
           ShellWords.commandLine(files.qemu().environment(), machine.commandLine(files, run, run)));
       return 0;

@@ -20,7 +20,8 @@ public final class Topology {
   private static final String INCLUDE = "include";
 
   /** What may have no value: its line is left out then. */
-  private static final Set<String> OPTIONAL = Set.of("SOCKET_A", "SOCKET_B", "VIOMMU");
+  private static final Set<String> OPTIONAL =
+      Set.of("SOCKET_A", "SOCKET_B", "SOCKET_C", "USERLAND", "VIOMMU");
 
   /** The topologies there are. */
   public static final List<String> NAMES = List.of("one-switch", "two-root-ports");

@@ -12,7 +12,10 @@ import org.apache.commons.compress.archivers.cpio.CpioArchiveEntry;
 import org.apache.commons.compress.archivers.cpio.CpioArchiveOutputStream;
 import org.apache.commons.compress.archivers.cpio.CpioConstants;
 
-/** The guest's root: the agent as {@code /init}, and busybox for {@code --shell}. */
+/**
+ * The guest's root: the agent as {@code /init}, busybox for {@code --shell}, and the places where
+ * {@link Userland} belongs.
+ */
 final class Initramfs {
   static final String BUSYBOX_PACKAGE = "busybox-static";
   private static final String AGENT = "guest/agent.c";
@@ -20,7 +23,7 @@ final class Initramfs {
   private static final String BUSYBOX_PRODUCT = "busybox-1";
 
   /** Changes whenever what is in it beside the agent does. */
-  private static final String RECIPE = "1";
+  private static final String RECIPE = "2";
 
   private static final String[] COMPILE = {
     "gcc",
@@ -99,7 +102,8 @@ final class Initramfs {
                     .getBytes(StandardCharsets.UTF_8));
     try (CpioArchiveOutputStream cpio =
         new CpioArchiveOutputStream(out, CpioConstants.FORMAT_NEW)) {
-      for (String d : new String[] {"bin", "dev", "etc", "proc", "root", "sys", "tmp"}) {
+      for (String d :
+          new String[] {"bin", "dev", "etc", "mnt", "proc", "root", "sys", "tmp", "usr"}) {
         put(cpio, d, CpioConstants.C_ISDIR | 0755, new byte[0]);
       }
       for (String name : files.keySet().stream().sorted().toList()) {
@@ -107,6 +111,10 @@ final class Initramfs {
         put(cpio, name, CpioConstants.C_ISREG | mode, files.get(name));
       }
       put(cpio, "bin/sh", CpioConstants.C_ISLNK | 0777, "busybox".getBytes(StandardCharsets.UTF_8));
+      // Where programs of the userland look for their loader, their libraries and each other.
+      for (String d : new String[] {"lib", "lib64", "sbin"}) {
+        put(cpio, d, CpioConstants.C_ISLNK | 0777, ("usr/" + d).getBytes(StandardCharsets.UTF_8));
+      }
     }
   }
 

@@ -9,5 +9,6 @@ import java.nio.file.Path;
  * @param qemu a QEMU with {@code vfio-user-pci}
  * @param kernel the guest's bzImage
  * @param initramfs with the agent and busybox
+ * @param userland directory that a guest can have as its {@code /usr}
  */
-public record LabFiles(QemuBinary qemu, Path kernel, Path initramfs) {}
+public record LabFiles(QemuBinary qemu, Path kernel, Path initramfs, Path userland) {}

@@ -149,18 +149,44 @@ final class PackageSource implements AutoCloseable {
 
   /** Downloads packages and all that they depend on. */
   void download(List<String> packages) throws IOException, SetupException {
-    List<String> words =
-        new ArrayList<>(
-            List.of(
-                "apt-get",
-                "-q",
-                "-y",
-                "-o",
-                "APT::Status-Fd=1",
-                "--download-only",
-                "-t",
-                debian.suites().getLast(),
-                "install"));
+    download(packages, List.of());
+  }
+
+  /**
+   * Downloads packages and all that they depend on into a directory of their own.
+   *
+   * @param assumed packages to do without, with what only they depend on
+   * @param archives an empty directory
+   */
+  void download(List<String> packages, List<String> assumed, Path archives)
+      throws IOException, SetupException {
+    Files.createDirectories(archives.resolve("partial"));
+    Path status = archives.resolve("status");
+    Files.write(status, assumed.stream().map(PackageSource::installed).toList());
+    download(packages, List.of("Dir::State::status=" + status, "Dir::Cache::archives=" + archives));
+  }
+
+  // A paragraph of dpkg's status file that satisfies whoever needs the package.
+  private static String installed(String name) {
+    return """
+    Package: %s
+    Status: install ok installed
+    Architecture: all
+    Multi-Arch: foreign
+    Version: 999
+    Maintainer: none
+    Description: not needed
+    """
+        .formatted(name);
+  }
+
+  private void download(List<String> packages, List<String> options)
+      throws IOException, SetupException {
+    List<String> words = new ArrayList<>(List.of("apt-get", "-q", "-y", "--download-only"));
+    for (String option : options) {
+      words.addAll(List.of("-o", option));
+    }
+    words.addAll(List.of("-o", "APT::Status-Fd=1", "-t", debian.suites().getLast(), "install"));
     words.addAll(packages);
     try (Steps.Progress progress =
         steps.progress("downloading " + String.join(", ", packages), "per mille", 1000)) {
@@ -186,9 +212,20 @@ final class PackageSource implements AutoCloseable {
       throws IOException, SetupException {
     for (Path deb : archives()) {
       if (wanted.test(packageName(deb))) {
-        Command.in(directory, "dpkg-deb", "-x", deb.toString(), to.toString()).run();
+        unpack(deb, to);
       }
     }
+  }
+
+  /** Unpacks all that was downloaded into a directory. */
+  void unpackAll(Path archives, Path to) throws IOException, SetupException {
+    for (Path deb : archives(archives)) {
+      unpack(deb, to);
+    }
+  }
+
+  private void unpack(Path deb, Path to) throws IOException, SetupException {
+    Command.in(directory, "dpkg-deb", "-x", deb.toString(), to.toString()).run();
   }
 
   /** The version of a downloaded package. */
@@ -202,7 +239,11 @@ final class PackageSource implements AutoCloseable {
   }
 
   private List<Path> archives() throws IOException {
-    try (Stream<Path> files = Files.list(directory.resolve("cache/archives"))) {
+    return archives(directory.resolve("cache/archives"));
+  }
+
+  private static List<Path> archives(Path directory) throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
       return files.filter(p -> p.toString().endsWith(".deb")).sorted().toList();
     }
   }

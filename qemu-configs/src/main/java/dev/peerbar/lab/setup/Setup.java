@@ -68,8 +68,9 @@ public final class Setup {
     Optional<QemuBinary> qemu = qemu();
     Optional<Path> kernel = kernel();
     Optional<Path> initramfs = Initramfs.find(cache);
-    return qemu.isPresent() && kernel.isPresent() && initramfs.isPresent()
-        ? Optional.of(new LabFiles(qemu.get(), kernel.get(), initramfs.get()))
+    Optional<Path> userland = Userland.find(cache);
+    return qemu.isPresent() && kernel.isPresent() && initramfs.isPresent() && userland.isPresent()
+        ? Optional.of(new LabFiles(qemu.get(), kernel.get(), initramfs.get(), userland.get()))
         : Optional.empty();
   }
 
@@ -108,7 +109,8 @@ public final class Setup {
     boolean wantsQemu = qemu().isEmpty();
     boolean wantsKernel = kernel().isEmpty();
     boolean wantsBusybox = !Initramfs.hasBusybox(cache);
-    if (!wantsQemu && !wantsKernel && !wantsBusybox) {
+    boolean wantsUserland = Userland.find(cache).isEmpty();
+    if (!wantsQemu && !wantsKernel && !wantsBusybox && !wantsUserland) {
       return;
     }
     try (PackageSource packages = PackageSource.open(cache, Debian.ofMachine(), steps)) {
@@ -123,7 +125,12 @@ public final class Setup {
       if (wantsBusybox) {
         names.add(Initramfs.BUSYBOX_PACKAGE);
       }
-      packages.download(names);
+      if (!names.isEmpty()) {
+        packages.download(names);
+      }
+      if (wantsUserland) {
+        Userland.make(cache, packages, steps);
+      }
       if (wantsBusybox) {
         Initramfs.makeBusybox(cache, packages);
       }

@@ -9,7 +9,8 @@ import picocli.CommandLine;
     name = "setup",
     mixinStandardHelpOptions = true,
     description =
-        "Gets QEMU, builds the guest kernel and agent, once; later runs find them in the cache.")
+        "Gets QEMU and the guest's programs, builds the guest kernel and agent, once; later runs"
+            + " find them in the cache.")
 public final class SetupCommand implements Subcommand {
   @Override
   public Integer call() throws IOException {
@@ -18,6 +19,7 @@ public final class SetupCommand implements Subcommand {
       System.out.println("qemu      " + String.join(" ", files.qemu().command()));
       System.out.println("kernel    " + files.kernel());
       System.out.println("initramfs " + files.initramfs());
+      System.out.println("userland  " + files.userland());
       return 0;
     } catch (SetupException e) {
       System.err.println("peerbar: " + e.getMessage());

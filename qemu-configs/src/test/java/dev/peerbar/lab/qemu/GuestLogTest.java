@@ -47,6 +47,25 @@ class GuestLogTest {
     assertThat(GuestLog.badKernelLines(line)).isEmpty();
   }
 
+  /** As printed: a message a line, all of one level. */
+  private static final String FORMER_OWNERS_INTERRUPT =
+      """
+      <4>[    1.1] irq 30, desc: 00000000976b87c0, depth: 1, count: 0, unhandled: 0
+      <4>[    1.1] ->handle_irq():  000000005f5f8a13, handle_bad_irq+0x0/0x210
+      <4>[    1.1] ->irq_data.chip(): 0000000036840446, 0xffffffff81895980
+      <4>[    1.1] ->action(): 0000000000000000
+      <4>[    1.1]  IRQ_NOREQUEST set
+      <4>[    1.1]   IRQS_PENDING set
+      <4>[    1.1] unexpected IRQ trap at vector 1e
+      """;
+
+  @Test
+  void anInterruptOfAVectorsFormerOwnerIsTheHostsDoing() {
+    assertThat(GuestLog.badKernelLines(FORMER_OWNERS_INTERRUPT)).isEmpty();
+    assertThat(GuestLog.badKernelLines(FORMER_OWNERS_INTERRUPT.replace("count: 0", "count: 7")))
+        .hasSize(1);
+  }
+
   @Test
   void whateverQemuSaysIsAComplaint() {
     assertThat(GuestLog.badQemuLines("\nqemu-system-x86_64: iommu map to non memory area 1000\n"))

@@ -14,7 +14,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class TopologyTest {
   private static final LabFiles FILES =
-      new LabFiles(QemuBinary.of("qemu"), Path.of("/k/bzImage"), Path.of("/k/initramfs"));
+      new LabFiles(
+          QemuBinary.of("qemu"),
+          Path.of("/k/bzImage"),
+          Path.of("/k/initramfs"),
+          Path.of("/k/userland/usr"));
 
   @Test
   void aLineIsAnOptionAndItsValueToTheEndOfTheLine() throws Exception {
@@ -50,6 +54,7 @@ class TopologyTest {
     assertThat(line).noneMatch(w -> w.contains("${"));
     assertThat(line).anyMatch(w -> w.contains("id=port-a") && w.contains("slot=1"));
     assertThat(line).anyMatch(w -> w.contains("id=port-b") && w.contains("slot=2"));
+    assertThat(line).anyMatch(w -> w.contains("id=port-c") && w.contains("slot=3"));
     assertThat(line)
         .contains(
             "{\"driver\":\"vfio-user-pci\",\"id\":\"a\",\"bus\":\"port-a\",\"socket\":{\"type\":\"unix\",\"path\":\"/s/a\\\"q.sock\"}}");
@@ -61,8 +66,18 @@ class TopologyTest {
     Machine machine = Machine.of(Topology.named("one-switch")).withViommu(Viommu.NONE);
     List<String> line = machine.commandLine(FILES, Path.of("/run"), Path.of("/logs"));
     assertThat(line).noneMatch(w -> w.contains("vfio-user-pci") || w.contains("iommu,"));
+    assertThat(line).noneMatch(w -> w.contains("userland"));
     assertThat(machine.withTerminal().commandLine(FILES, Path.of("/run"), Path.of("/logs")))
         .anyMatch(w -> w.startsWith("stdio,id=console"));
+  }
+
+  @Test
+  void theUserlandIsSharedWithAGuestThatWantsItAndMountsIt() throws Exception {
+    Machine machine = Machine.of(Topology.named("two-root-ports")).withUserland();
+    List<String> line = machine.commandLine(FILES, Path.of("/run"), Path.of("/logs"));
+    assertThat(line)
+        .anyMatch(w -> w.startsWith("local,path=/k/userland/usr,mount_tag=userland,"))
+        .anyMatch(w -> w.endsWith(" peerbar.userland"));
   }
 
   @Test

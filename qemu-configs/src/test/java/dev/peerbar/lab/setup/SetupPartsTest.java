@@ -152,6 +152,8 @@ class SetupPartsTest {
         }
       }
     }
-    assertThat(names).contains("init", "bin", "bin/busybox", "bin/sh", "dev", "proc", "sys", "tmp");
+    assertThat(names)
+        .contains(
+            "init", "bin", "bin/busybox", "bin/sh", "dev", "lib64", "proc", "sys", "tmp", "usr");
   }
 }
