@@ -17,7 +17,9 @@ import java.time.Duration;
 
 /** A channel of an HBM endpoint with a ring, and completion records beside it, in a guest page. */
 public final class HbmChannel {
-  private static final int ENTRIES = 32;
+  /** Of a ring; one fewer can wait in it. */
+  public static final int ENTRIES = 32;
+
   private static final long PAGE = 4096;
   private static final long RECORDS = (long) ENTRIES * Descriptor.BYTES;
 

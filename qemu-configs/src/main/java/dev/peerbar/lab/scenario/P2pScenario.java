@@ -1,6 +1,7 @@
 package dev.peerbar.lab.scenario;
 
 import static dev.peerbar.lab.scenario.UnexpectedException.unless;
+import static dev.peerbar.lab.scenario.UnexpectedException.unlessQuiet;
 
 import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.Descriptor;
@@ -22,13 +23,11 @@ import dev.peerbar.lab.hbm.HbmChannel;
 import dev.peerbar.lab.hbm.HbmDevice;
 import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.setup.LabFiles;
-import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.pci.DoorbellMode;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
@@ -68,10 +67,8 @@ public final class P2pScenario implements Scenario {
   /** How long a transfer of 64 MiB may take on a machine that is busy with other things. */
   private static final Duration LIMIT = Duration.ofSeconds(60);
 
-  private final EndpointServer serverA;
-  private final EndpointServer serverB;
+  private final ServedPair pair;
   private final Lab lab;
-  private final Path sockets;
 
   private Iommufd iommufd;
   private Ioas ioas;
@@ -86,11 +83,9 @@ public final class P2pScenario implements Scenario {
   private Ioas.Mapping peer;
   private long seed = 1;
 
-  private P2pScenario(EndpointServer serverA, EndpointServer serverB, Lab lab, Path sockets) {
-    this.serverA = serverA;
-    this.serverB = serverB;
-    this.lab = lab;
-    this.sockets = sockets;
+  private P2pScenario(ServedPair pair) {
+    this.pair = pair;
+    this.lab = pair.lab();
   }
 
   /**
@@ -100,50 +95,20 @@ public final class P2pScenario implements Scenario {
    * @param logs where QEMU's and the guest's logs go
    */
   public static P2pScenario start(LabFiles files, Machine machine, Path logs) throws IOException {
-    Path sockets = Files.createTempDirectory("peerbar-");
-    EndpointServer a = null;
-    EndpointServer b = null;
-    try {
-      a = serve("a", HbmConfig.DoorbellMode.MAP, 1, sockets);
-      b = serve("b", HbmConfig.DoorbellMode.TRAP, 2, sockets);
-      Lab lab =
-          Lab.boot(
-              files,
-              machine
-                  .withEndpoint("a", socket(sockets, "a"))
-                  .withEndpoint("b", socket(sockets, "b")),
-              logs);
-      return new P2pScenario(a, b, lab, sockets);
-    } catch (IOException | RuntimeException e) {
-      stop(a, b, sockets);
-      throw e;
-    }
+    return new P2pScenario(
+        ServedPair.boot(
+            files,
+            machine,
+            logs,
+            new ServedPair.Named("hbm-a", endpoint(DoorbellMode.MAP, 1)),
+            new ServedPair.Named("hbm-b", endpoint(DoorbellMode.TRAP, 2))));
   }
 
-  private static EndpointServer serve(
-      String name, HbmConfig.DoorbellMode doorbells, long serialNumber, Path sockets)
-      throws IOException {
-    return EndpointServer.start(
-        "hbm-" + name,
-        new HbmEndpoint(new HbmConfig(BAR_SIZE, 4, doorbells, false), serialNumber),
-        new ListeningPlace.AtPath(socket(sockets, name)));
+  private static HbmEndpoint endpoint(DoorbellMode doorbells, long serialNumber) {
+    return new HbmEndpoint(new HbmConfig(BAR_SIZE, 4, doorbells, false), serialNumber);
   }
 
-  private static Path socket(Path sockets, String name) {
-    return sockets.resolve(name + ".sock");
-  }
-
-  private static void stop(EndpointServer a, EndpointServer b, Path sockets) throws IOException {
-    if (b != null) {
-      b.close();
-    }
-    if (a != null) {
-      a.close();
-    }
-    Files.deleteIfExists(sockets);
-  }
-
-  /** The guest, for a shell beside the steps. */
+  @Override
   public Lab lab() {
     return lab;
   }
@@ -215,7 +180,7 @@ public final class P2pScenario implements Scenario {
   }
 
   private MemorySegment memoryOfA() {
-    return serverA.function().memory(HbmRegisters.MEMORY_BAR);
+    return pair.serverA().function().memory(HbmRegisters.MEMORY_BAR);
   }
 
   /** The part of A's memory that is exported. */
@@ -539,21 +504,12 @@ public final class P2pScenario implements Scenario {
   private String powerOff() throws Exception {
     a.vfio().close();
     b.vfio().close();
-    List<Lab.Complaint> complaints = lab.powerOff();
-    unless(
-        complaints.isEmpty(),
-        "%d lines:%n%s",
-        complaints.size(),
-        String.join("\n", complaints.stream().map(Lab.Complaint::toString).toList()));
+    unlessQuiet(lab.powerOff());
     return "both quiet";
   }
 
   @Override
   public void close() throws IOException {
-    try {
-      lab.close();
-    } finally {
-      stop(serverA, serverB, sockets);
-    }
+    pair.close();
   }
 }

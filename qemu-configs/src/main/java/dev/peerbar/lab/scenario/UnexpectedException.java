@@ -1,5 +1,9 @@
 package dev.peerbar.lab.scenario;
 
+import dev.peerbar.lab.Lab;
+import java.util.List;
+import java.util.stream.Collectors;
+
 /** A step saw something else than it expected; the message says what. */
 public final class UnexpectedException extends Exception {
   private static final long serialVersionUID = 1L;
@@ -13,5 +17,14 @@ public final class UnexpectedException extends Exception {
     if (!asExpected) {
       throw new UnexpectedException(format.formatted(seen));
     }
+  }
+
+  /** Throws what the logs complain of, if they do. */
+  static void unlessQuiet(List<Lab.Complaint> complaints) throws UnexpectedException {
+    unless(
+        complaints.isEmpty(),
+        "%d lines:%n%s",
+        complaints.size(),
+        complaints.stream().map(Lab.Complaint::toString).collect(Collectors.joining("\n")));
   }
 }

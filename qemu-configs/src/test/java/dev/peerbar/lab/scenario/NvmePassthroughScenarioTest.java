@@ -1,0 +1,14 @@
+package dev.peerbar.lab.scenario;
+
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.TestFactory;
+
+/** An NVMe controller that a device drives, step by step: one boot for each topology. */
+final class NvmePassthroughScenarioTest {
+
+  @TestFactory
+  Stream<DynamicNode> passthrough() {
+    return StepTests.inEveryTopology("nvme-passthrough", NvmePassthroughScenario::start);
+  }
+}
