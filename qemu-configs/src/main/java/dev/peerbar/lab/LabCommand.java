@@ -4,7 +4,11 @@ import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.scenario.NvmeBoot;
+import dev.peerbar.lab.scenario.NvmePassthroughScenario;
+import dev.peerbar.lab.scenario.NvmeScenario;
 import dev.peerbar.lab.scenario.P2pScenario;
+import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.StepPrinter;
 import dev.peerbar.lab.setup.LabFiles;
 import dev.peerbar.lab.setup.Setup;
@@ -14,7 +18,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -28,7 +35,9 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Serves endpoints, boots a Linux guest with them, and performs a scenario step by step.",
-      "p2p: two HBM endpoints do peer-to-peer DMA through a DMABUF and survive FLR."
+      "p2p: two HBM endpoints do peer-to-peer DMA through a DMABUF and survive FLR.",
+      "nvme: NVMe endpoints work under the guest's own driver and lend their CMB to each other; an"
+          + " HBM endpoint writes commands into a CMB and rings the doorbell."
     },
     footer = {
       "",
@@ -39,7 +48,8 @@ public final class LabCommand implements Subcommand {
 
   /** The labs there are. */
   private enum Name {
-    P2P
+    P2P,
+    NVME
   }
 
   @Spec private CommandSpec spec;
@@ -48,14 +58,15 @@ public final class LabCommand implements Subcommand {
       arity = "0..1",
       paramLabel = "LAB",
       defaultValue = "p2p",
-      description = "Which scenario: p2p (the default).")
+      description = "Which scenario: p2p (the default) or nvme.")
   private Name name;
 
   @Option(
       names = "--topology",
       paramLabel = "NAME",
-      defaultValue = "one-switch",
-      description = "one-switch or two-root-ports (default: one-switch).")
+      description =
+          "one-switch or two-root-ports; without it p2p takes one-switch and nvme all that it"
+              + " has.")
   private String topology;
 
   @Option(
@@ -66,6 +77,11 @@ public final class LabCommand implements Subcommand {
 
   @Option(names = "--qemu", paramLabel = "PATH", description = "A QEMU of your own, 10.1 or later.")
   private Path qemu;
+
+  @Option(
+      names = "--bench",
+      description = "nvme: measure the speed beside that of QEMU's own nvme, for minutes.")
+  private boolean bench;
 
   @Option(
       names = "--shell",
@@ -80,19 +96,31 @@ public final class LabCommand implements Subcommand {
               + " directory, only if a step fails.")
   private Path keepLogs;
 
+  /** A boot to perform: how to start it, and where its logs go. */
+  private record Boot(String headline, String logs, Starter starter) {}
+
+  @FunctionalInterface
+  private interface Starter {
+    Scenario start(LabFiles files, UnaryOperator<Machine> finish, Path logs) throws IOException;
+  }
+
   @Override
   public Integer call() throws IOException {
-    if (!Topology.NAMES.contains(topology)) {
+    if (topology != null && !Topology.NAMES.contains(topology)) {
       throw new ParameterException(
           spec.commandLine(),
           "There is no topology %s; there are %s"
               .formatted(topology, String.join(" and ", Topology.NAMES)));
     }
+    if (bench && (name != Name.NVME || topology != null)) {
+      throw new ParameterException(
+          spec.commandLine(), "--bench is an option of nvme, and has a topology of its own");
+    }
     LabFiles files = setUp();
     Path logs = keepLogs != null ? keepLogs : Files.createTempDirectory("peerbar-logs-");
     boolean held = false;
     try {
-      held = run(files, Machine.of(Topology.named(topology)), logs);
+      held = run(files, logs);
     } catch (IOException e) {
       throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
     } finally {
@@ -106,6 +134,47 @@ public final class LabCommand implements Subcommand {
     return held ? 0 : 1;
   }
 
+  private List<Boot> boots() {
+    return switch (name) {
+      case P2P -> {
+        String where = topology != null ? topology : Topology.NAMES.getFirst();
+        yield List.of(
+            new Boot(
+                "p2p on " + where,
+                ".",
+                (files, finish, logs) ->
+                    P2pScenario.start(
+                        files, finish.apply(Machine.of(Topology.named(where))), logs)));
+      }
+      case NVME ->
+          bench
+              ? List.of(nvme(NvmeBoot.SPEED))
+              : (topology == null ? Topology.NAMES : List.of(topology))
+                  .stream().flatMap(LabCommand::nvme).toList();
+    };
+  }
+
+  /** The guest's own driver first, then vfio-pci. */
+  private static Stream<Boot> nvme(String topology) {
+    return Stream.concat(
+        NvmeBoot.on(topology).stream().map(LabCommand::nvme),
+        Stream.of(
+            new Boot(
+                "nvme and hbm through vfio-pci on " + topology,
+                "passthrough-" + topology,
+                (files, finish, logs) ->
+                    NvmePassthroughScenario.start(
+                        files, finish.apply(Machine.of(Topology.named(topology))), logs))));
+  }
+
+  private static Boot nvme(NvmeBoot boot) {
+    return new Boot(
+        "nvme on " + boot.headline(),
+        boot.name().toLowerCase(Locale.ROOT).replace('_', '-'),
+        (files, finish, logs) ->
+            NvmeScenario.start(files, boot, finish.apply(boot.machine()), logs));
+  }
+
   private LabFiles setUp() throws IOException {
     Setup setup = Setup.ofUser(Steps.toStandardError());
     setup = kernel == null ? setup : setup.withKernel(kernel);
@@ -117,18 +186,27 @@ public final class LabCommand implements Subcommand {
     }
   }
 
-  private boolean run(LabFiles files, Machine machine, Path logs) throws IOException {
+  private boolean run(LabFiles files, Path logs) throws IOException {
+    List<Boot> boots = boots();
     if (shell) {
-      try (P2pScenario scenario =
-          P2pScenario.start(files, machine.withTerminal().withShell(), logs)) {
+      Boot first = boots.getFirst();
+      try (Scenario scenario =
+          first.starter.start(files, m -> m.withTerminal().withShell(), logs)) {
         return scenario.lab().qemu().awaitEnd(SHELL);
       }
     }
+    // All of them, for a report that says all: boots do not depend on each other.
+    boolean held = true;
+    for (Boot boot : boots) {
+      held &= perform(boot, files, logs.resolve(boot.logs).normalize());
+    }
+    return held;
+  }
+
+  private static boolean perform(Boot boot, LabFiles files, Path logs) throws IOException {
     long start = System.nanoTime();
-    try (P2pScenario scenario = P2pScenario.start(files, machine, logs)) {
-      System.out.printf(
-          "%s on %s: the guest is up after %.1f s%n",
-          name.name().toLowerCase(Locale.ROOT), topology, seconds(start));
+    try (Scenario scenario = boot.starter.start(files, machine -> machine, logs)) {
+      System.out.printf("%s: the guest is up after %.1f s%n", boot.headline, seconds(start));
       boolean held = new StepPrinter(System.out).perform(scenario);
       System.out.printf(
           "%s in %.1f s%n", held ? "every step held" : "a step failed", seconds(start));
