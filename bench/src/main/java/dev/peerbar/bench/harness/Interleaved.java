@@ -1,0 +1,34 @@
+package dev.peerbar.bench.harness;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** Runs sides by turns: a disturbance of the machine meets all of them, or shows in the spread. */
+final class Interleaved {
+  private Interleaved() {}
+
+  /** What each side did, in the order of the sides. */
+  static List<Measured> run(Effort effort, List<Side> sides) throws Exception {
+    // By turns too: the compiler sees all sides before it decides what is common.
+    long warmUpTurn = effort.warmUp().toNanos() / effort.rounds();
+    for (int round = 0; round < effort.rounds(); round++) {
+      for (Side side : sides) {
+        Turn.of(side.work(), warmUpTurn);
+      }
+    }
+    List<List<Turn>> turns = new ArrayList<>();
+    sides.forEach(_ -> turns.add(new ArrayList<>()));
+    for (int round = 0; round < effort.rounds(); round++) {
+      for (int i = 0; i < sides.size(); i++) {
+        // Another one begins each round: being the first is no advantage then.
+        int side = (round + i) % sides.size();
+        turns.get(side).add(Turn.of(sides.get(side).work(), effort.slice().toNanos()));
+      }
+    }
+    List<Measured> measured = new ArrayList<>();
+    for (int i = 0; i < sides.size(); i++) {
+      measured.add(new Measured(sides.get(i).name(), turns.get(i)));
+    }
+    return measured;
+  }
+}

@@ -1,0 +1,39 @@
+package dev.peerbar.bench.harness;
+
+import org.HdrHistogram.Histogram;
+
+/**
+ * What one side did in one turn.
+ *
+ * @param nanos how long each run of its work took
+ * @param amount the sum of what the runs returned
+ * @param elapsed of the whole turn, in nanoseconds
+ */
+record Turn(Histogram nanos, long amount, long elapsed) {
+  private static final int DIGITS = 3;
+  private static final long NANOS_PER_SECOND = 1_000_000_000L;
+
+  /** Runs a side until its time is over, at least once. */
+  static Turn of(Work work, long duration) throws Exception {
+    Histogram nanos = new Histogram(DIGITS);
+    long amount = 0;
+    long begin = System.nanoTime();
+    long before = begin;
+    do {
+      amount += work.run();
+      long after = System.nanoTime();
+      nanos.recordValue(after - before);
+      before = after;
+    } while (before - begin < duration);
+    return new Turn(nanos, amount, before - begin);
+  }
+
+  double percentile(double percentile) {
+    return nanos.getValueAtPercentile(percentile);
+  }
+
+  /** Amount per second. */
+  double rate() {
+    return (double) amount * NANOS_PER_SECOND / elapsed;
+  }
+}
