@@ -113,6 +113,18 @@ public final class SocketMessages {
    *     descriptors unread, EBADF if the socket or a descriptor is closed
    */
   public long send(FileDescriptor socket) throws LinuxException {
+    return send(socket, MSG_DONTWAIT);
+  }
+
+  /**
+   * As {@link #send}, but waits for room unless the socket does not block. A {@link
+   * UnixSocket#shutdown} of the socket ends the wait.
+   */
+  public long sendWaiting(FileDescriptor socket) throws LinuxException {
+    return send(socket, 0);
+  }
+
+  private long send(FileDescriptor socket, int flags) throws LinuxException {
     int acquired = 0;
     int number = socket.acquire("sendmsg");
     try {
@@ -129,7 +141,7 @@ public final class SocketMessages {
         }
       }
       prepare(ranges, align(control));
-      long sent = Libc.sendmsg(number, memory.address(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      long sent = Libc.sendmsg(number, memory.address(), flags | MSG_NOSIGNAL);
       return sent >= 0 ? sent : waitOrFail("sendmsg");
     } finally {
       for (int i = 0; i < acquired; i++) {

@@ -41,12 +41,7 @@ public record Figure(
    * @param scale how many of what was counted make one of {@code unit} a second
    */
   public static Figure rate(
-      String path,
-      String unit,
-      double scale,
-      Measured floor,
-      Measured subject,
-      Optional<Aim> aim) {
+      String path, String unit, double scale, Measured floor, Measured subject, Optional<Aim> aim) {
     return new Figure(
         path,
         "rate",

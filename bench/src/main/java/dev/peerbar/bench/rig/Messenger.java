@@ -1,0 +1,95 @@
+package dev.peerbar.bench.rig;
+
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.SocketMessages;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One end of a bare socket that blocks: one sendmsg and one recvmsg a message, as long as the
+ * socket takes it whole, and nothing decoded. For one thread.
+ */
+public final class Messenger implements AutoCloseable {
+  private final FileDescriptor socket;
+  private final SocketMessages messages = new SocketMessages();
+  private final MemorySegment received;
+
+  /**
+   * Takes over a connected socket.
+   *
+   * @param room the most bytes of one message to be received
+   */
+  public Messenger(FileDescriptor socket, int room) {
+    this.socket = socket;
+    this.received = Arena.ofAuto().allocate(room);
+  }
+
+  /** The socket, owned by this. */
+  public FileDescriptor socket() {
+    return socket;
+  }
+
+  /** Sends a message whole. */
+  public void send(MemorySegment message) throws LinuxException {
+    send(message, null);
+  }
+
+  /**
+   * Sends a message whole, and a descriptor with its first byte.
+   *
+   * @param descriptor stays the caller's; null for none
+   */
+  public void send(MemorySegment message, FileDescriptor descriptor) throws LinuxException {
+    if (descriptor != null) {
+      messages.addDescriptor(descriptor);
+    }
+    for (long sent = 0; sent < message.byteSize(); ) {
+      messages.addBytes(message.address() + sent, Math.toIntExact(message.byteSize() - sent));
+      sent += messages.sendWaiting(socket);
+    }
+  }
+
+  /** Waits for some bytes and returns their number, 0 if the other end has gone. */
+  public int receiveSome() throws LinuxException {
+    return receive(0);
+  }
+
+  /**
+   * Waits for a message.
+   *
+   * @param length of the message, in bytes
+   * @return its bytes, good until the next receive
+   * @throws IllegalStateException if the other end has gone
+   */
+  public MemorySegment receive(long length) throws LinuxException {
+    long have = 0;
+    while (have < length) {
+      int got = receive((int) have);
+      if (got == 0) {
+        throw new IllegalStateException("the other end has gone");
+      }
+      have += got;
+    }
+    return received.asSlice(0, have);
+  }
+
+  private int receive(int from) throws LinuxException {
+    int got =
+        messages.receiveWaiting(
+            socket, received.address() + from, (int) received.byteSize() - from);
+    messages.takeDescriptors().forEach(FileDescriptor::close);
+    return Math.max(0, got);
+  }
+
+  /** Sends a request and waits for its reply. */
+  public MemorySegment exchange(MemorySegment request, long replyLength) throws LinuxException {
+    send(request);
+    return receive(replyLength);
+  }
+
+  @Override
+  public void close() {
+    socket.close();
+  }
+}

@@ -1,0 +1,2 @@
+/** Benchmarks of messages over the socket. */
+package dev.peerbar.bench.socket;
