@@ -8,9 +8,6 @@ import java.util.BitSet;
 
 /** On which processors a thread runs (sched_setaffinity(2)). Threads that it starts do so, too. */
 public final class CpuAffinity {
-  private static final int SYS_SCHED_SETAFFINITY = 203;
-  private static final int SYS_SCHED_GETAFFINITY = 204;
-
   /** Of the masks, in bytes: more processors than any machine has. */
   private static final int MASK = 1024;
 
@@ -22,9 +19,8 @@ public final class CpuAffinity {
   public static BitSet ofCallingThread() throws LinuxException {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment mask = arena.allocate(MASK, Long.BYTES);
-      long length = Libc.syscall(SYS_SCHED_GETAFFINITY, CALLING_THREAD, MASK, mask.address(), 0, 0);
-      Libc.check("sched_getaffinity", (int) length);
-      return BitSet.valueOf(mask.asSlice(0, length).toArray(JAVA_BYTE));
+      Libc.check("sched_getaffinity", Libc.schedGetaffinity(CALLING_THREAD, MASK, mask));
+      return BitSet.valueOf(mask.toArray(JAVA_BYTE));
     }
   }
 
@@ -38,9 +34,7 @@ public final class CpuAffinity {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment mask = arena.allocate(MASK, Long.BYTES);
       MemorySegment.copy(bits, 0, mask, JAVA_BYTE, 0, Math.min(MASK, bits.length));
-      Libc.check(
-          "sched_setaffinity",
-          (int) Libc.syscall(SYS_SCHED_SETAFFINITY, CALLING_THREAD, MASK, mask.address(), 0, 0));
+      Libc.check("sched_setaffinity", Libc.schedSetaffinity(CALLING_THREAD, MASK, mask));
     }
   }
 }

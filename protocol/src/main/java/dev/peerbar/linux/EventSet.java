@@ -1,10 +1,5 @@
 package dev.peerbar.linux;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
-
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -15,26 +10,15 @@ import java.util.function.IntConsumer;
  * one thread at a time.
  */
 public final class EventSet implements AutoCloseable {
-  private static final int EPOLL_CLOEXEC = 0x80000;
-  private static final int EPOLL_CTL_ADD = 1;
-  private static final int EPOLLIN = 0x1;
-  private static final int EPOLLET = 1 << 31;
-
   /** The most told of in one {@link #take}. */
   private static final int MOST = 64;
 
-  // struct epoll_event, which x86-64 packs
-  private static final long EVENTS = 0;
-  private static final long DATA = "amd64".equals(System.getProperty("os.arch")) ? 4 : 8;
-  private static final long ENTRY = DATA + Long.BYTES;
-
-  private final FileDescriptor epoll;
+  private final Epoll epoll;
   private final List<FileDescriptor> events = new ArrayList<>();
-  private final MemorySegment entries = Arena.ofAuto().allocate(MOST * ENTRY, Long.BYTES);
 
   /** An empty set. */
   public EventSet() throws LinuxException {
-    epoll = FileDescriptor.adopt(Libc.check("epoll_create1", Libc.epollCreate1(EPOLL_CLOEXEC)));
+    epoll = new Epoll(MOST);
   }
 
   /**
@@ -42,7 +26,7 @@ public final class EventSet implements AutoCloseable {
    * this set's.
    */
   public FileDescriptor descriptor() {
-    return epoll;
+    return epoll.descriptor();
   }
 
   /**
@@ -53,15 +37,7 @@ public final class EventSet implements AutoCloseable {
    */
   public int add(FileDescriptor event) throws LinuxException {
     int index = events.size();
-    entries.set(JAVA_INT_UNALIGNED, EVENTS, EPOLLIN | EPOLLET);
-    entries.set(JAVA_LONG_UNALIGNED, DATA, index);
-    int number = event.acquire("epoll_ctl");
-    try {
-      Libc.check(
-          "epoll_ctl", Libc.epollCtl(epoll.number(), EPOLL_CTL_ADD, number, entries.address()));
-    } finally {
-      event.release();
-    }
+    epoll.add(event, Epoll.IN | Epoll.EDGE, index);
     events.add(event);
     return index;
   }
@@ -73,11 +49,11 @@ public final class EventSet implements AutoCloseable {
    * @throws LinuxException EBADF if one was closed
    */
   public void take(IntConsumer signalled) throws LinuxException {
-    int count = wait(MOST);
+    int count = epoll.await(0);
     int[] taken = new int[count];
     int some = 0;
     for (int i = 0; i < count; i++) {
-      int index = (int) entries.get(JAVA_LONG_UNALIGNED, i * ENTRY + DATA);
+      int index = (int) epoll.tag(i);
       // Another process may have taken the count.
       if (EventDescriptor.read(events.get(index)) != 0) {
         taken[some++] = index;
@@ -85,19 +61,6 @@ public final class EventSet implements AutoCloseable {
     }
     for (int i = 0; i < some; i++) {
       signalled.accept(taken[i]);
-    }
-  }
-
-  private int wait(int most) throws LinuxException {
-    int number = epoll.acquire("epoll_wait");
-    try {
-      int count = Libc.epollWait(number, entries.address(), most, 0);
-      if (count < 0 && Libc.errno() == Errno.EINTR.code()) {
-        return 0;
-      }
-      return Libc.check("epoll_wait", count);
-    } finally {
-      epoll.release();
     }
   }
 

@@ -75,6 +75,10 @@ final class Libc {
       handle("fallocate64", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle PRCTL =
       variadic("prctl", 1, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle SCHED_GETAFFINITY =
+      handle("sched_getaffinity", JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
+  private static final MethodHandle SCHED_SETAFFINITY =
+      handle("sched_setaffinity", JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
   private static final MethodHandle FDATASYNC = handle("fdatasync", JAVA_INT, JAVA_INT);
   private static final MethodHandle MADVISE =
       handle("madvise", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
@@ -263,6 +267,22 @@ final class Libc {
       return (int) PRCTL.invokeExact(STATE.get(), option, argument, 0L, 0L, 0L);
     } catch (Throwable e) {
       throw unexpected(e);
+    }
+  }
+
+  static int schedGetaffinity(int thread, long size, MemorySegment mask) {
+    try {
+      return (int) SCHED_GETAFFINITY.invokeExact(STATE.get(), thread, size, mask);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int schedSetaffinity(int thread, long size, MemorySegment mask) {
+    try {
+      return (int) SCHED_SETAFFINITY.invokeExact(STATE.get(), thread, size, mask);
+    } catch (Throwable t) {
+      throw unexpected(t);
     }
   }
 

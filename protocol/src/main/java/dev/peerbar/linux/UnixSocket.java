@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.IntUnaryOperator;
 
 /** Stream sockets of the Unix domain (unix(7)). All are closed on exec. */
 public final class UnixSocket {
@@ -295,10 +296,24 @@ public final class UnixSocket {
    * @throws LinuxException EBADF
    */
   public static void makeNonBlocking(FileDescriptor socket) throws LinuxException {
+    changeFlags(socket, flags -> flags | O_NONBLOCK);
+  }
+
+  /**
+   * Undoes {@link #makeNonBlocking}.
+   *
+   * @throws LinuxException EBADF
+   */
+  public static void makeBlocking(FileDescriptor socket) throws LinuxException {
+    changeFlags(socket, flags -> flags & ~O_NONBLOCK);
+  }
+
+  private static void changeFlags(FileDescriptor socket, IntUnaryOperator change)
+      throws LinuxException {
     int number = socket.acquire("fcntl");
     try {
       int flags = Libc.check("fcntl", Libc.fcntl(number, Libc.F_GETFL, 0));
-      Libc.check("fcntl", Libc.fcntl(number, Libc.F_SETFL, flags | O_NONBLOCK));
+      Libc.check("fcntl", Libc.fcntl(number, Libc.F_SETFL, change.applyAsInt(flags)));
     } finally {
       socket.release();
     }

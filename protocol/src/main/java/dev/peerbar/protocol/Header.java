@@ -92,6 +92,15 @@ public record Header(
   }
 
   /**
+   * The size that a header at the reader index tells, in bytes, not judged.
+   *
+   * @throws IndexOutOfBoundsException for less than 16 bytes
+   */
+  public static long size(ByteBuf in) {
+    return in.getUnsignedIntLE(in.readerIndex() + MESSAGE_SIZE);
+  }
+
+  /**
    * Reads a header at the reader index, which does not move. Takes any 16 bytes: the size is not
    * judged here, and reserved flags are left out.
    *

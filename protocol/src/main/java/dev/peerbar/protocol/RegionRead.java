@@ -38,7 +38,15 @@ public final class RegionRead {
      */
     public static Request decode(ByteBuf in) throws InvalidMessageException {
       Fields.exactly(in, DATA);
-      int start = in.readerIndex();
+      return at(in, in.readerIndex());
+    }
+
+    /**
+     * Reads the payload where it is in a buffer that has all of it.
+     *
+     * @param start of the payload
+     */
+    public static Request at(ByteBuf in, int start) {
       return new Request(
           in.getLongLE(start + OFFSET), in.getIntLE(start + REGION), in.getIntLE(start + COUNT));
     }

@@ -77,7 +77,16 @@ public final class RegionWrite {
      */
     public static Reply decode(ByteBuf in) throws InvalidMessageException {
       Fields.exactly(in, DATA);
-      int start = in.readerIndex();
+      return at(in, in.readerIndex());
+    }
+
+    /**
+     * Reads the payload where it is in a buffer that has all of it. So begins the request, too:
+     * with what the reply is when all was written.
+     *
+     * @param start of the payload
+     */
+    public static Reply at(ByteBuf in, int start) {
       return new Reply(
           in.getLongLE(start + OFFSET), in.getIntLE(start + REGION), in.getIntLE(start + COUNT));
     }

@@ -8,8 +8,10 @@ import com.fasterxml.jackson.databind.util.StdConverter;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.server.AllowedPeers;
 import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ServerOptions;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.Set;
 import picocli.CommandLine.Option;
@@ -47,6 +49,14 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
   @JsonDeserialize(contentConverter = UserFromText.class)
   private Set<Integer> allowedUsers = new LinkedHashSet<>();
 
+  @Option(
+      names = "--busy-poll",
+      description =
+          "Look for the client's next message for a while before sleeping, as long as that pays:"
+              + " faster accesses, for a processor that is busy while there are any.")
+  @JsonProperty("busy-poll")
+  private boolean busyPoll;
+
   /** Modes in a file are written as on the command line. */
   static final class ModeFromText extends StdConverter<String, Integer> {
     @Override
@@ -73,8 +83,10 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
     return new ListeningPlace.AtPath(path, socketMode);
   }
 
-  AllowedPeers allowed() {
-    return new AllowedPeers(allowedUsers);
+  ServerOptions options() {
+    return ServerOptions.DEFAULT
+        .withAllowed(new AllowedPeers(allowedUsers))
+        .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO);
   }
 
   /** What the endpoint is called in logs and threads. */

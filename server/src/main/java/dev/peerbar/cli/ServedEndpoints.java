@@ -29,7 +29,7 @@ final class ServedEndpoints implements AutoCloseable {
     try {
       EndpointServer server =
           EndpointServer.start(
-              spec.name() + all.size(), endpoint.endpoint(), place, spec.allowed());
+              spec.name() + all.size(), endpoint.endpoint(), place, spec.options());
       all.add(new Served(server, endpoint));
     } catch (IOException e) {
       endpoint.close();

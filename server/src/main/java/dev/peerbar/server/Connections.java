@@ -9,11 +9,13 @@ import dev.peerbar.server.session.Occupancy;
 import dev.peerbar.server.session.Session;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
+import io.netty.util.concurrent.DefaultThreadFactory;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ThreadFactory;
 
 /**
  * The connections of one function. The first to agree on a version is the client until it goes; a
@@ -24,14 +26,16 @@ final class Connections {
   static final int MOST = 64;
 
   private final ServedFunction function;
-  private final AllowedPeers allowed;
+  private final ServerOptions options;
+  private final ThreadFactory receivers;
   private final Set<DescriptorSocketChannel> open = new LinkedHashSet<>();
   private final List<Runnable> waiting = new ArrayList<>();
   private Optional<DescriptorSocketChannel> client = Optional.empty();
 
-  Connections(ServedFunction function, AllowedPeers allowed) {
+  Connections(ServedFunction function, ServerOptions options) {
     this.function = function;
-    this.allowed = allowed;
+    this.options = options;
+    this.receivers = new DefaultThreadFactory(function.name() + "-client", true);
   }
 
   /**
@@ -67,7 +71,7 @@ final class Connections {
       function.log().refused("connection refused", e.errno().name(), e.getMessage());
       return false;
     }
-    if (!allowed.allows(peer)) {
+    if (!options.allowed().allows(peer)) {
       function
           .log()
           .warn(
@@ -130,6 +134,12 @@ final class Connections {
         return false;
       }
       client = Optional.of(channel);
+      try {
+        channel.receiveOnThread(receivers, options.busyPoll());
+      } catch (LinuxException e) {
+        // It has gone already.
+        function.log().info("%s", e.getMessage());
+      }
       return true;
     }
 

@@ -6,13 +6,12 @@ import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.socket.DescriptorServerSocketChannel;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
+import dev.peerbar.protocol.socket.SocketEventLoop;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
@@ -47,10 +46,10 @@ public final class EndpointServer implements AutoCloseable {
     this.socketFile = socketFile;
   }
 
-  /** Begins to serve whoever the socket lets in. */
+  /** Begins to serve whoever the socket lets in, with {@link ServerOptions#DEFAULT}. */
   public static EndpointServer start(String name, Endpoint endpoint, ListeningPlace place)
       throws IOException {
-    return start(name, endpoint, place, AllowedPeers.ANY_USER);
+    return start(name, endpoint, place, ServerOptions.DEFAULT);
   }
 
   /**
@@ -60,15 +59,13 @@ public final class EndpointServer implements AutoCloseable {
    * @throws IOException with a sentence if the place cannot be served at, or memory cannot be had
    */
   public static EndpointServer start(
-      String name, Endpoint endpoint, ListeningPlace place, AllowedPeers allowed)
+      String name, Endpoint endpoint, ListeningPlace place, ServerOptions options)
       throws IOException {
-    EventLoopGroup loop =
-        new MultiThreadIoEventLoopGroup(
-            1, new DefaultThreadFactory(name), EpollIoHandler.newFactory());
+    EventLoopGroup loop = SocketEventLoop.group(new DefaultThreadFactory(name));
     ServedFunction function = null;
     try {
       function = new ServedFunction(name, endpoint, loop.next());
-      Connections connections = new Connections(function, allowed);
+      Connections connections = new Connections(function, options);
       return switch (place) {
         case ListeningPlace.AtPath atPath -> {
           SocketFile file = SocketFile.listen(atPath.path(), atPath.mode());

@@ -51,7 +51,10 @@ final class AccessTest {
   private void serve(ListeningPlace place, AllowedPeers allowed) throws IOException {
     own(
         EndpointServer.start(
-            "access", new HbmEndpoint(Wire.config(DoorbellMode.TRAP)), place, allowed));
+            "access",
+            new HbmEndpoint(Wire.config(DoorbellMode.TRAP)),
+            place,
+            ServerOptions.DEFAULT.withAllowed(allowed)));
   }
 
   private static int ownUser() throws Exception {

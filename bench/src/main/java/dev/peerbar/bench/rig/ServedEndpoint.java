@@ -6,6 +6,7 @@ import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ServerOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,11 +26,18 @@ public final class ServedEndpoint implements AutoCloseable {
     this.server = server;
   }
 
-  /** Serves one at a socket of its own. */
+  /** Serves one at a socket of its own, as it is served if nothing else is said. */
   public static ServedEndpoint start(String name, Endpoint endpoint) throws IOException {
+    return start(name, endpoint, ServerOptions.DEFAULT);
+  }
+
+  /** Serves one at a socket of its own. */
+  public static ServedEndpoint start(String name, Endpoint endpoint, ServerOptions options)
+      throws IOException {
     Path folder = Files.createTempDirectory("peerbar-bench");
     Path path = folder.resolve(name + ".sock");
-    EndpointServer server = EndpointServer.start(name, endpoint, new ListeningPlace.AtPath(path));
+    EndpointServer server =
+        EndpointServer.start(name, endpoint, new ListeningPlace.AtPath(path), options);
     return new ServedEndpoint(folder, path, server);
   }
 

@@ -19,14 +19,17 @@ import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
+import dev.peerbar.server.ServerOptions;
 import io.netty.buffer.Unpooled;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
 /** Reads and writes of registers, one at a time, each waiting for its reply. */
 public final class RegisterBenchmark implements Benchmark {
   private static final Aim WAITING = Aim.atMost(1.05);
+  private static final Aim POLLING = Aim.atMost(0.8);
 
   /** Of the HBM endpoint: a 4-byte register that can be written, and an 8-byte one. */
   private static final long SCRATCH = 0x1c;
@@ -84,34 +87,54 @@ public final class RegisterBenchmark implements Benchmark {
   }
 
   private static void measure(Bench bench, Placement placement) throws Exception {
-    try (ServedEndpoint endpoint =
-            placement.server(
-                () -> ServedEndpoint.start("register", new HbmEndpoint(HbmConfig.DEFAULT)));
-        Messenger client = endpoint.connectBare(0)) {
+    try (ServedEndpoint waiting = serve(placement, ServerOptions.DEFAULT);
+        ServedEndpoint polling =
+            serve(placement, ServerOptions.DEFAULT.withBusyPoll(ServerOptions.BUSY_POLL));
+        Messenger waitingClient = waiting.connectBare(0);
+        Messenger pollingClient = polling.connectBare(0)) {
       for (Access access :
           List.of(
               Access.read(SCRATCH, Integer.BYTES),
               Access.read(RING_BASE, Long.BYTES),
               Access.write(SCRATCH, Integer.BYTES),
               Access.write(RING_BASE, Long.BYTES))) {
-        measure(bench, placement, access, client);
+        try (Floor floor =
+            placement.server(() -> Floor.start((int) access.request.byteSize(), access.reply))) {
+          compare(bench, placement, access, floor.messenger(), waitingClient, pollingClient);
+        }
       }
     }
   }
 
-  private static void measure(Bench bench, Placement placement, Access access, Messenger client)
+  private static ServedEndpoint serve(Placement placement, ServerOptions options) throws Exception {
+    return placement.server(
+        () -> ServedEndpoint.start("register", new HbmEndpoint(HbmConfig.DEFAULT), options));
+  }
+
+  private static void compare(
+      Bench bench,
+      Placement placement,
+      Access access,
+      Messenger floor,
+      Messenger waiting,
+      Messenger polling)
       throws Exception {
-    try (Floor floor =
-        placement.server(() -> Floor.start((int) access.request.byteSize(), access.reply))) {
-      List<Measured> sides =
-          placement.client(() ->
-              bench.compare(
-                  new Side("bare socket", access.over(floor.messenger())),
-                  new Side("peerbar", access.over(client))));
-      String path = access.path + ", " + placement;
-      bench.add(Figure.percentile(path, sides.get(0), sides.get(1), 50, Optional.of(WAITING)));
-      bench.add(Figure.percentile(path, sides.get(0), sides.get(1), 99, Optional.empty()));
-      bench.add(Distribution.of(path, sides));
+    List<Side> sides =
+        new ArrayList<>(
+            List.of(
+                new Side("bare socket", access.over(floor)),
+                new Side("waiting", access.over(waiting))));
+    if (placement == Placement.TWO_CPUS) {
+      // Who looks for a message keeps its sender from running if there is but one processor.
+      sides.add(new Side("busy-poll", access.over(polling)));
     }
+    List<Measured> all = placement.client(() -> bench.compare(sides.toArray(Side[]::new)));
+    for (Measured subject : all.subList(1, all.size())) {
+      String path = "%s, %s, %s".formatted(access.path, placement, subject.name());
+      Aim aim = subject.name().equals("waiting") ? WAITING : POLLING;
+      bench.add(Figure.percentile(path, all.getFirst(), subject, 50, Optional.of(aim)));
+      bench.add(Figure.percentile(path, all.getFirst(), subject, 99, Optional.empty()));
+    }
+    bench.add(Distribution.of(access.path + ", " + placement, all));
   }
 }

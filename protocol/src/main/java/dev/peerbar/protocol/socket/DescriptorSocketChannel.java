@@ -19,7 +19,10 @@ import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import java.io.IOException;
 import java.net.SocketAddress;
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ThreadFactory;
 
 /**
  * A connected Unix stream socket whose bytes come and go together with file descriptors.
@@ -30,10 +33,11 @@ import java.util.List;
  * are closed when the message is sent or failed.
  *
  * <p>A message costs one epoll_wait, one recvmsg and one sendmsg: a receive that comes short ends
- * the reading, without another that learns of the end.
+ * the reading, without another that learns of the end. After {@link #receiveOnThread} it costs no
+ * epoll_wait.
  *
- * <p>Registers with an event loop that has an {@code EpollIoHandler}. Is active from the beginning.
- * Connect and bind are not supported: see {@link UnixSocket}.
+ * <p>Registers with a {@link SocketEventLoop}. Is active from the beginning. Connect and bind are
+ * not supported: see {@link UnixSocket}.
  */
 public final class DescriptorSocketChannel extends AbstractChannel {
   private static final int MAX_MESSAGES_PER_READ = 16;
@@ -45,6 +49,8 @@ public final class DescriptorSocketChannel extends AbstractChannel {
   private final SocketMessages messages = new SocketMessages();
   private final Outbound outbound = new Outbound(messages);
   private final EpollInterest interest;
+  private final Receiver.Owner reception = new Reception();
+  private Optional<Receiver> receiver = Optional.empty();
   private boolean readPending;
   private boolean inputEnded;
   private boolean closesWhenSent;
@@ -79,6 +85,48 @@ public final class DescriptorSocketChannel extends AbstractChannel {
       // Closed at this end.
       return true;
     }
+  }
+
+  /**
+   * Receives on a thread of this channel's own from now on, until it is closed. The thread takes
+   * part in the event loop. On the event loop, once, amid the handling of a message or before the
+   * first.
+   *
+   * @param threads makes the thread
+   * @param spin how long that thread looks for the next message before it sleeps, at most; zero for
+   *     not at all
+   * @throws LinuxException EBADF
+   */
+  public void receiveOnThread(ThreadFactory threads, Duration spin) throws LinuxException {
+    // The other calls here do not wait whatever the socket says.
+    UnixSocket.makeBlocking(socket);
+    Receiver made =
+        new Receiver(
+            socket,
+            (SocketEventLoop) eventLoop(),
+            reception,
+            config.getAllocator(),
+            spin.toNanos());
+    boolean reading = interest.wants(EpollInterest.IN);
+    interest.ignore(EpollInterest.IN);
+    receiver = Optional.of(made);
+    made.want(reading);
+    threads.newThread(made).start();
+  }
+
+  /**
+   * Sends a message at once, without the pipeline and without an object. On the event loop.
+   *
+   * @param message direct; stays the caller's
+   * @return false if something else waits to be sent, or the socket takes nothing now: then nothing
+   *     is sent
+   * @throws IOException if it cannot be sent
+   */
+  boolean sendAtOnce(ByteBuf message) throws IOException {
+    ChannelOutboundBuffer waiting = unsafe().outboundBuffer();
+    return waiting != null
+        && waiting.totalPendingWriteBytes() == 0
+        && outbound.sendAtOnce(socket, message);
   }
 
   @Override
@@ -145,6 +193,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
       // Not connected any more: nothing to be kind to.
     } finally {
       socket.close();
+      receiver.ifPresent(Receiver::close);
     }
   }
 
@@ -167,7 +216,17 @@ public final class DescriptorSocketChannel extends AbstractChannel {
   protected void doBeginRead() {
     readPending = true;
     if (!inputEnded) {
+      wantInput(true);
+    }
+  }
+
+  private void wantInput(boolean on) {
+    if (receiver.isPresent()) {
+      receiver.get().want(on);
+    } else if (on) {
       interest.want(EpollInterest.IN);
+    } else {
+      interest.ignore(EpollInterest.IN);
     }
   }
 
@@ -189,7 +248,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
 
   private void stopReading() {
     readPending = false;
-    interest.ignore(EpollInterest.IN);
+    wantInput(false);
   }
 
   @Override
@@ -295,16 +354,53 @@ public final class DescriptorSocketChannel extends AbstractChannel {
           readInput();
         }
       } else if (failed) {
-        // The peer is gone in both directions, which epoll says again and again. Nobody wants to
-        // read
-        // what it may have left, so there is nothing to stay open for.
-        unsafe().close(voidPromise());
+        hungUp();
       }
     }
 
     @Override
     public void loopEnds() {
       unsafe().close(voidPromise());
+    }
+  }
+
+  /** The peer is gone in both directions, which epoll says again and again. */
+  private void hungUp() {
+    if (receiver.isPresent() && receiver.get().wanted()) {
+      // It receives what is left, and the end.
+      interest.cancel();
+    } else {
+      // Nobody wants to read what the peer may have left, so there is nothing to stay open for.
+      unsafe().close(voidPromise());
+    }
+  }
+
+  /** What the receiver's thread brings, in its turn. */
+  private final class Reception implements Receiver.Owner {
+    @Override
+    public boolean isOpen() {
+      return DescriptorSocketChannel.this.isOpen();
+    }
+
+    @Override
+    public void received(Object bytes) {
+      readPending = false;
+      pipeline().fireChannelRead(bytes);
+      pipeline().fireChannelReadComplete();
+      if (!readPending && !config.isAutoRead()) {
+        wantInput(false);
+      }
+    }
+
+    @Override
+    public void ended() {
+      inputEnded();
+    }
+
+    @Override
+    public void failed(LinuxException cause) {
+      pipeline().fireExceptionCaught(cause);
+      inputEnded();
     }
   }
 
@@ -331,7 +427,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
     if (ended) {
       inputEnded();
     } else if (!readPending && !config.isAutoRead()) {
-      interest.ignore(EpollInterest.IN);
+      wantInput(false);
     }
   }
 
@@ -380,7 +476,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
       return;
     }
     inputEnded = true;
-    interest.ignore(EpollInterest.IN);
+    wantInput(false);
     if (config.isAllowHalfClosure()) {
       pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
     } else {

@@ -1,14 +1,12 @@
 package dev.peerbar.protocol.socket;
 
+import dev.peerbar.linux.Epoll;
 import dev.peerbar.linux.FileDescriptor;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.EventLoop;
 import io.netty.channel.IoEvent;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.IoRegistration;
-import io.netty.channel.epoll.EpollIoEvent;
-import io.netty.channel.epoll.EpollIoHandle;
-import io.netty.channel.epoll.EpollIoOps;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -19,11 +17,11 @@ import java.io.UncheckedIOException;
  * <p>Level-triggered: what was not read yet is told again, so nobody needs a last receive that only
  * learns that there is nothing.
  */
-final class EpollInterest implements EpollIoHandle {
-  static final int IN = 0x1;
-  static final int OUT = 0x4;
-  static final int ERROR = 0x8;
-  static final int HANG_UP = 0x10;
+final class EpollInterest implements EpollHandler.Handle {
+  static final int IN = Epoll.IN;
+  static final int OUT = Epoll.OUT;
+  static final int ERROR = Epoll.ERROR;
+  static final int HANG_UP = Epoll.HANG_UP;
 
   /** Who wants to hear. On the event loop. */
   interface Listener {
@@ -37,14 +35,13 @@ final class EpollInterest implements EpollIoHandle {
     void loopEnds();
   }
 
-  private final io.netty.channel.unix.FileDescriptor socket;
+  private final FileDescriptor socket;
   private final Listener listener;
   private IoRegistration registration;
   private int wanted;
 
   EpollInterest(FileDescriptor socket, Listener listener) {
-    // Only a number for epoll_ctl: this package closes it, never Netty.
-    this.socket = new io.netty.channel.unix.FileDescriptor(socket.number());
+    this.socket = socket;
     this.listener = listener;
   }
 
@@ -108,11 +105,7 @@ final class EpollInterest implements EpollIoHandle {
 
   private void submit() {
     if (registration != null && registration.isValid()) {
-      // The kernel reports errors and hang-ups in any case. Netty takes a socket with no bit at all
-      // out
-      // of its epoll instance, where it could not be changed any more and its end would not be
-      // heard.
-      registration.submit(EpollIoOps.valueOf(wanted | ERROR));
+      registration.submit(new EpollHandler.Events(wanted));
     }
   }
 
@@ -126,13 +119,13 @@ final class EpollInterest implements EpollIoHandle {
   }
 
   @Override
-  public io.netty.channel.unix.FileDescriptor fd() {
+  public FileDescriptor descriptor() {
     return socket;
   }
 
   @Override
   public void handle(IoRegistration from, IoEvent event) {
-    listener.ready(((EpollIoEvent) event).ops().value());
+    listener.ready(((EpollHandler.Events) event).bits());
   }
 
   @Override

@@ -117,6 +117,11 @@ public final class FrameAssembler {
     }
   }
 
+  /** Whether a frame has begun to come, or nothing will come any more. */
+  boolean isBusy() {
+    return partial != null || lost;
+  }
+
   private int checkedSize(ByteBuf bytes) throws FramingException {
     Header header = Header.decode(bytes);
     long size = Integer.toUnsignedLong(header.size());

@@ -2,9 +2,13 @@ package dev.peerbar.protocol.socket;
 
 import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.Frame;
+import dev.peerbar.protocol.Header;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
+import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
@@ -21,6 +25,9 @@ import java.util.Deque;
 public final class FrameDecoder extends ChannelDuplexHandler {
   private final FrameAssembler assembler;
   private final Deque<Frame> held = new ArrayDeque<>();
+  private final ByteBuf reply =
+      Unpooled.wrappedBuffer(ByteBuffer.allocateDirect(InPlaceHandler.MOST_REPLY));
+  private InPlaceHandler inPlace;
   private boolean releasing;
 
   /** With the limits that need no negotiation. */
@@ -38,10 +45,19 @@ public final class FrameDecoder extends ChannelDuplexHandler {
     assembler.setMaxFrameSize(maxFrameSize);
   }
 
+  /** Asks a handler first, from the next message on. For the event loop. */
+  public void handleInPlace(InPlaceHandler handler) {
+    inPlace = handler;
+  }
+
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object message) {
     switch (message) {
-      case ByteBuf bytes -> decode(ctx, bytes, Descriptors.none());
+      case ByteBuf bytes -> {
+        if (inPlace == null || handleInPlace(ctx, bytes)) {
+          decode(ctx, bytes, Descriptors.none());
+        }
+      }
       case DescriptorBytes both -> {
         try {
           decode(ctx, both.bytes().retain(), both.descriptors());
@@ -50,6 +66,49 @@ public final class FrameDecoder extends ChannelDuplexHandler {
         }
       }
       default -> ctx.fireChannelRead(message);
+    }
+  }
+
+  /**
+   * Has messages handled as long as they come whole and are for the handler.
+   *
+   * @return whether there is more, which is for the pipeline; else the bytes are released
+   */
+  private boolean handleInPlace(ChannelHandlerContext ctx, ByteBuf bytes) {
+    try {
+      while (bytes.readableBytes() >= Header.SIZE
+          && held.isEmpty()
+          && !assembler.isBusy()
+          && isReading(ctx)) {
+        long size = Header.size(bytes);
+        if (size < Header.SIZE || size > bytes.readableBytes()) {
+          break;
+        }
+        int next = bytes.readerIndex() + (int) size;
+        reply.clear();
+        if (!inPlace.handle(bytes, (int) size, reply)) {
+          break;
+        }
+        bytes.readerIndex(next);
+        if (reply.isReadable()) {
+          sendReply(ctx);
+        }
+      }
+    } catch (RuntimeException | IOException e) {
+      bytes.release();
+      ctx.fireExceptionCaught(e);
+      return false;
+    }
+    if (bytes.isReadable()) {
+      return true;
+    }
+    bytes.release();
+    return false;
+  }
+
+  private void sendReply(ChannelHandlerContext ctx) throws IOException {
+    if (!(ctx.channel() instanceof DescriptorSocketChannel channel) || !channel.sendAtOnce(reply)) {
+      ctx.write(reply.copy(), ctx.voidPromise());
     }
   }
 

@@ -58,6 +58,25 @@ final class Outbound {
     return done;
   }
 
+  /**
+   * Sends a message that is not begun yet, while no other is.
+   *
+   * @return false if the socket takes nothing now
+   * @throws IOException also if it takes a part, as it does with no message that fits a page
+   */
+  boolean sendAtOnce(FileDescriptor socket, ByteBuf message) throws IOException {
+    int length = message.readableBytes();
+    add(message, message.readerIndex(), length);
+    long result = messages.send(socket);
+    if (result == SocketMessages.WOULD_BLOCK) {
+      return false;
+    }
+    if (result != length) {
+      throw new IOException("sent %d of %d bytes".formatted(result, length));
+    }
+    return true;
+  }
+
   private long gather(Frame frame) {
     if (sent < Header.SIZE) {
       header.clear();

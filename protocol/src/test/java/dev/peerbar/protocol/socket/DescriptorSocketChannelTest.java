@@ -26,10 +26,9 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
@@ -56,7 +55,7 @@ class DescriptorSocketChannelTest {
   private final String memory = "socket-channel-" + TESTS.incrementAndGet();
 
   private final EventLoopGroup group =
-      new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+      SocketEventLoop.group(new DefaultThreadFactory("socket-channel"));
   private final BlockingQueue<Object> events = new LinkedBlockingQueue<>();
   private DescriptorSocketChannel channel;
   private MessageSocket peer;

@@ -14,6 +14,11 @@ public interface Region {
   /** In bytes. */
   long size();
 
+  /** Whether an access lies wholly inside. */
+  default boolean contains(long offset, long count) {
+    return offset >= 0 && offset <= size() - count;
+  }
+
   /** Fills the buffer from {@code offset} on. */
   void read(long offset, ByteBuffer into);
 

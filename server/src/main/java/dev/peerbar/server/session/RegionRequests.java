@@ -69,7 +69,7 @@ record RegionRequests(ServedFunction function) {
       throw new InvalidMessageException(count + " bytes in one message");
     }
     Region region = function.regions().get(index);
-    if (offset < 0 || offset > region.size() - count) {
+    if (!region.contains(offset, count)) {
       throw new InvalidMessageException(
           "0x%x + 0x%x in region %d of 0x%x".formatted(offset, count, index, region.size()));
     }

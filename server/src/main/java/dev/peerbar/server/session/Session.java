@@ -7,6 +7,7 @@ import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.InvalidMessageException;
+import dev.peerbar.protocol.socket.FrameDecoder;
 import dev.peerbar.protocol.socket.FramingException;
 import dev.peerbar.server.events.MessageEvent;
 import dev.peerbar.server.function.ServedFunction;
@@ -130,6 +131,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
         .migration()
         .ifPresent(
             migration -> new MigrationRequests(migration, client).register(handlers, features));
+    channel.pipeline().get(FrameDecoder.class).handleInPlace(new RegisterAccess(function));
     function.log().info("a client, %s", client);
     return pair.map(TwinSocket.Pair::client);
   }

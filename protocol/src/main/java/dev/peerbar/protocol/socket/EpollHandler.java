@@ -1,0 +1,227 @@
+package dev.peerbar.protocol.socket;
+
+import dev.peerbar.linux.Epoll;
+import dev.peerbar.linux.EventDescriptor;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.LinuxException;
+import io.netty.channel.IoEvent;
+import io.netty.channel.IoHandle;
+import io.netty.channel.IoHandler;
+import io.netty.channel.IoHandlerContext;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.IoOps;
+import io.netty.channel.IoRegistration;
+import java.io.UncheckedIOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Waits for the sockets of a {@link SocketEventLoop}, whose turn it gives to others while it waits.
+ * All but {@link #wakeup} is for whoever has the turn.
+ */
+final class EpollHandler implements IoHandler {
+  private static final Logger LOG = LoggerFactory.getLogger(EpollHandler.class);
+  private static final int MOST_EVENTS = 64;
+  private static final long WAKE_UP = 0;
+  private static final long NANOS_PER_MILLI = 1_000_000;
+
+  private final SocketEventLoop.Turn turn;
+  private final Epoll epoll;
+  private final FileDescriptor wakeUp;
+  private final Map<Long, Registration> registrations = new HashMap<>();
+  private long lastTag = WAKE_UP;
+  // Whether the loop's own thread waits, or is about to, and nobody has told it to wake up.
+  private final AtomicBoolean waiting = new AtomicBoolean();
+  private long deadline;
+
+  private EpollHandler(SocketEventLoop.Turn turn) {
+    this.turn = turn;
+    try {
+      epoll = new Epoll(MOST_EVENTS);
+      wakeUp = EventDescriptor.create();
+      epoll.add(wakeUp, Epoll.IN, WAKE_UP);
+    } catch (LinuxException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  static IoHandlerFactory factory(SocketEventLoop.Turn turn) {
+    return _ -> new EpollHandler(turn);
+  }
+
+  /** What a socket is asked for, and what has happened to it: bits of {@link Epoll}. */
+  record Events(int bits) implements IoOps, IoEvent {}
+
+  /** Something that a descriptor can be waited for. */
+  interface Handle extends IoHandle {
+    /** Open until the registration is cancelled. */
+    FileDescriptor descriptor();
+
+    /** The loop ends. */
+    @Override
+    void close();
+  }
+
+  @Override
+  public int run(IoHandlerContext context) {
+    try {
+      int count = context.canBlock() ? await(context) : epoll.await(0);
+      for (int i = 0; i < count; i++) {
+        tell(epoll.tag(i), epoll.events(i));
+      }
+      return count;
+    } catch (LinuxException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private int await(IoHandlerContext context) throws LinuxException {
+    deadline = context.deadlineNanos();
+    int milliseconds = milliseconds(context.delayNanos(System.nanoTime()));
+    waiting.set(true);
+    try {
+      // Whoever had something for the loop before this line does not wake it up.
+      if (!context.canBlock()) {
+        return epoll.await(0);
+      }
+      turn.give();
+      try {
+        return epoll.await(milliseconds);
+      } finally {
+        turn.take();
+      }
+    } finally {
+      waiting.set(false);
+    }
+  }
+
+  private static int milliseconds(long nanos) {
+    if (nanos == SocketEventLoop.NEVER) {
+      return Epoll.FOR_EVER;
+    }
+    // Rounded up, so that the last wait does not spin through the rest of a millisecond.
+    return Math.clamp(Math.ceilDiv(nanos, NANOS_PER_MILLI), 0, Integer.MAX_VALUE);
+  }
+
+  private void tell(long tag, int events) throws LinuxException {
+    if (tag == WAKE_UP) {
+      EventDescriptor.read(wakeUp);
+      return;
+    }
+    // One that was told of before may have cancelled it.
+    Registration registration = registrations.get(tag);
+    if (registration == null) {
+      return;
+    }
+    try {
+      registration.handle.handle(registration, new Events(events));
+    } catch (RuntimeException e) {
+      LOG.warn("an event was not handled", e);
+    }
+  }
+
+  @Override
+  public void wakeup() {
+    if (waiting.compareAndSet(true, false)) {
+      try {
+        EventDescriptor.signal(wakeUp);
+      } catch (LinuxException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+
+  /**
+   * Has the loop's own thread wake up in time for what was scheduled while it waits.
+   *
+   * @param next deadline of what is to be done next, as the loop counts time, or -1 for nothing
+   */
+  void wakeBy(long next) {
+    if (next >= 0 && next - deadline < 0) {
+      wakeup();
+    }
+  }
+
+  @Override
+  public IoRegistration register(IoHandle handle) throws LinuxException {
+    Registration registration = new Registration(++lastTag, (Handle) handle);
+    epoll.add(registration.handle.descriptor(), 0, registration.tag);
+    registrations.put(registration.tag, registration);
+    handle.registered();
+    return registration;
+  }
+
+  @Override
+  public boolean isCompatible(Class<? extends IoHandle> type) {
+    return Handle.class.isAssignableFrom(type);
+  }
+
+  @Override
+  public void prepareToDestroy() {
+    for (Registration registration : List.copyOf(registrations.values())) {
+      registration.cancel();
+      registration.handle.close();
+    }
+  }
+
+  @Override
+  public void destroy() {
+    epoll.close();
+    wakeUp.close();
+    turn.give();
+  }
+
+  private final class Registration implements IoRegistration {
+    private final long tag;
+    private final Handle handle;
+
+    Registration(long tag, Handle handle) {
+      this.tag = tag;
+      this.handle = handle;
+    }
+
+    @Override
+    @SuppressWarnings("unchecked") // Nobody asks for another type.
+    public <T> T attachment() {
+      return (T) this;
+    }
+
+    @Override
+    public long submit(IoOps ops) {
+      int bits = ((Events) ops).bits();
+      if (!isValid()) {
+        return -1;
+      }
+      try {
+        epoll.change(handle.descriptor(), bits, tag);
+      } catch (LinuxException e) {
+        throw new UncheckedIOException(e);
+      }
+      return bits;
+    }
+
+    @Override
+    public boolean isValid() {
+      return registrations.containsKey(tag);
+    }
+
+    @Override
+    public boolean cancel() {
+      if (registrations.remove(tag) == null) {
+        return false;
+      }
+      try {
+        epoll.remove(handle.descriptor());
+      } catch (LinuxException e) {
+        // Of a closed socket there is nothing left to forget.
+        LOG.debug("not forgotten", e);
+      }
+      handle.unregistered();
+      return true;
+    }
+  }
+}

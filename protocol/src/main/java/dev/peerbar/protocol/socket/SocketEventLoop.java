@@ -1,0 +1,122 @@
+package dev.peerbar.protocol.socket;
+
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoEventLoop;
+import io.netty.channel.IoEventLoopGroup;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.SingleThreadIoEventLoop;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * An event loop that lends its turn. Its own thread waits for all sockets at once, with epoll; a
+ * {@link Receiver} waits for one socket alone, in the receive itself, which spares a system call
+ * for each message. Whichever of them has something to do takes the turn, and one has it at a time:
+ * what runs on the loop needs no locks, and cannot tell the threads apart.
+ *
+ * <p>Work that was given to the loop before a message came is done before the message is handled.
+ */
+public final class SocketEventLoop extends SingleThreadIoEventLoop {
+  /** A deadline that never comes. */
+  static final long NEVER = Long.MAX_VALUE;
+
+  private final Turn turn;
+
+  private SocketEventLoop(
+      IoEventLoopGroup parent, Executor executor, IoHandlerFactory handlers, Turn turn) {
+    super(parent, executor, handlers);
+    this.turn = turn;
+  }
+
+  /** Who may run what belongs to a loop. */
+  static final class Turn {
+    private final ReentrantLock lock = new ReentrantLock();
+    // A thread need only see what it wrote itself, so this needs no volatile.
+    private Thread visitor;
+
+    /** For the loop's own thread. */
+    void take() {
+      lock.lock();
+    }
+
+    /** For the loop's own thread. */
+    void give() {
+      lock.unlock();
+    }
+
+    /** Whether one of the visitors has it, and is this one. */
+    private boolean isVisitor(Thread thread) {
+      return thread == visitor;
+    }
+  }
+
+  /**
+   * A group of one loop.
+   *
+   * @param threads for its own thread
+   */
+  public static EventLoopGroup group(ThreadFactory threads) {
+    Turn turn = new Turn();
+    return new MultiThreadIoEventLoopGroup(1, threads, EpollHandler.factory(turn)) {
+      @Override
+      protected IoEventLoop newChild(
+          Executor executor, IoHandlerFactory handlers, Object... arguments) {
+        return new SocketEventLoop(this, executor, handlers, turn);
+      }
+    };
+  }
+
+  @Override
+  public boolean inEventLoop(Thread thread) {
+    // Null as long as the loop is being made.
+    return super.inEventLoop(thread) || turn != null && turn.isVisitor(thread);
+  }
+
+  @Override
+  protected long delayNanos(long now) {
+    return nextScheduledTaskDeadlineNanos() < 0 ? NEVER : super.delayNanos(now);
+  }
+
+  @Override
+  protected long deadlineNanos() {
+    return nextScheduledTaskDeadlineNanos() < 0 ? NEVER : super.deadlineNanos();
+  }
+
+  @Override
+  protected void run() {
+    // Given back when the handler is destroyed, which is the last that the loop does.
+    turn.take();
+    super.run();
+  }
+
+  /** Takes the turn, for a thread that is not the loop's own, and does what waits to be done. */
+  void enter() {
+    turn.lock.lock();
+    turn.visitor = Thread.currentThread();
+    if (hasTasks()) {
+      runAllTasks();
+    }
+  }
+
+  /** Gives the turn back. */
+  void leave() {
+    ((EpollHandler) ioHandler()).wakeBy(nextScheduledTaskDeadlineNanos());
+    turn.visitor = null;
+    turn.lock.unlock();
+  }
+
+  /** Something that those who have the turn can wait for, letting others have it meanwhile. */
+  Condition condition() {
+    return turn.lock.newCondition();
+  }
+
+  /** Waits, for a visitor. Can end too early. */
+  void await(Condition condition) {
+    turn.visitor = null;
+    condition.awaitUninterruptibly();
+    turn.visitor = Thread.currentThread();
+  }
+}

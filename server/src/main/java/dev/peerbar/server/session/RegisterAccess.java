@@ -1,0 +1,91 @@
+package dev.peerbar.server.session;
+
+import dev.peerbar.protocol.Command;
+import dev.peerbar.protocol.Header;
+import dev.peerbar.protocol.PciRegion;
+import dev.peerbar.protocol.RegionRead;
+import dev.peerbar.protocol.RegionWrite;
+import dev.peerbar.protocol.socket.InPlaceHandler;
+import dev.peerbar.server.events.MessageEvent;
+import dev.peerbar.server.function.Region;
+import dev.peerbar.server.function.ServedFunction;
+import io.netty.buffer.ByteBuf;
+import java.nio.ByteOrder;
+
+/**
+ * Reads and writes as wide as registers are, where they were received: what a guest does more often
+ * than all else. {@link RegionRequests} does the same for every length, and says what is wrong with
+ * those that are left to it. For the function's thread.
+ */
+record RegisterAccess(ServedFunction function) implements InPlaceHandler {
+
+  @Override
+  public boolean handle(ByteBuf message, int size, ByteBuf reply) {
+    if (MessageEvent.enabled()) {
+      // What is recorded is a matter of the pipeline.
+      return false;
+    }
+    Header header = Header.decode(message);
+    if (header.type() != Header.Type.COMMAND) {
+      return false;
+    }
+    if (header.command() == Command.REGION_READ.code()) {
+      return read(header, message, size, reply);
+    }
+    return header.command() == Command.REGION_WRITE.code() && write(header, message, size, reply);
+  }
+
+  private boolean read(Header header, ByteBuf message, int size, ByteBuf reply) {
+    if (size != Header.SIZE + RegionRead.DATA || header.noReply()) {
+      return false;
+    }
+    RegionRead.Request read = RegionRead.Request.at(message, message.readerIndex() + Header.SIZE);
+    int count = read.count();
+    Region region = region(read.region(), read.offset(), count);
+    if (region == null) {
+      return false;
+    }
+    function.ringDoorbells();
+    header.reply(RegionRead.DATA + count).encode(reply);
+    RegionRead.Reply.encodeFixed(reply, read.offset(), read.region(), count);
+    int data = reply.writerIndex();
+    region.read(read.offset(), reply.internalNioBuffer(data, count).order(ByteOrder.LITTLE_ENDIAN));
+    reply.writerIndex(data + count);
+    return true;
+  }
+
+  private boolean write(Header header, ByteBuf message, int size, ByteBuf reply) {
+    int payload = message.readerIndex() + Header.SIZE;
+    int count = size - Header.SIZE - RegionWrite.DATA;
+    if (count <= 0) {
+      return false;
+    }
+    RegionWrite.Reply write = RegionWrite.Reply.at(message, payload);
+    Region region = region(write.region(), write.offset(), count);
+    if (region == null || write.count() != count) {
+      return false;
+    }
+    if (!header.noReply()) {
+      function.ringDoorbells();
+    }
+    region.write(
+        write.offset(),
+        message
+            .internalNioBuffer(payload + RegionWrite.DATA, count)
+            .order(ByteOrder.LITTLE_ENDIAN));
+    if (!header.noReply()) {
+      header.reply(RegionWrite.DATA).encode(reply);
+      write.encode(reply);
+    }
+    return true;
+  }
+
+  /** The region, if the access is one of a register and lies wholly inside; else null. */
+  private Region region(int index, long offset, int count) {
+    if (count <= 0 || count > Long.BYTES || index < 0 || index >= PciRegion.COUNT) {
+      return null;
+    }
+    Region region = function.regions().get(index);
+    return region.contains(offset, count) ? region : null;
+  }
+}
