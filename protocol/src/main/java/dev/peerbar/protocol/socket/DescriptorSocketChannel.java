@@ -51,6 +51,8 @@ public final class DescriptorSocketChannel extends AbstractChannel {
   private final EpollInterest interest;
   private final Receiver.Owner reception = new Reception();
   private Optional<Receiver> receiver = Optional.empty();
+  // Asked before the pipeline is; null if there is none.
+  private FrameDecoder decoder;
   private boolean readPending;
   private boolean inputEnded;
   private boolean closesWhenSent;
@@ -109,7 +111,9 @@ public final class DescriptorSocketChannel extends AbstractChannel {
             spin.toNanos());
     boolean reading = interest.wants(EpollInterest.IN);
     interest.ignore(EpollInterest.IN);
+    interest.beQuiet();
     receiver = Optional.of(made);
+    decoder = pipeline().get(FrameDecoder.class);
     made.want(reading);
     threads.newThread(made).start();
   }
@@ -384,6 +388,9 @@ public final class DescriptorSocketChannel extends AbstractChannel {
 
     @Override
     public void received(Object bytes) {
+      if (decoder != null && bytes instanceof ByteBuf plain && decoder.handleInPlace(plain)) {
+        return;
+      }
       readPending = false;
       pipeline().fireChannelRead(bytes);
       pipeline().fireChannelReadComplete();

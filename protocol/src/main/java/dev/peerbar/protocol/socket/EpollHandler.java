@@ -27,6 +27,10 @@ final class EpollHandler implements IoHandler {
   private static final Logger LOG = LoggerFactory.getLogger(EpollHandler.class);
   private static final int MOST_EVENTS = 64;
   private static final long WAKE_UP = 0;
+
+  /** Of a socket that is not to be watched at all. */
+  static final int NOTHING = 0;
+
   private static final long NANOS_PER_MILLI = 1_000_000;
 
   private final SocketEventLoop.Turn turn;
@@ -149,7 +153,7 @@ final class EpollHandler implements IoHandler {
   @Override
   public IoRegistration register(IoHandle handle) throws LinuxException {
     Registration registration = new Registration(++lastTag, (Handle) handle);
-    epoll.add(registration.handle.descriptor(), 0, registration.tag);
+    registration.watch(Epoll.ERROR);
     registrations.put(registration.tag, registration);
     handle.registered();
     return registration;
@@ -178,6 +182,7 @@ final class EpollHandler implements IoHandler {
   private final class Registration implements IoRegistration {
     private final long tag;
     private final Handle handle;
+    private boolean watched;
 
     Registration(long tag, Handle handle) {
       this.tag = tag;
@@ -197,11 +202,29 @@ final class EpollHandler implements IoHandler {
         return -1;
       }
       try {
-        epoll.change(handle.descriptor(), bits, tag);
+        watch(bits);
       } catch (LinuxException e) {
         throw new UncheckedIOException(e);
       }
       return bits;
+    }
+
+    private void watch(int bits) throws LinuxException {
+      if (bits == NOTHING) {
+        unwatch();
+      } else if (watched) {
+        epoll.change(handle.descriptor(), bits, tag);
+      } else {
+        epoll.add(handle.descriptor(), bits, tag);
+        watched = true;
+      }
+    }
+
+    private void unwatch() throws LinuxException {
+      if (watched) {
+        watched = false;
+        epoll.remove(handle.descriptor());
+      }
     }
 
     @Override
@@ -215,7 +238,7 @@ final class EpollHandler implements IoHandler {
         return false;
       }
       try {
-        epoll.remove(handle.descriptor());
+        unwatch();
       } catch (LinuxException e) {
         // Of a closed socket there is nothing left to forget.
         LOG.debug("not forgotten", e);

@@ -27,6 +27,7 @@ public final class FrameDecoder extends ChannelDuplexHandler {
   private final Deque<Frame> held = new ArrayDeque<>();
   private final ByteBuf reply =
       Unpooled.wrappedBuffer(ByteBuffer.allocateDirect(InPlaceHandler.MOST_REPLY));
+  private ChannelHandlerContext context;
   private InPlaceHandler inPlace;
   private boolean releasing;
 
@@ -54,7 +55,7 @@ public final class FrameDecoder extends ChannelDuplexHandler {
   public void channelRead(ChannelHandlerContext ctx, Object message) {
     switch (message) {
       case ByteBuf bytes -> {
-        if (inPlace == null || handleInPlace(ctx, bytes)) {
+        if (!handleInPlace(bytes)) {
           decode(ctx, bytes, Descriptors.none());
         }
       }
@@ -70,18 +71,20 @@ public final class FrameDecoder extends ChannelDuplexHandler {
   }
 
   /**
-   * Has messages handled as long as they come whole and are for the handler.
+   * Has messages handled as long as they come whole, in their turn, and are for the handler. For
+   * the event loop.
    *
-   * @return whether there is more, which is for the pipeline; else the bytes are released
+   * @param bytes that came without descriptors
+   * @return whether that was all, and the bytes are released; else there is more, for the pipeline
    */
-  private boolean handleInPlace(ChannelHandlerContext ctx, ByteBuf bytes) {
+  boolean handleInPlace(ByteBuf bytes) {
+    if (inPlace == null) {
+      return false;
+    }
     try {
-      while (bytes.readableBytes() >= Header.SIZE
-          && held.isEmpty()
-          && !assembler.isBusy()
-          && isReading(ctx)) {
+      while (bytes.readableBytes() >= Header.SIZE && held.isEmpty() && !assembler.isBusy()) {
         long size = Header.size(bytes);
-        if (size < Header.SIZE || size > bytes.readableBytes()) {
+        if (size < Header.SIZE || size > bytes.readableBytes() || !isReading(context)) {
           break;
         }
         int next = bytes.readerIndex() + (int) size;
@@ -91,24 +94,25 @@ public final class FrameDecoder extends ChannelDuplexHandler {
         }
         bytes.readerIndex(next);
         if (reply.isReadable()) {
-          sendReply(ctx);
+          sendReply();
         }
       }
     } catch (RuntimeException | IOException e) {
       bytes.release();
-      ctx.fireExceptionCaught(e);
-      return false;
-    }
-    if (bytes.isReadable()) {
+      context.fireExceptionCaught(e);
       return true;
     }
+    if (bytes.isReadable()) {
+      return false;
+    }
     bytes.release();
-    return false;
+    return true;
   }
 
-  private void sendReply(ChannelHandlerContext ctx) throws IOException {
-    if (!(ctx.channel() instanceof DescriptorSocketChannel channel) || !channel.sendAtOnce(reply)) {
-      ctx.write(reply.copy(), ctx.voidPromise());
+  private void sendReply() throws IOException {
+    if (!(context.channel() instanceof DescriptorSocketChannel channel)
+        || !channel.sendAtOnce(reply)) {
+      context.writeAndFlush(reply.copy(), context.voidPromise());
     }
   }
 
@@ -168,6 +172,11 @@ public final class FrameDecoder extends ChannelDuplexHandler {
   public void channelInactive(ChannelHandlerContext ctx) {
     discard();
     ctx.fireChannelInactive();
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    context = ctx;
   }
 
   @Override
