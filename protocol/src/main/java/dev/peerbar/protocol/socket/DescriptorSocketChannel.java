@@ -111,10 +111,9 @@ public final class DescriptorSocketChannel extends AbstractChannel {
             spin.toNanos());
     boolean reading = interest.wants(EpollInterest.IN);
     interest.ignore(EpollInterest.IN);
-    interest.beQuiet();
     receiver = Optional.of(made);
     decoder = pipeline().get(FrameDecoder.class);
-    made.want(reading);
+    wantInput(reading);
     threads.newThread(made).start();
   }
 
@@ -227,6 +226,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
   private void wantInput(boolean on) {
     if (receiver.isPresent()) {
       receiver.get().want(on);
+      interest.quiet(on);
     } else if (on) {
       interest.want(EpollInterest.IN);
     } else {

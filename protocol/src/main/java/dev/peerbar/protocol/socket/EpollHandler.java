@@ -73,7 +73,7 @@ final class EpollHandler implements IoHandler {
   @Override
   public int run(IoHandlerContext context) {
     try {
-      int count = context.canBlock() ? await(context) : epoll.await(0);
+      int count = context.canBlock() ? await(context) : look();
       for (int i = 0; i < count; i++) {
         tell(epoll.tag(i), epoll.events(i));
       }
@@ -81,6 +81,11 @@ final class EpollHandler implements IoHandler {
     } catch (LinuxException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private int look() throws LinuxException {
+    turn.pass();
+    return epoll.await(0);
   }
 
   private int await(IoHandlerContext context) throws LinuxException {

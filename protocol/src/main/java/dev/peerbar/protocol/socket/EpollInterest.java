@@ -102,9 +102,11 @@ final class EpollInterest implements EpollHandler.Handle {
    * calls it at each message, and at each that the peer has taken, which is a tenth of what a
    * message costs: for a socket whose end somebody else hears.
    */
-  void beQuiet() {
-    quiet = true;
-    submit();
+  void quiet(boolean on) {
+    if (quiet != on) {
+      quiet = on;
+      submit();
+    }
   }
 
   private void set(int events) {

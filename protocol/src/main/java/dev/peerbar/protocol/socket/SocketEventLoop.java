@@ -6,6 +6,7 @@ import io.netty.channel.IoEventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SingleThreadIoEventLoop;
+import io.netty.util.concurrent.RejectedExecutionHandlers;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.locks.Condition;
@@ -23,17 +24,27 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
   /** A deadline that never comes. */
   static final long NEVER = Long.MAX_VALUE;
 
+  /** How long work that never ends keeps a message waiting. */
+  private static final long LONGEST_TURN_MILLIS = 1;
+
   private final Turn turn;
 
   private SocketEventLoop(
       IoEventLoopGroup parent, Executor executor, IoHandlerFactory handlers, Turn turn) {
-    super(parent, executor, handlers);
+    super(
+        parent,
+        executor,
+        handlers,
+        DEFAULT_MAX_PENDING_TASKS,
+        RejectedExecutionHandlers.reject(),
+        LONGEST_TURN_MILLIS);
     this.turn = turn;
   }
 
   /** Who may run what belongs to a loop. */
   static final class Turn {
-    private final ReentrantLock lock = new ReentrantLock();
+    // Fair: a loop that always has something to do lets the others have theirs.
+    private final ReentrantLock lock = new ReentrantLock(true);
     // A thread need only see what it wrote itself, so this needs no volatile.
     private Thread visitor;
 
@@ -45,6 +56,14 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
     /** For the loop's own thread. */
     void give() {
       lock.unlock();
+    }
+
+    /** Lets those who wait for it have it first. For the loop's own thread. */
+    void pass() {
+      if (lock.hasQueuedThreads()) {
+        lock.unlock();
+        lock.lock();
+      }
     }
 
     /** Whether one of the visitors has it, and is this one. */
@@ -92,12 +111,19 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
     super.run();
   }
 
-  /** Takes the turn, for a thread that is not the loop's own, and does what waits to be done. */
+  /**
+   * Takes the turn, for a thread that is not the loop's own, and does what waits to be done by now.
+   */
   void enter() {
     turn.lock.lock();
     turn.visitor = Thread.currentThread();
-    if (hasTasks()) {
-      runAllTasks();
+    // Not what comes meanwhile, which may be without an end.
+    for (int left = hasTasks() ? pendingTasks() : 0; left > 0; left--) {
+      Runnable task = pollTask();
+      if (task == null) {
+        return;
+      }
+      safeExecute(task);
     }
   }
 

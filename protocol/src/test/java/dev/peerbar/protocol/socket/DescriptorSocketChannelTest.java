@@ -45,9 +45,26 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 @Timeout(60)
+@ParameterizedClass
+@EnumSource
 class DescriptorSocketChannelTest {
+  /** Who waits for what comes. */
+  enum Waiting {
+    /** The event loop, for all sockets at once. */
+    LOOP,
+    /** A thread of the channel's own. */
+    THREAD,
+    /** The same, which looks for a while before it sleeps. */
+    LOOKING_THREAD
+  }
+
+  @Parameter Waiting waiting;
+
   private static final AtomicInteger TESTS = new AtomicInteger();
   private static final Duration LONG = Duration.ofSeconds(20);
 
@@ -121,6 +138,15 @@ class DescriptorSocketChannelTest {
 
   private void register() throws InterruptedException {
     group.register(channel).sync();
+    if (waiting != Waiting.LOOP) {
+      Duration look = waiting == Waiting.THREAD ? Duration.ZERO : Duration.ofMillis(1);
+      group
+          .submit(() -> {
+            channel.receiveOnThread(new DefaultThreadFactory("receiver", true), look);
+            return null;
+          })
+          .sync();
+    }
   }
 
   private Object nextEvent() throws InterruptedException {

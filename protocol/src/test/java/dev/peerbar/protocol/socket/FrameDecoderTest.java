@@ -314,6 +314,113 @@ class FrameDecoderTest {
         });
   }
 
+  /** Answers reads with their id, says nothing to resets, and leaves the rest. */
+  private static boolean readsInPlace(ByteBuf message, int size, ByteBuf reply) {
+    Header header = Header.decode(message);
+    if (header.command() == Command.REGION_READ.code()) {
+      assertThat(size).isEqualTo(header.size());
+      header.reply(Integer.BYTES).encode(reply);
+      reply.writeIntLE(header.id());
+      return true;
+    }
+    return header.command() == Command.DEVICE_RESET.code();
+  }
+
+  private void handleInPlace() {
+    channel.pipeline().get(FrameDecoder.class).handleInPlace(FrameDecoderTest::readsInPlace);
+  }
+
+  private void expectReply(int id) {
+    ByteBuf reply = channel.readOutbound();
+    assertThat(Header.decode(reply))
+        .isEqualTo(
+            new Header(
+                id,
+                Command.REGION_READ.code(),
+                Header.SIZE + Integer.BYTES,
+                Header.Type.REPLY,
+                false,
+                false,
+                0));
+    assertThat(reply.getIntLE(Header.SIZE)).isEqualTo(id);
+    reply.release();
+  }
+
+  @Test
+  void messagesAreHandledInPlaceAsLongAsTheyAreForTheHandler() {
+    handleInPlace();
+    feed(Unpooled.wrappedBuffer(read(1), reset(2), read(3), write(4, 33), read(5)));
+    expectReply(1);
+    expectReply(3);
+    try (Received write = next();
+        Received after = next()) {
+      assertThat(write.id()).isEqualTo(4);
+      assertThat(write.payloadLength()).isEqualTo(RegionWrite.DATA + 33);
+      // What came with it stays behind it.
+      assertThat(after.id()).isEqualTo(5);
+    }
+    feed(read(6));
+    expectReply(6);
+    assertThat(channel.inboundMessages()).isEmpty();
+    assertThat(channel.outboundMessages()).isEmpty();
+  }
+
+  @Test
+  void nothingOvertakesAMessageThatHasNotComeWhole() {
+    handleInPlace();
+    ByteBuf cut = write(1, 20);
+    feed(cut.copy(0, 30));
+    feed(Unpooled.wrappedBuffer(cut.copy(30, cut.readableBytes() - 30), read(2)));
+    cut.release();
+    try (Received write = next();
+        Received read = next()) {
+      assertThat(write.id()).isEqualTo(1);
+      assertThat(read.id()).isEqualTo(2);
+    }
+    ByteBuf half = read(3);
+    feed(half.copy(0, 20));
+    feed(half.copy(20, half.readableBytes() - 20));
+    half.release();
+    try (Received read = next()) {
+      assertThat(read.id()).isEqualTo(3);
+    }
+    assertThat(channel.outboundMessages()).isEmpty();
+  }
+
+  @Test
+  void messagesWithDescriptorsAreForThePipeline() throws IOException {
+    handleInPlace();
+    feed(read(1), memory(1));
+    try (Received read = next()) {
+      assertThat(read.id()).isEqualTo(1);
+      assertThat(read.descriptors()).isOne();
+    }
+    assertThat(channel.outboundMessages()).isEmpty();
+  }
+
+  @Test
+  void nothingIsHandledInPlaceWhileReadingIsOff() {
+    handleInPlace();
+    channel.config().setAutoRead(false);
+    feed(read(1));
+    try (Received read = next()) {
+      assertThat(read.id()).isEqualTo(1);
+    }
+    assertThat(channel.outboundMessages()).isEmpty();
+  }
+
+  @Test
+  void aHandlerThatFailsIsTold() {
+    channel
+        .pipeline()
+        .get(FrameDecoder.class)
+        .handleInPlace((_, _, _) -> {
+          throw new IllegalStateException("broken");
+        });
+    feed(read(1));
+    assertThatThrownBy(channel::checkException).isInstanceOf(IllegalStateException.class);
+  }
+
   private void feed(ByteBuf bytes, FileDescriptor... descriptors) {
     fed.add(bytes);
     channel.writeInbound(

@@ -32,6 +32,7 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.RegionWriteMulti;
 import dev.peerbar.protocol.Version;
+import dev.peerbar.protocol.socket.FrameDecoder;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
@@ -71,7 +72,7 @@ final class SessionTest {
     when(place.take()).thenReturn(true);
     channel = new EmbeddedChannel();
     function = new ServedFunction("mock", endpoint, channel.eventLoop());
-    channel.pipeline().addLast(new Session(function, place));
+    channel.pipeline().addLast(new FrameDecoder(), new Session(function, place));
     request(Command.VERSION, false, new Version.Request(0, 1, Capabilities.DEFAULTS));
     assertThat(reply().header().error()).isFalse();
   }
@@ -229,7 +230,7 @@ final class SessionTest {
   @Test
   void aSessionWithoutThePlaceIsTurnedAwayAndTakesNothingFromTheClient() {
     when(place.take()).thenReturn(false);
-    EmbeddedChannel second = new EmbeddedChannel(new Session(function, place));
+    EmbeddedChannel second = new EmbeddedChannel(new FrameDecoder(), new Session(function, place));
     second.writeInbound(
         Frame.request(
             1,
@@ -248,7 +249,7 @@ final class SessionTest {
 
   @Test
   void aConnectionThatAgreesOnNothingIsHungUpOn() {
-    EmbeddedChannel silent = new EmbeddedChannel(new Session(function, place));
+    EmbeddedChannel silent = new EmbeddedChannel(new FrameDecoder(), new Session(function, place));
     silent.advanceTimeBy(Session.NEGOTIATION_SECONDS - 1, TimeUnit.SECONDS);
     silent.runScheduledPendingTasks();
     assertThat(silent.isOpen()).isTrue();

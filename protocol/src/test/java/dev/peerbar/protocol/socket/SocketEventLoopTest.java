@@ -1,0 +1,143 @@
+package dev.peerbar.protocol.socket;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netty.channel.EventLoopGroup;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class SocketEventLoopTest {
+  private final EventLoopGroup group = SocketEventLoop.group(new DefaultThreadFactory("loop"));
+  private final SocketEventLoop loop = (SocketEventLoop) group.next();
+  // Changed by whoever has the turn, and by nobody else.
+  private int turns;
+
+  @AfterEach
+  void itEnds() throws InterruptedException {
+    assertThat(group.shutdownGracefully(0, 10, TimeUnit.SECONDS).await(20, TimeUnit.SECONDS))
+        .isTrue();
+  }
+
+  @Test
+  void oneHasTheTurnAtATime() throws Exception {
+    int each = 20_000;
+    CountDownLatch done = new CountDownLatch(each);
+    Thread[] visitors = new Thread[2];
+    for (int i = 0; i < visitors.length; i++) {
+      visitors[i] =
+          Thread.ofPlatform()
+              .start(() -> {
+                for (int turn = 0; turn < each; turn++) {
+                  loop.enter();
+                  turns++;
+                  loop.leave();
+                }
+              });
+    }
+    for (int task = 0; task < each; task++) {
+      loop.execute(() -> {
+        turns++;
+        done.countDown();
+      });
+    }
+    for (Thread visitor : visitors) {
+      visitor.join();
+    }
+    done.await();
+    assertThat(loop.submit(() -> turns).get()).isEqualTo(3 * each);
+  }
+
+  @Test
+  void whatTheLoopWasGivenBeforeAVisitIsDoneByThen() throws Exception {
+    for (int round = 1; round <= 2_000; round++) {
+      loop.execute(() -> turns++);
+      loop.enter();
+      int seen = turns;
+      loop.leave();
+      assertThat(seen).isEqualTo(round);
+    }
+  }
+
+  @Test
+  void workWithoutAnEndKeepsNoVisitorOut() throws Exception {
+    loop.execute(
+        new Runnable() {
+          @Override
+          public void run() {
+            turns++;
+            if (turns > 0) {
+              loop.execute(this);
+            }
+          }
+        });
+    for (int visit = 0; visit < 100; visit++) {
+      loop.enter();
+      loop.leave();
+    }
+    loop.enter();
+    turns = Integer.MIN_VALUE;
+    loop.leave();
+  }
+
+  @Test
+  void aVisitorIsInTheLoopAsLongAsItHasTheTurn() throws Exception {
+    assertThat(loop.inEventLoop()).isFalse();
+    loop.enter();
+    assertThat(loop.inEventLoop()).isTrue();
+    assertThat(CompletableFuture.supplyAsync(loop::inEventLoop).get()).isFalse();
+    loop.leave();
+    assertThat(loop.inEventLoop()).isFalse();
+    assertThat(loop.submit(() -> loop.inEventLoop()).get()).isTrue();
+  }
+
+  @Test
+  void whatAVisitorSchedulesIsDoneWhileTheLoopWaitsForSomethingElse() throws Exception {
+    CompletableFuture<Boolean> later = new CompletableFuture<>();
+    loop.schedule(() -> later.complete(false), 1, TimeUnit.HOURS);
+    loop.submit(() -> true).get();
+    loop.enter();
+    loop.schedule(() -> later.complete(true), 1, TimeUnit.MILLISECONDS);
+    loop.leave();
+    assertThat(later.get(30, TimeUnit.SECONDS)).isTrue();
+  }
+
+  @Test
+  void whatAVisitorLeavesToTheLoopIsDone() throws Exception {
+    for (int round = 0; round < 200; round++) {
+      CompletableFuture<Boolean> task = new CompletableFuture<>();
+      loop.enter();
+      loop.execute(() -> task.complete(true));
+      loop.leave();
+      assertThat(task.get(30, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  @Test
+  void othersHaveTheTurnWhileAVisitorWaits() throws Exception {
+    Condition condition = loop.condition();
+    CompletableFuture<Boolean> woken = new CompletableFuture<>();
+    Thread visitor =
+        Thread.ofPlatform()
+            .start(() -> {
+              loop.enter();
+              while (turns == 0) {
+                loop.await(condition);
+              }
+              woken.complete(loop.inEventLoop());
+              loop.leave();
+            });
+    loop.execute(() -> {
+      turns = 1;
+      condition.signalAll();
+    });
+    assertThat(woken.get(30, TimeUnit.SECONDS)).isTrue();
+    visitor.join();
+  }
+}
