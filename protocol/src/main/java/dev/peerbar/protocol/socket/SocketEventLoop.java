@@ -73,19 +73,23 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
   }
 
   /**
-   * A group of one loop.
+   * A group of one loop, which runs.
    *
    * @param threads for its own thread
    */
   public static EventLoopGroup group(ThreadFactory threads) {
     Turn turn = new Turn();
-    return new MultiThreadIoEventLoopGroup(1, threads, EpollHandler.factory(turn)) {
-      @Override
-      protected IoEventLoop newChild(
-          Executor executor, IoHandlerFactory handlers, Object... arguments) {
-        return new SocketEventLoop(this, executor, handlers, turn);
-      }
-    };
+    EventLoopGroup group =
+        new MultiThreadIoEventLoopGroup(1, threads, EpollHandler.factory(turn)) {
+          @Override
+          protected IoEventLoop newChild(
+              Executor executor, IoHandlerFactory handlers, Object... arguments) {
+            return new SocketEventLoop(this, executor, handlers, turn);
+          }
+        };
+    // Its thread starts with what somebody outside gives it, and a visitor is inside.
+    group.execute(() -> {});
+    return group;
   }
 
   @Override

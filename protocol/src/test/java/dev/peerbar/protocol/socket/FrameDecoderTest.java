@@ -417,8 +417,7 @@ class FrameDecoderTest {
         .handleInPlace((_, _, _) -> {
           throw new IllegalStateException("broken");
         });
-    feed(read(1));
-    assertThatThrownBy(channel::checkException).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> feed(read(1))).isInstanceOf(IllegalStateException.class);
   }
 
   private void feed(ByteBuf bytes, FileDescriptor... descriptors) {
