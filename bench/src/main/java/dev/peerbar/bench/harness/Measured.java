@@ -35,6 +35,11 @@ public final class Measured {
     return median(Turn::rate);
   }
 
+  /** The median over the rounds of what one of the amount took, in nanoseconds. */
+  public double cost() {
+    return median(Turn::cost);
+  }
+
   private double median(ToDoubleFunction<Turn> figure) {
     return Ratio.of(turns.stream().mapToDouble(figure).toArray()).median();
   }
@@ -47,6 +52,11 @@ public final class Measured {
   /** The amount per second, in that of the floor. */
   public Ratio rateOver(Measured floor) {
     return over(floor, Turn::rate);
+  }
+
+  /** What one of the amount took, in that of the floor. */
+  public Ratio costOver(Measured floor) {
+    return over(floor, Turn::cost);
   }
 
   private Ratio over(Measured floor, ToDoubleFunction<Turn> figure) {

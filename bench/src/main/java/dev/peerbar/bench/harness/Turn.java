@@ -15,6 +15,15 @@ record Turn(Histogram nanos, long amount, long elapsed) {
 
   /** Runs a side until its time is over, at least once. */
   static Turn of(Work work, long duration) throws Exception {
+    work.begin();
+    try {
+      return timed(work, duration);
+    } finally {
+      work.end();
+    }
+  }
+
+  private static Turn timed(Work work, long duration) throws Exception {
     Histogram nanos = new Histogram(DIGITS);
     long amount = 0;
     long begin = System.nanoTime();
@@ -35,5 +44,10 @@ record Turn(Histogram nanos, long amount, long elapsed) {
   /** Amount per second. */
   double rate() {
     return (double) amount * NANOS_PER_SECOND / elapsed;
+  }
+
+  /** Nanoseconds for one of the amount. */
+  double cost() {
+    return (double) elapsed / amount;
   }
 }

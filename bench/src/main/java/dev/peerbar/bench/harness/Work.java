@@ -9,4 +9,10 @@ public interface Work {
    * @return how much was done, in whatever the rate is to count: messages, bytes, loads
    */
   long run() throws Exception;
+
+  /** Called before each turn of the side; not timed. */
+  default void begin() throws Exception {}
+
+  /** Called after each turn of the side, even if it failed; not timed. */
+  default void end() throws Exception {}
 }
