@@ -40,7 +40,7 @@ public record Machine(
         field(cpu, "model name", ":").orElse(System.getProperty("os.arch")),
         Runtime.getRuntime().availableProcessors(),
         totalMemory(),
-        chosen("enabled") + " and " + chosen("shmem_enabled"),
+        chosen("enabled") + " (shared memory: " + chosen("shmem_enabled") + ")",
         System.getProperty("os.name") + " " + System.getProperty("os.version"),
         field(lines(Path.of("/etc/os-release")), "PRETTY_NAME", "=")
             .map(name -> name.replace("\"", ""))
@@ -70,7 +70,7 @@ public record Machine(
             .map(String::strip)
             .distinct()
             .collect(Collectors.joining(" "));
-    return Optional.of(name.isEmpty() ? UNKNOWN : name);
+    return Optional.of(name.isEmpty() ? "unknown host" : name);
   }
 
   /** Of a list of choices, the one in brackets. */

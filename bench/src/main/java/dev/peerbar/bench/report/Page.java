@@ -77,12 +77,7 @@ public final class Page {
 
   /** What the template shows. */
   private record Content(
-      Machine machine,
-      String memory,
-      String virtualisation,
-      String date,
-      String seconds,
-      String load,
+      List<Fact> facts,
       boolean quick,
       long aims,
       long aimsMet,
@@ -91,14 +86,8 @@ public final class Page {
       String data) {
 
     static Content of(Report report) {
-      Machine machine = report.machine();
       return new Content(
-          machine,
-          String.format(Locale.ROOT, "%.1f GiB", machine.memory() / BYTES_PER_GIB),
-          machine.virtualisation().map(host -> "virtual: " + host).orElse("not virtual"),
-          DATE.format(report.began()),
-          Long.toString(report.took().toSeconds()),
-          report.loadBefore() + " before, " + report.loadAfter() + " after",
+          facts(report),
           report.effort() == Effort.QUICK,
           report.aims(),
           report.aimsMet(),
@@ -107,11 +96,37 @@ public final class Page {
           script(report));
     }
 
+    private static List<Fact> facts(Report report) {
+      Machine machine = report.machine();
+      String host = machine.virtualisation().map(name -> "virtual: " + name).orElse("not virtual");
+      return List.of(
+          new Fact(
+              "Processor",
+              "%s, %d to use; %s".formatted(machine.processor(), machine.processors(), host)),
+          new Fact("Kernel", machine.kernel() + ", " + machine.distribution()),
+          new Fact(
+              "Memory",
+              String.format(
+                  Locale.ROOT,
+                  "%.1f GiB; huge pages: %s",
+                  machine.memory() / BYTES_PER_GIB,
+                  machine.hugePages())),
+          new Fact("JDK", machine.jdk()),
+          new Fact(
+              "Date",
+              "%s, took %d s".formatted(DATE.format(report.began()), report.took().toSeconds())),
+          new Fact(
+              "Load", "%s before, %s after".formatted(report.loadBefore(), report.loadAfter())));
+    }
+
     /** JSON that may stand in a script element: no text in it can end the element. */
     private static String script(Report report) {
       return JsonReport.tree(report).toString().replace("<", "\\u003c");
     }
   }
+
+  /** One of the machine's, or of the run's. */
+  private record Fact(String name, String value) {}
 
   /** A benchmark's rows. */
   private record Group(String name, String about, String failure, List<Row> rows) {

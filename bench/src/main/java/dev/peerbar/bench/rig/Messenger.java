@@ -3,6 +3,8 @@ package dev.peerbar.bench.rig;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.SocketMessages;
+import dev.peerbar.protocol.Header;
+import io.netty.buffer.Unpooled;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -60,7 +62,7 @@ public final class Messenger implements AutoCloseable {
    *
    * @param length of the message, in bytes
    * @return its bytes, good until the next receive
-   * @throws IllegalStateException if the other end has gone
+   * @throws IllegalStateException if the other end has gone, or if it is a reply that refuses
    */
   public MemorySegment receive(long length) throws LinuxException {
     long have = 0;
@@ -70,8 +72,17 @@ public final class Messenger implements AutoCloseable {
         throw new IllegalStateException("the other end has gone");
       }
       have += got;
+      if (have < length && have == Header.SIZE && refuses()) {
+        throw new IllegalStateException("a request was refused");
+      }
     }
     return received.asSlice(0, have);
+  }
+
+  /** Whether the header that was received is a failure: nothing follows it. */
+  private boolean refuses() {
+    return Header.decode(Unpooled.wrappedBuffer(received.asSlice(0, Header.SIZE).asByteBuffer()))
+        .error();
   }
 
   private int receive(int from) throws LinuxException {

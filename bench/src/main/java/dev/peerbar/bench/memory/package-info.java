@@ -1,0 +1,2 @@
+/** Memory that the client and the endpoint share. */
+package dev.peerbar.bench.memory;
