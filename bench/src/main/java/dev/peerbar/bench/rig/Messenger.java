@@ -13,6 +13,9 @@ import java.lang.foreign.MemorySegment;
  * socket takes it whole, and nothing decoded. For one thread.
  */
 public final class Messenger implements AutoCloseable {
+  /** More than a reply to VERSION has, in bytes. */
+  private static final int VERSION_REPLY = 4096;
+
   private final FileDescriptor socket;
   private final SocketMessages messages = new SocketMessages();
   private final MemorySegment received;
@@ -25,6 +28,18 @@ public final class Messenger implements AutoCloseable {
   public Messenger(FileDescriptor socket, int room) {
     this.socket = socket;
     this.received = Arena.ofAuto().allocate(room);
+  }
+
+  /**
+   * Takes over a socket connected to a server, and agrees on a version.
+   *
+   * @param room the most bytes of one message to be received
+   */
+  static Messenger agreed(FileDescriptor socket, int room) throws LinuxException {
+    Messenger messenger = new Messenger(socket, Math.max(room, VERSION_REPLY));
+    messenger.send(Messages.version());
+    messenger.receiveSome();
+    return messenger;
   }
 
   /** The socket, owned by this. */

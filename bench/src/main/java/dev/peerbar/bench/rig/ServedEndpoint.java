@@ -1,7 +1,6 @@
 package dev.peerbar.bench.rig;
 
 import dev.peerbar.endpoint.Endpoint;
-import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
@@ -47,11 +46,7 @@ public final class ServedEndpoint implements AutoCloseable {
    * @param room the most bytes of a message to be received
    */
   public Messenger connectBare(int room) throws IOException {
-    FileDescriptor socket = UnixSocket.connect(path, CONNECT_TIMEOUT);
-    Messenger messenger = new Messenger(socket, Math.max(room, 4096));
-    messenger.send(Messages.version());
-    messenger.receiveSome();
-    return messenger;
+    return Messenger.agreed(UnixSocket.connect(path, CONNECT_TIMEOUT), room);
   }
 
   /** A client, that has not agreed on a version. */

@@ -1,0 +1,153 @@
+package dev.peerbar.bench.endpoints;
+
+import dev.peerbar.bench.harness.Aim;
+import dev.peerbar.bench.harness.Bench;
+import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.harness.BenchmarkException;
+import dev.peerbar.bench.harness.Distribution;
+import dev.peerbar.bench.harness.Figure;
+import dev.peerbar.bench.harness.Measured;
+import dev.peerbar.bench.harness.Side;
+import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.rig.Messages;
+import dev.peerbar.bench.rig.Messenger;
+import dev.peerbar.bench.rig.Placement;
+import dev.peerbar.bench.rig.ServingProcess;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.protocol.Command;
+import dev.peerbar.protocol.Header;
+import dev.peerbar.protocol.RegionRead;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Reads a register of one endpoint of a process that serves many, beside one of a process that
+ * serves no other. The others have nothing to do, or all of their engines copy.
+ */
+public final class EndpointsBenchmark implements Benchmark {
+  private static final int[] MANY = {8, 64};
+  private static final long BAR_SIZE = 1 << 20;
+  private static final Aim IDLE = Aim.atMost(1.05);
+
+  private static final MemorySegment READ =
+      Messages.request(
+          1,
+          Command.REGION_READ,
+          false,
+          new RegionRead.Request(HbmRegisters.SCRATCH, HbmRegisters.BAR, Integer.BYTES));
+  private static final int REPLY = Header.SIZE + RegionRead.DATA + Integer.BYTES;
+
+  @Override
+  public String name() {
+    return "endpoints";
+  }
+
+  @Override
+  public String about() {
+    return "a register read of one of 8 and of 64 endpoints in one process";
+  }
+
+  @Override
+  public void run(Bench bench) throws Exception {
+    for (Placement placement : Placement.values()) {
+      if (placement.possible()) {
+        measure(bench, placement);
+      }
+    }
+  }
+
+  private static void measure(Bench bench, Placement placement) throws Exception {
+    // The client is not to compete with the engines, if that can be.
+    Placement forCopies = Placement.TWO_CPUS.possible() ? Placement.TWO_CPUS : Placement.ONE_CPU;
+    try (ServingProcess one = placement.server(() -> ServingProcess.start(1, BAR_SIZE));
+        Messenger floor = one.connectBare(0)) {
+      for (int count : MANY) {
+        try (ServingProcess many = placement.server(() -> ServingProcess.start(count, BAR_SIZE));
+            Messenger subject = many.connectBare(0)) {
+          idle(bench, placement, floor, subject, count);
+          if (placement == forCopies) {
+            copying(bench, placement, floor, subject, many, count);
+          }
+        }
+      }
+    }
+  }
+
+  private static void idle(
+      Bench bench, Placement placement, Messenger floor, Messenger subject, int count)
+      throws Exception {
+    String path = "register read, %d endpoints idle, %s".formatted(count, placement);
+    compare(bench, placement, path, reads(floor), reads(subject), Optional.of(IDLE));
+  }
+
+  private static void copying(
+      Bench bench,
+      Placement placement,
+      Messenger floor,
+      Messenger subject,
+      ServingProcess many,
+      int count)
+      throws Exception {
+    List<Copies> copies = new ArrayList<>();
+    try (FileDescriptor ring = Copies.ring()) {
+      for (int other = 1; other < count; other++) {
+        copies.add(Copies.prepare(many.connect(other), ring));
+      }
+      for (Copies each : copies) {
+        each.start();
+      }
+      many.freeze();
+      String path = "register read, %d endpoints copying, %s".formatted(count, placement);
+      compare(
+          bench, placement, path, reads(floor), inTurns(reads(subject), many), Optional.empty());
+      many.thaw();
+      // One stands for all: their shares of the processors are the same.
+      if (!copies.getFirst().running()) {
+        throw new BenchmarkException("The endpoints had copied all before the end.");
+      }
+    } finally {
+      copies.forEach(Copies::close);
+    }
+  }
+
+  private static void compare(
+      Bench bench, Placement placement, String path, Work one, Work many, Optional<Aim> aim)
+      throws Exception {
+    List<Measured> sides =
+        placement.client(
+            () -> bench.compare(new Side("1 endpoint", one), new Side("one of many", many)));
+    bench.add(Figure.percentile(path, sides.get(0), sides.get(1), 50, aim));
+    bench.add(Distribution.of(path, sides));
+  }
+
+  private static Work reads(Messenger messenger) {
+    return () -> {
+      messenger.exchange(READ, REPLY);
+      return 1;
+    };
+  }
+
+  /** The other side has the processors for itself while it has its turn. */
+  private static Work inTurns(Work work, ServingProcess process) {
+    return new Work() {
+      @Override
+      public void begin() throws IOException, InterruptedException {
+        process.thaw();
+      }
+
+      @Override
+      public long run() throws Exception {
+        return work.run();
+      }
+
+      @Override
+      public void end() throws IOException, InterruptedException {
+        process.freeze();
+      }
+    };
+  }
+}

@@ -1,0 +1,2 @@
+/** Many endpoints in one process. */
+package dev.peerbar.bench.endpoints;
