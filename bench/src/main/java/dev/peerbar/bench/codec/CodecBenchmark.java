@@ -40,8 +40,8 @@ public final class CodecBenchmark implements Benchmark {
   private static final Aim NOTHING = Aim.atMost(0.01);
 
   private static final int ROUNDS = 3;
-  private static final int FULL_ITERATIONS = 4;
-  private static final TimeValue FULL_TIME = TimeValue.milliseconds(200);
+  private static final int FULL_ITERATIONS = 3;
+  private static final TimeValue FULL_TIME = TimeValue.milliseconds(150);
   private static final TimeValue QUICK_TIME = TimeValue.milliseconds(10);
 
   /** What a method came to in each round. */

@@ -29,6 +29,9 @@ import java.util.Optional;
  * serves no other. The others have nothing to do, or all of their engines copy.
  */
 public final class EndpointsBenchmark implements Benchmark {
+  /** Nothing but the number of endpoints is to differ, so nothing is left to the scheduler. */
+  private static final Placement HERE = Placement.ONE_CPU;
+
   private static final int[] MANY = {8, 64};
   private static final long BAR_SIZE = 1 << 20;
   private static final Aim IDLE = Aim.atMost(1.05);
@@ -53,44 +56,26 @@ public final class EndpointsBenchmark implements Benchmark {
 
   @Override
   public void run(Bench bench) throws Exception {
-    for (Placement placement : Placement.values()) {
-      if (placement.possible()) {
-        measure(bench, placement);
-      }
-    }
-  }
-
-  private static void measure(Bench bench, Placement placement) throws Exception {
-    // The client is not to compete with the engines, if that can be.
-    Placement forCopies = Placement.TWO_CPUS.possible() ? Placement.TWO_CPUS : Placement.ONE_CPU;
-    try (ServingProcess one = placement.server(() -> ServingProcess.start(1, BAR_SIZE));
+    try (ServingProcess one = HERE.server(() -> ServingProcess.start(1, BAR_SIZE));
         Messenger floor = one.connectBare(0)) {
       for (int count : MANY) {
-        try (ServingProcess many = placement.server(() -> ServingProcess.start(count, BAR_SIZE));
+        try (ServingProcess many = HERE.server(() -> ServingProcess.start(count, BAR_SIZE));
             Messenger subject = many.connectBare(0)) {
-          idle(bench, placement, floor, subject, count);
-          if (placement == forCopies) {
-            copying(bench, placement, floor, subject, many, count);
-          }
+          idle(bench, floor, subject, count);
+          copying(bench, floor, subject, many, count);
         }
       }
     }
   }
 
-  private static void idle(
-      Bench bench, Placement placement, Messenger floor, Messenger subject, int count)
+  private static void idle(Bench bench, Messenger floor, Messenger subject, int count)
       throws Exception {
-    String path = "register read, %d endpoints idle, %s".formatted(count, placement);
-    compare(bench, placement, path, reads(floor), reads(subject), Optional.of(IDLE));
+    String path = "register read, one of %d idle, %s".formatted(count, HERE);
+    compare(bench, path, reads(floor), reads(subject), Optional.of(IDLE));
   }
 
   private static void copying(
-      Bench bench,
-      Placement placement,
-      Messenger floor,
-      Messenger subject,
-      ServingProcess many,
-      int count)
+      Bench bench, Messenger floor, Messenger subject, ServingProcess many, int count)
       throws Exception {
     List<Copies> copies = new ArrayList<>();
     try (FileDescriptor ring = Copies.ring()) {
@@ -101,9 +86,8 @@ public final class EndpointsBenchmark implements Benchmark {
         each.start();
       }
       many.freeze();
-      String path = "register read, %d endpoints copying, %s".formatted(count, placement);
-      compare(
-          bench, placement, path, reads(floor), inTurns(reads(subject), many), Optional.empty());
+      String path = "register read, others of %d copy, %s".formatted(count, HERE);
+      compare(bench, path, reads(floor), inTurns(reads(subject), many), Optional.empty());
       many.thaw();
       // One stands for all: their shares of the processors are the same.
       if (!copies.getFirst().running()) {
@@ -114,11 +98,10 @@ public final class EndpointsBenchmark implements Benchmark {
     }
   }
 
-  private static void compare(
-      Bench bench, Placement placement, String path, Work one, Work many, Optional<Aim> aim)
+  private static void compare(Bench bench, String path, Work one, Work many, Optional<Aim> aim)
       throws Exception {
     List<Measured> sides =
-        placement.client(
+        HERE.client(
             () -> bench.compare(new Side("1 endpoint", one), new Side("one of many", many)));
     bench.add(Figure.percentile(path, sides.get(0), sides.get(1), 50, aim));
     bench.add(Distribution.of(path, sides));
