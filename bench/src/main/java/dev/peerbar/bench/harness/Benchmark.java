@@ -9,6 +9,11 @@ public interface Benchmark {
   /** What it measures, in one line. */
   String about();
 
+  /** Whether it boots a guest, which takes QEMU and a kernel. */
+  default boolean needsGuest() {
+    return false;
+  }
+
   /**
    * Measures.
    *

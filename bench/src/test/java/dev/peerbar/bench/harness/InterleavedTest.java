@@ -1,0 +1,83 @@
+package dev.peerbar.bench.harness;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+
+class InterleavedTest {
+  private final List<String> turns = new ArrayList<>();
+
+  /** Writes down its turns; each run does an amount. */
+  private Side side(String name, long amount) {
+    return new Side(
+        name,
+        new Work() {
+          @Override
+          public void begin() {
+            turns.add(name);
+          }
+
+          @Override
+          public long run() {
+            return amount;
+          }
+
+          @Override
+          public void end() {
+            turns.add(".");
+          }
+        });
+  }
+
+  @Test
+  void sidesTakeTurnsAndEachBeginsARound() throws Exception {
+    Interleaved.run(Effort.QUICK, List.of(side("a", 1), side("b", 1), side("c", 1)));
+
+    String warmUp = "a.b.c.".repeat(Effort.QUICK.rounds());
+    assertThat(Effort.QUICK.rounds()).isEqualTo(3);
+    assertThat(String.join("", turns)).isEqualTo(warmUp + "a.b.c." + "b.c.a." + "c.a.b.");
+  }
+
+  @Test
+  void eachSideGetsWhatItDid() throws Exception {
+    List<Measured> measured =
+        Interleaved.run(Effort.QUICK, List.of(side("one", 1), side("thousand", 1000)));
+
+    assertThat(measured).extracting(Measured::name).containsExactly("one", "thousand");
+    for (Measured side : measured) {
+      assertThat(side.nanos().getTotalCount()).isGreaterThanOrEqualTo(Effort.QUICK.rounds());
+      // A rate and a cost are each other's reciprocal, in seconds and nanoseconds.
+      assertThat(side.rate() * side.cost()).isCloseTo(1e9, byRounding());
+    }
+  }
+
+  private static Offset<Double> byRounding() {
+    return Offset.offset(1.0);
+  }
+
+  @Test
+  void theTurnOfASideThatFailsIsEnded() {
+    Side failing =
+        new Side(
+            "failing",
+            new Work() {
+              @Override
+              public long run() throws IOException {
+                throw new IOException("no more");
+              }
+
+              @Override
+              public void end() {
+                turns.add("ended");
+              }
+            });
+
+    assertThatThrownBy(() -> Interleaved.run(Effort.QUICK, List.of(failing))).hasMessage("no more");
+    assertThat(turns).containsExactly("ended");
+  }
+}
