@@ -40,11 +40,12 @@
 
 #define PORT_NAME "dev.peerbar.agent"
 #define SHELL_TERMINAL "/dev/ttyS0" // not /dev/console, which cannot be a controlling terminal
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define FRAME_MAX (4u << 20) // longest request or response
 #define ARENA_SIZE (4u << 20) // scratch memory for system call arguments, the host's to lay out
 #define POLLERS 8
 #define SPAWN_ARGUMENTS 64
+#define WAIT_MAX 600000 // milliseconds
 
 enum status {
 	STATUS_OK = 0,
@@ -407,30 +408,104 @@ static enum status do_compare(struct reader *r, struct writer *w)
 	return STATUS_OK;
 }
 
-// u64 address, u32 width, u64 count, u32 store, u64 value -> u64 nanoseconds for all, u64 last value loaded
+// Loops of nothing but loads, or stores, one a word, over and over the same words; unrolled, because emulated loop
+// bookkeeping costs as much as what is measured.
+#define ACCESS_LOOPS(type)                                                                                             \
+	static uint64_t loads_of_##type(const volatile type *words, uint64_t n, uint64_t count)                        \
+	{                                                                                                              \
+		type last = 0;                                                                                         \
+		for (uint64_t left = count; left > 0;) {                                                               \
+			uint64_t pass = left < n ? left : n;                                                           \
+			_Pragma("GCC unroll 16") for (uint64_t i = 0; i < pass; i++)                                   \
+				last = words[i];                                                                       \
+			left -= pass;                                                                                  \
+		}                                                                                                      \
+		return last;                                                                                           \
+	}                                                                                                              \
+	static void stores_of_##type(volatile type *words, uint64_t n, uint64_t count, uint64_t value)                 \
+	{                                                                                                              \
+		for (uint64_t left = count; left > 0;) {                                                               \
+			uint64_t pass = left < n ? left : n;                                                           \
+			_Pragma("GCC unroll 16") for (uint64_t i = 0; i < pass; i++)                                   \
+				words[i] = (type)value;                                                                \
+			left -= pass;                                                                                  \
+		}                                                                                                      \
+	}
+
+ACCESS_LOOPS(uint8_t)
+ACCESS_LOOPS(uint16_t)
+ACCESS_LOOPS(uint32_t)
+ACCESS_LOOPS(uint64_t)
+
+static uint64_t load_over(uint64_t address, uint64_t words, uint32_t width, uint64_t count)
+{
+	void *p = (void *)(uintptr_t)address;
+	switch (width) {
+	case 1: return loads_of_uint8_t(p, words, count);
+	case 2: return loads_of_uint16_t(p, words, count);
+	case 4: return loads_of_uint32_t(p, words, count);
+	default: return loads_of_uint64_t(p, words, count);
+	}
+}
+
+static void store_over(uint64_t address, uint64_t words, uint32_t width, uint64_t count, uint64_t value)
+{
+	void *p = (void *)(uintptr_t)address;
+	switch (width) {
+	case 1: stores_of_uint8_t(p, words, count, value); break;
+	case 2: stores_of_uint16_t(p, words, count, value); break;
+	case 4: stores_of_uint32_t(p, words, count, value); break;
+	default: stores_of_uint64_t(p, words, count, value); break;
+	}
+}
+
+// u64 address, u64 length (a multiple of the width, not 0), u32 width, u64 count, u32 store, u64 value: so many loads or
+// stores of one word after another, and from the start again -> u64 nanoseconds for all, u64 last value loaded or stored
 static enum status do_time(struct reader *r, struct writer *w)
 {
 	uint64_t address = take64(r);
+	uint64_t length = take64(r);
 	uint32_t width = take32(r);
 	uint64_t count = take64(r);
 	uint32_t is_store = take32(r);
 	uint64_t value = take64(r);
-	if (r->bad || r->left || !width_ok(width))
+	if (r->bad || r->left || !width_ok(width) || length == 0 || length % width || is_store > 1)
 		return STATUS_BAD_REQUEST;
+	uint64_t words = length / width;
 	if (!guarded())
 		return put_fault(w);
 	uint64_t start = nanoseconds();
-	if (is_store) {
-		for (uint64_t i = 0; i < count; i++)
-			store(address, width, value);
-	} else {
-		for (uint64_t i = 0; i < count; i++)
-			value = load(address, width);
-	}
+	if (is_store)
+		store_over(address, words, width, count, value);
+	else
+		value = load_over(address, words, width, count);
 	uint64_t elapsed = nanoseconds() - start;
 	unguard();
 	put64(w, elapsed);
 	put64(w, value);
+	return STATUS_OK;
+}
+
+// u64 to, u64 from, u64 length, u64 count: copies that do not overlap -> u64 nanoseconds for all
+static enum status do_time_copy(struct reader *r, struct writer *w)
+{
+	uint64_t to = take64(r);
+	uint64_t from = take64(r);
+	uint64_t length = take64(r);
+	uint64_t count = take64(r);
+	uint64_t apart = to > from ? to - from : from - to;
+	if (r->bad || r->left || apart < length)
+		return STATUS_BAD_REQUEST;
+	if (!guarded())
+		return put_fault(w);
+	uint64_t start = nanoseconds();
+	for (uint64_t i = 0; i < count; i++) {
+		memcpy((void *)(uintptr_t)to, (const void *)(uintptr_t)from, length);
+		atomic_signal_fence(memory_order_seq_cst); // each of them counts
+	}
+	uint64_t elapsed = nanoseconds() - start;
+	unguard();
+	put64(w, elapsed);
 	return STATUS_OK;
 }
 
@@ -507,27 +582,59 @@ static enum status do_poller_stop(struct reader *r, struct writer *w)
 
 // ---- waiting -------------------------------------------------------------------------------------------------------------
 
-// u32 eventfd, u32 milliseconds -> u64 counter (and the eventfd is zero again)
-static enum status do_wait_event(struct reader *r, struct writer *w)
+// OK with the counter, and the eventfd is zero again; TIMEOUT; BAD_REQUEST if it is no eventfd.
+static enum status await_event(int fd, uint32_t milliseconds, uint64_t *counter)
 {
-	int fd = (int)take32(r);
-	uint32_t timeout = take32(r);
-	if (r->bad || r->left || timeout > 600000)
-		return STATUS_BAD_REQUEST;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int ready;
-	uint64_t end = nanoseconds() + (uint64_t)timeout * 1000000u;
+	uint64_t end = nanoseconds() + (uint64_t)milliseconds * 1000000u;
 	do {
 		int64_t left = ((int64_t)(end - nanoseconds()) + 999999) / 1000000;
 		ready = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		return STATUS_TIMEOUT;
-	uint64_t counter;
-	if (ready < 0 || read(fd, &counter, sizeof counter) != (ssize_t)sizeof counter)
+	if (ready < 0 || read(fd, counter, sizeof *counter) != (ssize_t)sizeof *counter)
 		return STATUS_BAD_REQUEST;
-	put64(w, counter);
 	return STATUS_OK;
+}
+
+// u32 eventfd, u32 milliseconds -> u64 counter (and the eventfd is zero again)
+static enum status do_wait_event(struct reader *r, struct writer *w)
+{
+	int fd = (int)take32(r);
+	uint32_t timeout = take32(r);
+	if (r->bad || r->left || timeout > WAIT_MAX)
+		return STATUS_BAD_REQUEST;
+	uint64_t counter;
+	enum status status = await_event(fd, timeout, &counter);
+	if (status == STATUS_OK)
+		put64(w, counter);
+	return status;
+}
+
+// u64 address, u32 width, u64 value, u32 eventfd, u32 milliseconds: a store, and the event that it brings about
+// -> u64 nanoseconds for both (and the eventfd is zero again)
+static enum status do_time_event(struct reader *r, struct writer *w)
+{
+	uint64_t address = take64(r);
+	uint32_t width = take32(r);
+	uint64_t value = take64(r);
+	int fd = (int)take32(r);
+	uint32_t timeout = take32(r);
+	if (r->bad || r->left || !width_ok(width) || timeout > WAIT_MAX)
+		return STATUS_BAD_REQUEST;
+	if (!guarded())
+		return put_fault(w);
+	uint64_t start = nanoseconds();
+	store(address, width, value);
+	unguard();
+	uint64_t counter;
+	enum status status = await_event(fd, timeout, &counter);
+	uint64_t elapsed = nanoseconds() - start;
+	if (status == STATUS_OK)
+		put64(w, elapsed);
+	return status;
 }
 
 // ---- programs ------------------------------------------------------------------------------------------------------------
@@ -589,7 +696,7 @@ static enum status do_wait_program(struct reader *r, struct writer *w)
 {
 	pid_t pid = (pid_t)take32(r);
 	uint32_t timeout = take32(r);
-	if (r->bad || r->left || timeout > 600000)
+	if (r->bad || r->left || timeout > WAIT_MAX)
 		return STATUS_BAD_REQUEST;
 	uint64_t end = nanoseconds() + (uint64_t)timeout * 1000000u;
 	for (;;) {
@@ -624,6 +731,8 @@ static enum status (*const operations[])(struct reader *, struct writer *) = {
 	[13] = do_wait_event,
 	[14] = do_spawn,
 	[15] = do_wait_program,
+	[16] = do_time_copy,
+	[17] = do_time_event,
 };
 
 // ---- the port ------------------------------------------------------------------------------------------------------------

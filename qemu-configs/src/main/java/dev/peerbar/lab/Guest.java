@@ -76,6 +76,22 @@ public final class Guest {
     throw new IOException("there is nothing in slot " + slot);
   }
 
+  /**
+   * The first function with these identifiers.
+   *
+   * @param vendorId 16 bits
+   * @param deviceId 16 bits
+   * @throws IOException if there is none
+   */
+  public PciDevice pciWithId(int vendorId, int deviceId) throws IOException {
+    for (PciDevice device : pciDevices()) {
+      if (device.vendorId() == vendorId && device.deviceId() == deviceId) {
+        return device;
+      }
+    }
+    throw new IOException("there is no function %04x:%04x".formatted(vendorId, deviceId));
+  }
+
   /** The disk in a slot, once the guest's own driver has initialised its controller. */
   public NvmeDisk nvmeInSlot(int slot) throws IOException {
     return NvmeDisk.await(this, pciInSlot(slot));

@@ -2,6 +2,7 @@ package dev.peerbar.lab;
 
 import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.Stopwatch;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Objects;
@@ -98,14 +99,58 @@ public final class GuestMemory implements AutoCloseable {
     return agent().compare(at(offset, count), other.at(otherOffset, count), count);
   }
 
-  /** How long {@code count} loads take altogether. */
+  /** How long {@code count} loads from one place take altogether. */
   public Duration timeLoads(long offset, int width, long count) throws IOException {
-    return agent().timeLoads(at(offset, width), width, count);
+    return timeLoads(offset, width, width, count);
   }
 
-  /** How long {@code count} stores take altogether. */
+  /**
+   * How long {@code count} loads take altogether, of one word of a range after the other and from
+   * the start again.
+   *
+   * @param length of the range, a multiple of the width
+   */
+  public Duration timeLoads(long offset, long length, int width, long count) throws IOException {
+    return agent().stopwatch().timeLoads(words(offset, length, width), count);
+  }
+
+  /** How long {@code count} stores to one place take altogether. */
   public Duration timeStores(long offset, int width, long value, long count) throws IOException {
-    return agent().timeStores(at(offset, width), width, value, count);
+    return timeStores(offset, width, width, value, count);
+  }
+
+  /**
+   * How long {@code count} stores take altogether, to one word of a range after the other and from
+   * the start again.
+   *
+   * @param length of the range, a multiple of the width
+   */
+  public Duration timeStores(long offset, long length, int width, long value, long count)
+      throws IOException {
+    return agent().stopwatch().timeStores(words(offset, length, width), value, count);
+  }
+
+  private Stopwatch.Words words(long offset, long length, int width) {
+    return new Stopwatch.Words(at(offset, length), length, width);
+  }
+
+  /** How long it takes the guest's CPU to copy a range into other memory, {@code count} times. */
+  public Duration timeCopies(
+      long offset, GuestMemory other, long otherOffset, long length, long count)
+      throws IOException {
+    return agent()
+        .stopwatch()
+        .timeCopies(other.at(otherOffset, length), at(offset, length), length, count);
+  }
+
+  /**
+   * Makes one store and waits for the event that it brings about.
+   *
+   * @return how long that took in the guest, or empty if there was no event in time
+   */
+  public Optional<Duration> timeEvent(
+      long offset, int width, long value, EventFd event, Duration limit) throws IOException {
+    return agent().stopwatch().timeEvent(at(offset, width), width, value, event.fd(), limit);
   }
 
   /** Starts a thread of the guest that loads from one place over and over until it is stopped. */

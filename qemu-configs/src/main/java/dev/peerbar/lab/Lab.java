@@ -156,7 +156,8 @@ public final class Lab implements AutoCloseable {
     }
   }
 
-  static void delete(Path directory) throws IOException {
+  /** Removes a directory with all that is in it, such as that of logs that nobody needs. */
+  public static void delete(Path directory) throws IOException {
     try (Stream<Path> walk = Files.walk(directory)) {
       walk.sorted(Comparator.reverseOrder())
           .forEach(p -> {

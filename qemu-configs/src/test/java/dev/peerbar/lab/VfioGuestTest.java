@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peerbar.lab.guest.GuestErrnoException;
 import dev.peerbar.lab.guest.GuestFaultException;
+import dev.peerbar.lab.guest.Stopwatch;
 import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Qmp;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.uapi.VfioIrqSet;
 import dev.peerbar.lab.uapi.VfioPciIrq;
 import dev.peerbar.lab.uapi.VfioPciRegion;
 import dev.peerbar.lab.uapi.VfioRegionInfo;
@@ -31,6 +33,9 @@ import org.junit.jupiter.api.TestInstance;
 class VfioGuestTest {
   private static final int EDU_ID = 0x010000ed;
   private static final int EDU_LIVENESS = 4;
+  private static final int EDU_RAISE = 0x60;
+  private static final int EDU_ACKNOWLEDGE = 0x64;
+  private static final Duration LIMIT = Duration.ofSeconds(60);
   private static final int CMB_BAR = 2;
   private static final long CMB_SIZE = 64 << 20;
   private static final long BUFFER_SIZE = 2 << 20;
@@ -157,6 +162,65 @@ class VfioGuestTest {
       memory.write(BUFFER_SIZE - 3, bytes);
       assertThat(memory.read(BUFFER_SIZE - 3, 3)).isEqualTo(bytes);
     }
+  }
+
+  @Test
+  void timesAccessesOfTheGuestsProcessor() throws Exception {
+    try (GuestMemory memory = guest.allocate(BUFFER_SIZE);
+        GuestMemory copy = guest.allocate(BUFFER_SIZE)) {
+      for (int width : new int[] {1, 2, 4, 8}) {
+        // Around the range two and a half times, and not a byte beyond it.
+        memory.set(0, BUFFER_SIZE, 0);
+        long words = 4096 / width;
+        assertThat(memory.timeStores(4096, 4096, width, -1, words * 5 / 2)).isPositive();
+        copy.set(0, BUFFER_SIZE, 0);
+        copy.set(4096, 4096, 0xff);
+        assertThat(memory.compare(0, copy, 0, BUFFER_SIZE)).isEqualTo(BUFFER_SIZE);
+        assertThat(memory.timeLoads(4096, 4096, width, words * 5 / 2)).isPositive();
+      }
+      memory.set(0, 16, 0);
+      memory.timeStores(0, 16, 8, 7, 1);
+      assertThat(memory.read64(0)).isEqualTo(7);
+      assertThat(memory.read64(8)).isZero();
+
+      memory.fill(0, BUFFER_SIZE, SEED);
+      assertThat(memory.timeCopies(8, copy, 16, 4096, 2)).isPositive();
+      assertThat(memory.compare(8, copy, 16, 4096)).isEqualTo(4096);
+      assertThatThrownBy(() -> memory.timeCopies(0, memory, 4088, 4096, 1))
+          .isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(() -> memory.timeLoads(0, 12, 8, 1))
+          .isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(() -> memory.timeLoads(BUFFER_SIZE, 8, 8, 1))
+          .isInstanceOf(IndexOutOfBoundsException.class);
+    }
+    Stopwatch stopwatch = guest.agent().stopwatch();
+    assertThatThrownBy(() -> stopwatch.timeStores(new Stopwatch.Words(16, 8, 8), 0, 1))
+        .isInstanceOf(GuestFaultException.class);
+    assertThatThrownBy(() -> stopwatch.timeLoads(new Stopwatch.Words(16, 0, 8), 1))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void timesAStoreAndItsInterrupt() throws Exception {
+    PciDevice neighbour = guest.pciInSlot(2).bindVfio(); // of the same group
+    try (Iommufd iommufd = guest.openIommufd();
+        Ioas ioas = iommufd.allocIoas();
+        VfioDevice device = guest.pciInSlot(1).bindVfio().open(iommufd);
+        EventFd event = guest.eventFd()) {
+      device.attach(ioas);
+      device.memorySpace(true);
+      device.busMaster(true);
+      device.setIrqs(new VfioIrqSet(VfioPciIrq.MSI, 0, List.of(event.fd())));
+      GuestMemory registers = device.mmapBar(0);
+      assertThat(registers.timeEvent(EDU_RAISE, 4, 1, event, LIMIT))
+          .hasValueSatisfying(took -> assertThat(took).isPositive());
+      assertThat(event.drain()).isZero();
+      registers.write32(EDU_ACKNOWLEDGE, 1);
+      assertThat(registers.timeEvent(EDU_LIVENESS, 4, 1, event, Duration.ofMillis(10))).isEmpty();
+      registers.close();
+    }
+    neighbour.unbindVfio();
+    guest.nvmeInSlot(2); // the other tests find it as it was
   }
 
   @Test

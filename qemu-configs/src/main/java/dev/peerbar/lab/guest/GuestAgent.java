@@ -19,7 +19,7 @@ import java.util.Optional;
  * time, and the agent is lost then.
  */
 public final class GuestAgent implements AutoCloseable {
-  private static final int PROTOCOL_VERSION = 1;
+  private static final int PROTOCOL_VERSION = 2;
   private static final int LARGEST_TRANSFER = 1 << 20;
   private static final int ALIGNMENT = 64;
 
@@ -28,7 +28,7 @@ public final class GuestAgent implements AutoCloseable {
 
   private static final Duration RETRY = Duration.ofMillis(20);
 
-  private enum Operation {
+  enum Operation {
     HELLO,
     SYSCALL,
     READ,
@@ -44,7 +44,9 @@ public final class GuestAgent implements AutoCloseable {
     POLLER_STOP,
     WAIT_EVENT,
     SPAWN,
-    WAIT_PROGRAM
+    WAIT_PROGRAM,
+    TIME_COPY,
+    TIME_EVENT
   }
 
   private static final int STATUS_OK = 0;
@@ -281,21 +283,9 @@ public final class GuestAgent implements AutoCloseable {
         .getLong();
   }
 
-  /** How long {@code count} loads of one address take altogether. */
-  public Duration timeLoads(long address, int width, long count) throws IOException {
-    return time(address, width, count, 0, 0);
-  }
-
-  /** How long {@code count} stores to one address take altogether. */
-  public Duration timeStores(long address, int width, long value, long count) throws IOException {
-    return time(address, width, count, 1, value);
-  }
-
-  private Duration time(long address, int width, long count, int store, long value)
-      throws IOException {
-    ByteBuffer request = buffer(32).putLong(address).putInt(width).putLong(count);
-    return Duration.ofNanos(
-        call(Operation.TIME, request.putInt(store).putLong(value).flip()).getLong());
+  /** Times accesses in the guest. */
+  public Stopwatch stopwatch() {
+    return new Stopwatch(this);
   }
 
   /** Starts a thread in the guest that loads one address over and over until it is stopped. */
@@ -391,11 +381,11 @@ public final class GuestAgent implements AutoCloseable {
         .map(s -> (s & 0x7f) != 0 ? 128 + (s & 0x7f) : s >> 8 & 0xff);
   }
 
-  private static ByteBuffer buffer(int size) {
+  static ByteBuffer buffer(int size) {
     return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  private ByteBuffer call(Operation operation, ByteBuffer payload) throws IOException {
+  ByteBuffer call(Operation operation, ByteBuffer payload) throws IOException {
     return call(operation, payload, LIMIT);
   }
 
@@ -404,8 +394,8 @@ public final class GuestAgent implements AutoCloseable {
     return payloadOf(operation, connection.call(operation.ordinal(), payload, limit));
   }
 
-  private Optional<ByteBuffer> callWithTimeout(
-      Operation operation, ByteBuffer payload, Duration limit) throws IOException {
+  Optional<ByteBuffer> callWithTimeout(Operation operation, ByteBuffer payload, Duration limit)
+      throws IOException {
     AgentConnection.Response response =
         connection.call(operation.ordinal(), payload, limit.plus(LIMIT));
     return response.status() == STATUS_TIMEOUT

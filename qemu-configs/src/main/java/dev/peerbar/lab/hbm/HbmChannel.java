@@ -14,6 +14,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
+import java.util.Optional;
 
 /** A channel of an HBM endpoint with a ring, and completion records beside it, in a guest page. */
 public final class HbmChannel {
@@ -92,6 +93,16 @@ public final class HbmChannel {
     int first = prepare(descriptors);
     ring();
     return first;
+  }
+
+  /**
+   * Makes valid what was prepared and waits for the channel's MSI-X vector, of which no signal may
+   * be left: how long that took in the guest, or empty if it was not signalled in time.
+   */
+  public Optional<Duration> timeRing(Duration limit) throws IOException {
+    return device
+        .registers()
+        .timeEvent(HbmRegisters.doorbell(index), Integer.BYTES, tail, device.vector(index), limit);
   }
 
   private Descriptor withRecord(Descriptor d, int entry) {

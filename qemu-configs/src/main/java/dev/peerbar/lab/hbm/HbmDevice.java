@@ -70,7 +70,8 @@ public final class HbmDevice {
     return new HbmChannel(this, index, guest, ioas);
   }
 
-  GuestMemory registers() {
+  /** BAR 0, mapped in the guest. */
+  public GuestMemory registers() {
     return registers;
   }
 

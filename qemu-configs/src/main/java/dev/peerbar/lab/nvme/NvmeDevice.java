@@ -17,6 +17,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * An NVMe controller that the guest drives through vfio-pci: BAR 0 mapped, MSI-X on eventfds, the
@@ -82,6 +83,12 @@ public final class NvmeDevice implements AutoCloseable {
 
   public void writeLong(long register, long value) throws IOException {
     registers.write64(register, value);
+  }
+
+  /** Writes a register and waits for an event; how long both took in the guest. */
+  Optional<Duration> timeEvent(long register, int value, EventFd event, Duration limit)
+      throws IOException {
+    return registers.timeEvent(register, Integer.BYTES, value, event, limit);
   }
 
   /** All of the doorbell page, which must be mapped memory, as it reads. */

@@ -13,6 +13,7 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A submission queue and its completion queue, of as many entries, wherever each lies: in guest
@@ -121,10 +122,26 @@ public final class NvmeQueue {
 
   /** Stores commands into the queue and rings, all by the guest's CPU. */
   public void submit(List<SubmissionEntry.Builder> commands) throws IOException {
+    store(commands);
+    device.write(NvmeRegisters.submissionDoorbell(id), tail);
+  }
+
+  /**
+   * The same, and waits for the completion queue's MSI-X vector, of which no signal may be left.
+   *
+   * @return how long that took in the guest from the doorbell on, or empty if the vector was not
+   *     signalled in time
+   */
+  public Optional<Duration> timeSubmit(List<SubmissionEntry.Builder> commands, Duration limit)
+      throws IOException {
+    store(commands);
+    return device.timeEvent(NvmeRegisters.submissionDoorbell(id), tail, vector, limit);
+  }
+
+  private void store(List<SubmissionEntry.Builder> commands) throws IOException {
     for (Placed piece : place(commands)) {
       submissions.write((long) piece.slot() * SubmissionEntry.BYTES, piece.bytes());
     }
-    device.write(NvmeRegisters.submissionDoorbell(id), tail);
   }
 
   /** Waits for the completion queue's MSI-X vector; false if it was not signalled in time. */

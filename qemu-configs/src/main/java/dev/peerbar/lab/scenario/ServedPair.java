@@ -11,7 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Two endpoints that this process serves, and the guest that has them on ports a and b. */
-final class ServedPair implements AutoCloseable {
+public final class ServedPair implements AutoCloseable {
   private final Path sockets;
   private EndpointServer serverA;
   private EndpointServer serverB;
@@ -22,7 +22,7 @@ final class ServedPair implements AutoCloseable {
   }
 
   /** An endpoint and what it is called in logs. */
-  record Named(String name, Endpoint endpoint) {}
+  public record Named(String name, Endpoint endpoint) {}
 
   /**
    * Serves the endpoints and boots the guest.
@@ -30,7 +30,7 @@ final class ServedPair implements AutoCloseable {
    * @param machine without endpoints
    * @param logs where QEMU's and the guest's logs go
    */
-  static ServedPair boot(LabFiles files, Machine machine, Path logs, Named a, Named b)
+  public static ServedPair boot(LabFiles files, Machine machine, Path logs, Named a, Named b)
       throws IOException {
     ServedPair pair = new ServedPair(Files.createTempDirectory("peerbar-"));
     try {
@@ -51,15 +51,15 @@ final class ServedPair implements AutoCloseable {
     return EndpointServer.start(named.name, named.endpoint, new ListeningPlace.AtPath(socket));
   }
 
-  EndpointServer serverA() {
+  public EndpointServer serverA() {
     return serverA;
   }
 
-  EndpointServer serverB() {
+  public EndpointServer serverB() {
     return serverB;
   }
 
-  Lab lab() {
+  public Lab lab() {
     return lab;
   }
 
