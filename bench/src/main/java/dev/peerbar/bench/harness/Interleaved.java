@@ -13,7 +13,7 @@ final class Interleaved {
     long warmUpTurn = effort.warmUp().toNanos() / effort.rounds();
     for (int round = 0; round < effort.rounds(); round++) {
       for (Side side : sides) {
-        Turn.of(side.work(), warmUpTurn);
+        side.turn(warmUpTurn);
       }
     }
     List<List<Turn>> turns = new ArrayList<>();
@@ -22,7 +22,7 @@ final class Interleaved {
       for (int i = 0; i < sides.size(); i++) {
         // Another one begins each round: being the first is no advantage then.
         int side = (round + i) % sides.size();
-        turns.get(side).add(Turn.of(sides.get(side).work(), effort.slice().toNanos()));
+        turns.get(side).add(sides.get(side).turn(effort.slice().toNanos()));
       }
     }
     List<Measured> measured = new ArrayList<>();
