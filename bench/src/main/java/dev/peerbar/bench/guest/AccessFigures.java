@@ -1,0 +1,155 @@
+package dev.peerbar.bench.guest;
+
+import dev.peerbar.bench.harness.Aim;
+import dev.peerbar.bench.harness.Bench;
+import dev.peerbar.bench.harness.Figure;
+import dev.peerbar.bench.harness.Measured;
+import dev.peerbar.bench.harness.Side;
+import dev.peerbar.bench.harness.TimedWork;
+import dev.peerbar.bench.harness.TimedWork.Lap;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.lab.GuestMemory;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What the guest's CPU does: loads and stores of registers, beside those of QEMU's edu, and of
+ * memory behind a BAR, beside guest memory and the BAR of QEMU's ivshmem.
+ */
+final class AccessFigures {
+  private static final Aim EQUAL = Aim.atMost(1.05);
+  private static final Aim EQUAL_RATE = Aim.atLeast(0.95);
+  private static final double GIGA = 1e9;
+
+  /** So many that asking the guest to make them costs little beside them. */
+  private static final int TRAPPED_ACCESSES = 100;
+
+  private static final int IN_PROCESS_ACCESSES = 4_000;
+  private static final int MEMORY_ACCESSES = 1_000_000;
+
+  /** What words are loaded from and stored to: pages enough, and few enough for an emulated TLB. */
+  private static final long WORKING_SET = 64L << 10;
+
+  private static final long COPY = 1L << 20;
+  private static final int COPIES = 4;
+  private static final long VALUE = 0x5ca1ab1e;
+
+  private final Bench bench;
+  private final GuestRig rig;
+
+  AccessFigures(Bench bench, GuestRig rig) {
+    this.bench = bench;
+    this.rig = rig;
+  }
+
+  void measure() throws Exception {
+    registers();
+    memory();
+    copies();
+  }
+
+  private void registers() throws Exception {
+    GuestMemory edu = rig.inProcessRegisters();
+    GuestMemory hbm = rig.registers();
+    compare(
+        "register read, beside edu",
+        Side.keepingTime(
+            "QEMU's edu", loads(edu, InProcessDevices.EDU_LIVENESS, IN_PROCESS_ACCESSES)),
+        Side.keepingTime("endpoint", loads(hbm, HbmRegisters.SCRATCH, TRAPPED_ACCESSES)));
+    compare(
+        "register write, beside edu",
+        Side.keepingTime(
+            "QEMU's edu", stores(edu, InProcessDevices.EDU_LIVENESS, IN_PROCESS_ACCESSES)),
+        Side.keepingTime("endpoint", stores(hbm, HbmRegisters.SCRATCH, TRAPPED_ACCESSES)));
+  }
+
+  private void compare(String path, Side theirs, Side ours) throws Exception {
+    List<Measured> sides = bench.compare(theirs, ours);
+    bench.add(Figure.cost(path, sides.get(0), sides.get(1), Optional.empty()));
+  }
+
+  private static TimedWork loads(GuestMemory registers, long offset, int count) {
+    return () -> new Lap(count, registers.timeLoads(offset, Integer.BYTES, count).toNanos());
+  }
+
+  private static TimedWork stores(GuestMemory registers, long offset, int count) {
+    return () ->
+        new Lap(count, registers.timeStores(offset, Integer.BYTES, VALUE, count).toNanos());
+  }
+
+  /** Something that is done to memory: the same for each kind. */
+  @FunctionalInterface
+  private interface MemoryWork {
+    TimedWork on(GuestMemory memory);
+  }
+
+  private void memory() throws Exception {
+    each(
+        "BAR load",
+        memory ->
+            () ->
+                new Lap(
+                    MEMORY_ACCESSES,
+                    memory.timeLoads(0, WORKING_SET, Long.BYTES, MEMORY_ACCESSES).toNanos()));
+    each(
+        "BAR store",
+        memory ->
+            () ->
+                new Lap(
+                    MEMORY_ACCESSES,
+                    memory
+                        .timeStores(0, WORKING_SET, Long.BYTES, VALUE, MEMORY_ACCESSES)
+                        .toNanos()));
+  }
+
+  private void each(String path, MemoryWork work) throws Exception {
+    List<Measured> sides = compareMemory(work);
+    bench.add(
+        Figure.cost(
+            path + ", beside guest memory", sides.get(0), sides.get(2), Optional.of(EQUAL)));
+    bench.add(
+        Figure.cost(path + ", beside ivshmem", sides.get(1), sides.get(2), Optional.of(EQUAL)));
+  }
+
+  /** Guest memory, ivshmem, endpoint. */
+  private List<Measured> compareMemory(MemoryWork work) throws Exception {
+    return bench.compare(
+        Side.keepingTime("guest memory", work.on(rig.ram().memory())),
+        Side.keepingTime("QEMU's ivshmem", work.on(rig.inProcessMemory().memory())),
+        Side.keepingTime("endpoint", work.on(rig.endpointMemory().memory())));
+  }
+
+  private void copies() throws Exception {
+    GuestMemory ram = rig.ram().memory();
+    long place = GuestRig.TRANSFER; // of guest memory, behind what is compared with BARs
+    rate(
+        "copied from",
+        memory ->
+            () -> new Lap(COPIES * COPY, memory.timeCopies(0, ram, place, COPY, COPIES).toNanos()));
+    rate(
+        "copied to",
+        memory ->
+            () -> new Lap(COPIES * COPY, ram.timeCopies(place, memory, 0, COPY, COPIES).toNanos()));
+  }
+
+  private void rate(String what, MemoryWork work) throws Exception {
+    List<Measured> sides = compareMemory(work);
+    String path = "BAR %s by the CPU".formatted(what);
+    bench.add(
+        Figure.rate(
+            path + ", beside guest memory",
+            "GB/s",
+            GIGA,
+            sides.get(0),
+            sides.get(2),
+            Optional.of(EQUAL_RATE)));
+    bench.add(
+        Figure.rate(
+            path + ", beside ivshmem",
+            "GB/s",
+            GIGA,
+            sides.get(1),
+            sides.get(2),
+            Optional.of(EQUAL_RATE)));
+  }
+}

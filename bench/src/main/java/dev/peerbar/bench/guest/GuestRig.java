@@ -1,0 +1,187 @@
+package dev.peerbar.bench.guest;
+
+import dev.peerbar.bench.harness.BenchmarkException;
+import dev.peerbar.devices.hbm.HbmConfig;
+import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.lab.Guest;
+import dev.peerbar.lab.GuestMemory;
+import dev.peerbar.lab.Ioas;
+import dev.peerbar.lab.Iommufd;
+import dev.peerbar.lab.Lab;
+import dev.peerbar.lab.PciDevice;
+import dev.peerbar.lab.VfioDevice;
+import dev.peerbar.lab.hbm.HbmChannel;
+import dev.peerbar.lab.hbm.HbmDevice;
+import dev.peerbar.lab.nvme.DmaRange;
+import dev.peerbar.lab.nvme.NvmeDevice;
+import dev.peerbar.lab.nvme.NvmeQueue;
+import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.scenario.ServedPair;
+import dev.peerbar.lab.setup.LabFiles;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * One booted guest with two HBM endpoints A and B, served by this process, and QEMU's own devices.
+ * All of them are bound to vfio-pci and reach the same addresses: guest memory, A's memory, and
+ * that of QEMU's ivshmem.
+ */
+final class GuestRig implements AutoCloseable {
+  /** The most that is moved at a time. */
+  static final long TRANSFER = 2L << 20;
+
+  /** Of each memory, what devices reach. */
+  static final long WINDOW = 16L << 20;
+
+  private static final String TOPOLOGY = "one-switch";
+  private static final int SLOT_A = 1;
+  private static final int SLOT_B = 2;
+  private static final long PAGE = 4096;
+  private static final int QUEUE = 1;
+  private static final int QUEUE_ENTRIES = 32;
+
+  private final InProcessDevices inProcess;
+  private final ServedPair pair;
+  private final Ioas ioas;
+  private final HbmDevice a;
+  private final HbmChannel channel;
+  private final NvmeQueue queue;
+  private final DmaRange lists;
+  private final int blockSize;
+  private final GuestMemory edu;
+  private final DmaRange ram;
+  private final DmaRange endpointMemory;
+  private final DmaRange inProcessMemory;
+
+  private GuestRig(InProcessDevices inProcess, ServedPair pair) throws IOException {
+    this.inProcess = inProcess;
+    this.pair = pair;
+    Guest guest = pair.lab().guest();
+    // One IOMMU group may be all of the switch, and belongs to vfio as a whole.
+    PciDevice pciA = guest.pciInSlot(SLOT_A).bindVfio();
+    PciDevice pciB = guest.pciInSlot(SLOT_B).bindVfio();
+    PciDevice pciNvme = guest.pciInSlot(InProcessDevices.NVME_SLOT).bindVfio();
+    PciDevice pciEdu =
+        guest.pciWithId(InProcessDevices.EDU_VENDOR, InProcessDevices.EDU_DEVICE).bindVfio();
+    PciDevice pciShared =
+        guest.pciWithId(InProcessDevices.SHARED_VENDOR, InProcessDevices.SHARED_DEVICE).bindVfio();
+    Iommufd iommufd = guest.openIommufd();
+    ioas = iommufd.allocIoas();
+    a = HbmDevice.of(guest, attached(pciA, iommufd), ioas);
+    HbmDevice b = HbmDevice.of(guest, attached(pciB, iommufd), ioas);
+    ram = range(guest.allocateHuge(WINDOW));
+    endpointMemory = imported(a.vfio(), HbmRegisters.MEMORY_BAR);
+    VfioDevice shared = attached(pciShared, iommufd);
+    shared.memorySpace(true);
+    inProcessMemory = imported(shared, InProcessDevices.SHARED_BAR);
+    VfioDevice eduDevice = attached(pciEdu, iommufd);
+    eduDevice.memorySpace(true);
+    edu = eduDevice.mmapBar(InProcessDevices.EDU_BAR);
+    channel = b.channel(0);
+    channel.enable();
+    NvmeDevice nvme = NvmeDevice.of(guest, attached(pciNvme, iommufd), ioas);
+    nvme.enable();
+    blockSize = nvme.identifyNamespace().blockSize();
+    queue =
+        nvme.createQueue(
+            QUEUE, QUEUE_ENTRIES, range(guest.allocate(PAGE)), range(guest.allocate(PAGE)));
+    lists = range(guest.allocate(4 * PAGE));
+  }
+
+  /**
+   * Serves the endpoints and boots the guest.
+   *
+   * @param logs where QEMU's and the guest's logs go
+   */
+  static GuestRig boot(LabFiles files, Path logs) throws IOException {
+    InProcessDevices inProcess = InProcessDevices.create();
+    ServedPair pair = null;
+    try {
+      pair =
+          ServedPair.boot(
+              files,
+              inProcess.attachTo(Machine.of(Topology.named(TOPOLOGY))),
+              logs,
+              new ServedPair.Named("hbm-a", new HbmEndpoint(HbmConfig.DEFAULT, 1)),
+              new ServedPair.Named("hbm-b", new HbmEndpoint(HbmConfig.DEFAULT, 2)));
+      return new GuestRig(inProcess, pair);
+    } catch (IOException | RuntimeException e) {
+      if (pair != null) {
+        pair.close();
+      }
+      inProcess.close();
+      throw e;
+    }
+  }
+
+  private VfioDevice attached(PciDevice pci, Iommufd iommufd) throws IOException {
+    VfioDevice device = pci.open(iommufd);
+    device.attach(ioas);
+    return device;
+  }
+
+  private DmaRange range(GuestMemory memory) throws IOException {
+    return DmaRange.of(memory, ioas.map(memory));
+  }
+
+  private DmaRange imported(VfioDevice device, int bar) throws IOException {
+    return DmaRange.of(
+        device.mmapBar(bar, 0, WINDOW), ioas.mapFile(device.exportDmabuf(bar, 0, WINDOW)));
+  }
+
+  /** A's registers. */
+  GuestMemory registers() {
+    return a.registers();
+  }
+
+  /** Those of QEMU's edu. */
+  GuestMemory inProcessRegisters() {
+    return edu;
+  }
+
+  /** Guest memory. */
+  DmaRange ram() {
+    return ram;
+  }
+
+  /** A's memory, behind a BAR. */
+  DmaRange endpointMemory() {
+    return endpointMemory;
+  }
+
+  /** The memory of QEMU's ivshmem, behind a BAR. */
+  DmaRange inProcessMemory() {
+    return inProcessMemory;
+  }
+
+  /** B. */
+  EndpointInitiator endpointInitiator() {
+    return new EndpointInitiator(
+        channel, pair.serverB().function().memory(HbmRegisters.MEMORY_BAR));
+  }
+
+  /** QEMU's nvme. */
+  NvmeInitiator inProcessInitiator() {
+    return new NvmeInitiator(queue, lists, blockSize, inProcess.disk());
+  }
+
+  /** Turns the guest off. */
+  void powerOff() throws IOException, BenchmarkException {
+    List<Lab.Complaint> complaints = pair.lab().powerOff();
+    if (!complaints.isEmpty()) {
+      throw new BenchmarkException("QEMU or the guest complained: " + complaints);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    try {
+      pair.close();
+    } finally {
+      inProcess.close();
+    }
+  }
+}

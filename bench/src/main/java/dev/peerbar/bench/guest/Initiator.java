@@ -1,0 +1,25 @@
+package dev.peerbar.bench.guest;
+
+import dev.peerbar.bench.harness.TimedWork;
+import dev.peerbar.lab.nvme.DmaRange;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+
+/**
+ * A device that masters the bus: it moves bytes between what it has itself and an address. A lap is
+ * one request, from the store into the doorbell to the interrupt at its eventfd in the guest.
+ */
+interface Initiator {
+  /** How long a request may take on a machine that is busy with other things. */
+  Duration LIMIT = Duration.ofSeconds(60);
+
+  /** What moves bytes from the start of what the device has to a range. */
+  TimedWork write(DmaRange to) throws IOException;
+
+  /** What moves bytes from a range to the start of what the device has. */
+  TimedWork read(DmaRange from) throws IOException;
+
+  /** What the device has, as the host sees it. */
+  MemorySegment own();
+}

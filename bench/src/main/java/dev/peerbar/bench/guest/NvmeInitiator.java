@@ -1,0 +1,53 @@
+package dev.peerbar.bench.guest;
+
+import dev.peerbar.bench.harness.TimedWork;
+import dev.peerbar.devices.nvme.entry.CompletionEntry;
+import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.lab.nvme.DataPointer;
+import dev.peerbar.lab.nvme.DmaRange;
+import dev.peerbar.lab.nvme.NvmeCommands;
+import dev.peerbar.lab.nvme.NvmeQueue;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * An NVMe controller, one command at a time. What it has is its disk.
+ *
+ * @param queue empty, and used for nothing else meanwhile
+ * @param lists room for a PRP list
+ * @param blockSize in bytes
+ */
+record NvmeInitiator(NvmeQueue queue, DmaRange lists, int blockSize, MemorySegment own)
+    implements Initiator {
+
+  @Override
+  public TimedWork write(DmaRange to) {
+    return () -> lap(NvmeCommands.read(0, blocks(to), DataPointer.of(to, lists)), to.length());
+  }
+
+  @Override
+  public TimedWork read(DmaRange from) {
+    return () ->
+        lap(NvmeCommands.write(0, blocks(from), DataPointer.of(from, lists)), from.length());
+  }
+
+  private int blocks(DmaRange data) {
+    return Math.toIntExact(data.length() / blockSize);
+  }
+
+  private TimedWork.Lap lap(SubmissionEntry.Builder command, long length) throws IOException {
+    Duration took =
+        queue
+            .timeSubmit(List.of(command), LIMIT)
+            .orElseThrow(() -> new IOException("no interrupt in " + LIMIT.toSeconds() + " s"));
+    List<CompletionEntry> completions = queue.collect();
+    queue.ringHead();
+    if (completions.size() != 1) {
+      throw new IOException("an interrupt for %d completions".formatted(completions.size()));
+    }
+    NvmeQueue.requireSuccess(completions);
+    return new TimedWork.Lap(length, took.toNanos());
+  }
+}
