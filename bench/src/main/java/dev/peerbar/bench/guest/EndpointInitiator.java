@@ -18,6 +18,11 @@ import java.time.Duration;
 record EndpointInitiator(HbmChannel channel, MemorySegment own) implements Initiator {
 
   @Override
+  public String name() {
+    return "endpoint";
+  }
+
+  @Override
   public TimedWork write(DmaRange to) {
     return lap(copy(Descriptor.SOURCE_IS_LOCAL, 0, to.address(), to.length()));
   }
@@ -40,10 +45,7 @@ record EndpointInitiator(HbmChannel channel, MemorySegment own) implements Initi
   private TimedWork lap(Descriptor descriptor) {
     return () -> {
       int entry = channel.prepare(descriptor);
-      Duration took =
-          channel
-              .timeRing(LIMIT)
-              .orElseThrow(() -> new IOException("no interrupt in " + LIMIT.toSeconds() + " s"));
+      Duration took = Initiator.inTime(channel.timeRing(LIMIT));
       HbmChannel.Completion completion = channel.completion(entry);
       if (!completion.done() || completion.moved() != descriptor.length()) {
         throw new IOException("%s, %s".formatted(descriptor, completion));

@@ -5,6 +5,7 @@ import dev.peerbar.lab.nvme.DmaRange;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * A device that masters the bus: it moves bytes between what it has itself and an address. A lap is
@@ -14,11 +15,24 @@ interface Initiator {
   /** How long a request may take on a machine that is busy with other things. */
   Duration LIMIT = Duration.ofSeconds(60);
 
+  /**
+   * What a doorbell and its interrupt took.
+   *
+   * @throws IOException if there was no interrupt within the {@link #LIMIT}
+   */
+  static Duration inTime(Optional<Duration> took) throws IOException {
+    return took.orElseThrow(
+        () -> new IOException("no interrupt in %d s".formatted(LIMIT.toSeconds())));
+  }
+
   /** What moves bytes from the start of what the device has to a range. */
   TimedWork write(DmaRange to) throws IOException;
 
   /** What moves bytes from a range to the start of what the device has. */
   TimedWork read(DmaRange from) throws IOException;
+
+  /** What reports call it. */
+  String name();
 
   /** What the device has, as the host sees it. */
   MemorySegment own();

@@ -23,6 +23,11 @@ record NvmeInitiator(NvmeQueue queue, DmaRange lists, int blockSize, MemorySegme
     implements Initiator {
 
   @Override
+  public String name() {
+    return "QEMU's nvme";
+  }
+
+  @Override
   public TimedWork write(DmaRange to) {
     return () -> lap(NvmeCommands.read(0, blocks(to), DataPointer.of(to, lists)), to.length());
   }
@@ -38,10 +43,7 @@ record NvmeInitiator(NvmeQueue queue, DmaRange lists, int blockSize, MemorySegme
   }
 
   private TimedWork.Lap lap(SubmissionEntry.Builder command, long length) throws IOException {
-    Duration took =
-        queue
-            .timeSubmit(List.of(command), LIMIT)
-            .orElseThrow(() -> new IOException("no interrupt in " + LIMIT.toSeconds() + " s"));
+    Duration took = Initiator.inTime(queue.timeSubmit(List.of(command), LIMIT));
     List<CompletionEntry> completions = queue.collect();
     queue.ringHead();
     if (completions.size() != 1) {

@@ -34,18 +34,18 @@ final class TransferFigures {
   void measure() throws Exception {
     DmaRange ram = rig.ram().slice(0, GuestRig.TRANSFER);
     between("guest memory", ram);
-    between("the BAR of QEMU's ivshmem", rig.inProcessMemory().slice(0, GuestRig.TRANSFER));
-    between("the BAR of a peer endpoint", rig.endpointMemory().slice(0, SLOW_TRANSFER));
+    between("ivshmem", rig.inProcessMemory().slice(0, GuestRig.TRANSFER));
+    between("a peer endpoint", rig.endpointMemory().slice(0, SLOW_TRANSFER));
     DmaRange other = rig.ram().slice(GuestRig.TRANSFER, GuestRig.TRANSFER);
-    compare("DMA, guest memory to guest memory", nvme.write(ram), endpoint.move(other, ram));
+    compare("DMA in guest memory, beside nvme", nvme.write(ram), endpoint.move(other, ram));
   }
 
   private void between(String name, DmaRange range) throws Exception {
     for (Initiator initiator : List.of(nvme, endpoint)) {
       check(initiator, range);
     }
-    compare("DMA to " + name, nvme.write(range), endpoint.write(range));
-    compare("DMA from " + name, nvme.read(range), endpoint.read(range));
+    compare("DMA to %s, beside nvme".formatted(name), nvme.write(range), endpoint.write(range));
+    compare("DMA from %s, beside nvme".formatted(name), nvme.read(range), endpoint.read(range));
   }
 
   private void compare(String path, TimedWork theirs, TimedWork ours) throws Exception {
@@ -70,7 +70,7 @@ final class TransferFigures {
       throws BenchmarkException {
     if (!right) {
       throw new BenchmarkException(
-          "Other bytes than were sent: %s %s".formatted(direction, initiator));
+          "DMA %s memory by %s moved other bytes.".formatted(direction, initiator.name()));
     }
   }
 }
