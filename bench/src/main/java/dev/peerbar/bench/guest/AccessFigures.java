@@ -123,18 +123,18 @@ final class AccessFigures {
     GuestMemory ram = rig.ram().memory();
     long place = GuestRig.TRANSFER; // of guest memory, behind what is compared with BARs
     rate(
-        "copied from",
+        "from",
         memory ->
             () -> new Lap(COPIES * COPY, memory.timeCopies(0, ram, place, COPY, COPIES).toNanos()));
     rate(
-        "copied to",
+        "to",
         memory ->
             () -> new Lap(COPIES * COPY, ram.timeCopies(place, memory, 0, COPY, COPIES).toNanos()));
   }
 
   private void rate(String what, MemoryWork work) throws Exception {
     List<Measured> sides = compareMemory(work);
-    String path = "BAR %s by the CPU".formatted(what);
+    String path = "copy %s a BAR".formatted(what);
     bench.add(
         Figure.rate(
             path + ", beside guest memory",

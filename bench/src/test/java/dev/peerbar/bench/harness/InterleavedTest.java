@@ -61,6 +61,21 @@ class InterleavedTest {
   }
 
   @Test
+  void aSideMayKeepItsOwnTime() throws Exception {
+    Side slow = Side.keepingTime("slow", () -> new TimedWork.Lap(10, 5_000));
+    Side fast = Side.keepingTime("fast", () -> new TimedWork.Lap(100, 100));
+
+    List<Measured> measured = Interleaved.run(Effort.QUICK, List.of(slow, fast));
+
+    assertThat(measured.get(0).cost()).isEqualTo(500);
+    assertThat(measured.get(1).cost()).isEqualTo(1);
+    assertThat(measured.get(1).rate()).isEqualTo(1e9);
+    assertThat(measured.get(0).costOver(measured.get(1)).median()).isEqualTo(500);
+    assertThat(measured.get(0).percentile(50))
+        .isCloseTo(5_000, Offset.offset(5.0)); // three digits are kept
+  }
+
+  @Test
   void theTurnOfASideThatFailsIsEnded() {
     Side failing =
         new Side(
