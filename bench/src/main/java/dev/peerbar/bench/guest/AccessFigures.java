@@ -48,24 +48,37 @@ final class AccessFigures {
     copies();
   }
 
-  private void registers() throws Exception {
-    GuestMemory edu = rig.inProcessRegisters();
-    GuestMemory hbm = rig.registers();
-    compare(
-        "register read, beside edu",
-        Side.keepingTime(
-            "QEMU's edu", loads(edu, InProcessDevices.EDU_LIVENESS, IN_PROCESS_ACCESSES)),
-        Side.keepingTime("endpoint", loads(hbm, HbmRegisters.SCRATCH, TRAPPED_ACCESSES)));
-    compare(
-        "register write, beside edu",
-        Side.keepingTime(
-            "QEMU's edu", stores(edu, InProcessDevices.EDU_LIVENESS, IN_PROCESS_ACCESSES)),
-        Side.keepingTime("endpoint", stores(hbm, HbmRegisters.SCRATCH, TRAPPED_ACCESSES)));
+  /** What is done to a register: the same for every device. */
+  @FunctionalInterface
+  private interface RegisterWork {
+    TimedWork on(GuestMemory registers, long offset, int count);
   }
 
-  private void compare(String path, Side theirs, Side ours) throws Exception {
-    List<Measured> sides = bench.compare(theirs, ours);
-    bench.add(Figure.cost(path, sides.get(0), sides.get(1), Optional.empty()));
+  private void registers() throws Exception {
+    registers("register read", AccessFigures::loads);
+    registers("register write", AccessFigures::stores);
+  }
+
+  private void registers(String path, RegisterWork work) throws Exception {
+    List<Measured> sides =
+        bench.compare(
+            Side.keepingTime(
+                "QEMU's edu",
+                work.on(
+                    rig.inProcessRegisters(), InProcessDevices.EDU_LIVENESS, IN_PROCESS_ACCESSES)),
+            Side.keepingTime(
+                "waiting", work.on(rig.waitingRegisters(), HbmRegisters.SCRATCH, TRAPPED_ACCESSES)),
+            Side.keepingTime(
+                "busy-poll",
+                work.on(rig.pollingRegisters(), HbmRegisters.SCRATCH, TRAPPED_ACCESSES)));
+    for (Measured side : sides.subList(1, sides.size())) {
+      bench.add(
+          Figure.cost(
+              "%s, %s, beside edu".formatted(path, side.name()),
+              sides.getFirst(),
+              side,
+              Optional.empty()));
+    }
   }
 
   private static TimedWork loads(GuestMemory registers, long offset, int count) {

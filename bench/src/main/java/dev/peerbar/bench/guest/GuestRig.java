@@ -20,6 +20,7 @@ import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.scenario.ServedPair;
 import dev.peerbar.lab.setup.LabFiles;
+import dev.peerbar.server.ServerOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -46,7 +47,8 @@ final class GuestRig implements AutoCloseable {
   private final InProcessDevices inProcess;
   private final ServedPair pair;
   private final Ioas ioas;
-  private final HbmDevice a;
+  private final GuestMemory waiting;
+  private final GuestMemory polling;
   private final HbmChannel channel;
   private final NvmeQueue queue;
   private final DmaRange lists;
@@ -70,8 +72,10 @@ final class GuestRig implements AutoCloseable {
         guest.pciWithId(InProcessDevices.SHARED_VENDOR, InProcessDevices.SHARED_DEVICE).bindVfio();
     Iommufd iommufd = guest.openIommufd();
     ioas = iommufd.allocIoas();
-    a = HbmDevice.of(guest, attached(pciA, iommufd), ioas);
+    HbmDevice a = HbmDevice.of(guest, attached(pciA, iommufd), ioas);
     HbmDevice b = HbmDevice.of(guest, attached(pciB, iommufd), ioas);
+    polling = a.registers();
+    waiting = b.registers();
     ram = range(guest.allocateHuge(WINDOW));
     endpointMemory = imported(a.vfio(), HbmRegisters.MEMORY_BAR);
     VfioDevice shared = attached(pciShared, iommufd);
@@ -105,7 +109,10 @@ final class GuestRig implements AutoCloseable {
               files,
               inProcess.attachTo(Machine.of(Topology.named(TOPOLOGY))),
               logs,
-              new ServedPair.Named("hbm-a", new HbmEndpoint(HbmConfig.DEFAULT, 1)),
+              new ServedPair.Named(
+                  "hbm-a",
+                  new HbmEndpoint(HbmConfig.DEFAULT, 1),
+                  ServerOptions.DEFAULT.withBusyPoll(ServerOptions.BUSY_POLL)),
               new ServedPair.Named("hbm-b", new HbmEndpoint(HbmConfig.DEFAULT, 2)));
       return new GuestRig(inProcess, pair);
     } catch (IOException | RuntimeException e) {
@@ -132,9 +139,14 @@ final class GuestRig implements AutoCloseable {
         device.mmapBar(bar, 0, WINDOW), ioas.mapFile(device.exportDmabuf(bar, 0, WINDOW)));
   }
 
-  /** A's registers. */
-  GuestMemory registers() {
-    return a.registers();
+  /** B's registers: its server waits for messages. */
+  GuestMemory waitingRegisters() {
+    return waiting;
+  }
+
+  /** A's registers: its server polls busily for messages. */
+  GuestMemory pollingRegisters() {
+    return polling;
   }
 
   /** Those of QEMU's edu. */

@@ -19,8 +19,10 @@ class GuestBenchmarkTest {
     assertThat(bench.figures())
         .extracting(Figure::path)
         .containsExactly(
-            "register read, beside edu",
-            "register write, beside edu",
+            "register read, waiting, beside edu",
+            "register read, busy-poll, beside edu",
+            "register write, waiting, beside edu",
+            "register write, busy-poll, beside edu",
             "BAR load, beside guest memory",
             "BAR load, beside ivshmem",
             "BAR store, beside guest memory",

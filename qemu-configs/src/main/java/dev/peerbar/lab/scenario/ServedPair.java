@@ -6,6 +6,7 @@ import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.setup.LabFiles;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ServerOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,8 +22,17 @@ public final class ServedPair implements AutoCloseable {
     this.sockets = sockets;
   }
 
-  /** An endpoint and what it is called in logs. */
-  public record Named(String name, Endpoint endpoint) {}
+  /**
+   * An endpoint and how it is served.
+   *
+   * @param name what it is called in logs
+   */
+  public record Named(String name, Endpoint endpoint, ServerOptions options) {
+    /** Served as {@code peerbar serve} does without options. */
+    public Named(String name, Endpoint endpoint) {
+      this(name, endpoint, ServerOptions.DEFAULT);
+    }
+  }
 
   /**
    * Serves the endpoints and boots the guest.
@@ -48,7 +58,8 @@ public final class ServedPair implements AutoCloseable {
   }
 
   private static EndpointServer serve(Named named, Path socket) throws IOException {
-    return EndpointServer.start(named.name, named.endpoint, new ListeningPlace.AtPath(socket));
+    return EndpointServer.start(
+        named.name, named.endpoint, new ListeningPlace.AtPath(socket), named.options);
   }
 
   public EndpointServer serverA() {
