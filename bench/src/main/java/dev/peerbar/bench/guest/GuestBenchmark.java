@@ -39,7 +39,7 @@ public final class GuestBenchmark implements Benchmark {
       new TransferFigures(bench, rig).measure();
       rig.powerOff();
     } catch (IOException | BenchmarkException e) {
-      throw new BenchmarkException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
+      throw new BenchmarkException("%s; the logs are in %s.".formatted(e.getMessage(), logs), e);
     }
     Lab.delete(logs);
   }

@@ -70,7 +70,7 @@ final class TransferFigures {
       throws BenchmarkException {
     if (!right) {
       throw new BenchmarkException(
-          "DMA %s memory by %s moved other bytes.".formatted(direction, initiator.name()));
+          "DMA %s memory by %s moved other bytes".formatted(direction, initiator.name()));
     }
   }
 }
