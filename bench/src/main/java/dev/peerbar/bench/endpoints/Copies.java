@@ -22,11 +22,10 @@ final class Copies implements AutoCloseable {
   private static final long DATA = 0x20_0000_0000L;
   private static final int READ_WRITE = DmaMap.READABLE | DmaMap.WRITEABLE;
 
-  /** The largest ring, so that the channel has to copy for long: 32 GiB. */
+  /** The largest ring, so that the channel has to copy for long. */
   private static final int ENTRIES = 1 << HbmRegisters.LARGEST_RING_LOG2;
 
   private static final long RING_BYTES = (long) ENTRIES * Descriptor.BYTES;
-  private static final long LENGTH = 1 << 20;
   private static final long CHANNEL = HbmRegisters.channel(0);
 
   /** A thread among many that copy may have to wait for long until it runs. */
@@ -44,12 +43,16 @@ final class Copies implements AutoCloseable {
     this.data = data;
   }
 
-  /** A descriptor ring for any number of endpoints, which only read it. */
-  static FileDescriptor ring() throws LinuxException {
+  /**
+   * A descriptor ring for any number of endpoints, which only read it.
+   *
+   * @param length of each copy, in bytes
+   */
+  static FileDescriptor ring(long length) throws LinuxException {
     FileDescriptor ring = SharedMemory.create("ring", RING_BYTES);
     try (Mapping mapping = SharedMemory.map(ring, 0, RING_BYTES, SharedMemory.Access.READ_WRITE)) {
       Descriptor copy =
-          new Descriptor(Opcode.COPY.code(), 0, DATA, DATA + LENGTH, LENGTH, 0, 0, 0, 0);
+          new Descriptor(Opcode.COPY.code(), 0, DATA, DATA + length, length, 0, 0, 0, 0);
       for (int i = 0; i < ENTRIES; i++) {
         copy.put(mapping.segment(), (long) i * Descriptor.BYTES);
       }
@@ -62,13 +65,15 @@ final class Copies implements AutoCloseable {
    *
    * @param client taken over; has agreed on nothing
    * @param ring stays the caller's
+   * @param length of each copy, in bytes; twice as much is mapped
    */
-  static Copies prepare(VfioUserClient client, FileDescriptor ring) throws IOException {
-    Copies copies = new Copies(client, SharedMemory.create("copies", 2 * LENGTH));
+  static Copies prepare(VfioUserClient client, FileDescriptor ring, long length)
+      throws IOException {
+    Copies copies = new Copies(client, SharedMemory.create("copies", 2 * length));
     client.setTimeout(TIMEOUT);
     client.negotiate(Capabilities.DEFAULTS);
     client.dmaMap(READ_WRITE, 0, RING, RING_BYTES, Optional.of(ring));
-    client.dmaMap(READ_WRITE, 0, DATA, 2 * LENGTH, Optional.of(copies.data));
+    client.dmaMap(READ_WRITE, 0, DATA, 2 * length, Optional.of(copies.data));
     client.regionWrite(PciRegion.CONFIG, COMMAND, new byte[] {MEMORY_SPACE_AND_BUS_MASTER, 0});
     client.writeLong(HbmRegisters.BAR, CHANNEL + HbmRegisters.RING_BASE, RING);
     client.writeInt(HbmRegisters.BAR, CHANNEL + HbmRegisters.RING_SIZE, ENTRIES);

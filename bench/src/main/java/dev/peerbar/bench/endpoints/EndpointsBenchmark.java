@@ -34,6 +34,11 @@ public final class EndpointsBenchmark implements Benchmark {
 
   private static final int[] MANY = {8, 64};
   private static final long BAR_SIZE = 1 << 20;
+  private static final long PAGE = 4096;
+
+  /** By one copy of each endpoint, so that a ring is a matter of minutes however many these are. */
+  private static final long COPIED = 64 << 20;
+
   private static final Aim IDLE = Aim.atMost(1.05);
 
   private static final MemorySegment READ =
@@ -70,26 +75,38 @@ public final class EndpointsBenchmark implements Benchmark {
 
   private static void idle(Bench bench, Messenger floor, Messenger subject, int count)
       throws Exception {
-    String path = "register read, one of %d idle, %s".formatted(count, HERE);
-    compare(bench, path, reads(floor), reads(subject), Optional.of(IDLE));
+    Side one = new Side("1 endpoint", reads(floor));
+    Side many = new Side("one of %d, idle".formatted(count), reads(subject));
+    report(
+        bench,
+        "register read, one of %d idle, %s".formatted(count, HERE),
+        HERE.client(() -> bench.compare(one, many)),
+        Optional.of(IDLE));
   }
 
   private static void copying(
-      Bench bench, Messenger floor, Messenger subject, ServingProcess many, int count)
+      Bench bench, Messenger floor, Messenger subject, ServingProcess process, int count)
       throws Exception {
     List<Copies> copies = new ArrayList<>();
-    try (FileDescriptor ring = Copies.ring()) {
+    long length = COPIED / (count - 1) & -PAGE;
+    try (FileDescriptor ring = Copies.ring(length)) {
       for (int other = 1; other < count; other++) {
-        copies.add(Copies.prepare(many.connect(other), ring));
+        copies.add(Copies.prepare(process.connect(other), ring, length));
       }
       for (Copies each : copies) {
         each.start();
       }
-      many.freeze();
-      String path = "register read, others of %d copy, %s".formatted(count, HERE);
-      compare(bench, path, reads(floor), inTurns(reads(subject), many), Optional.empty());
-      many.thaw();
-      // One stands for all: their shares of the processors are the same.
+      process.freeze();
+      Side one = new Side("1 endpoint", reads(floor));
+      Side many = new Side("one of %d, copying".formatted(count), inTurns(reads(subject), process));
+      report(
+          bench,
+          "register read, others of %d copy, %s".formatted(count, HERE),
+          // Warm from the comparison before. A read may take longer than a turn is to.
+          HERE.client(() -> bench.compareWarm(one, many)),
+          Optional.empty());
+      process.thaw();
+      // One stands for all: their shares of the processor are the same.
       if (!copies.getFirst().running()) {
         throw new BenchmarkException("The endpoints had copied all before the end.");
       }
@@ -98,11 +115,7 @@ public final class EndpointsBenchmark implements Benchmark {
     }
   }
 
-  private static void compare(Bench bench, String path, Work one, Work many, Optional<Aim> aim)
-      throws Exception {
-    List<Measured> sides =
-        HERE.client(
-            () -> bench.compare(new Side("1 endpoint", one), new Side("one of many", many)));
+  private static void report(Bench bench, String path, List<Measured> sides, Optional<Aim> aim) {
     bench.add(Figure.percentile(path, sides.get(0), sides.get(1), 50, aim));
     bench.add(Distribution.of(path, sides));
   }

@@ -31,6 +31,12 @@ public final class Bench {
    * @throws Exception what a side throws
    */
   public List<Measured> compare(Side... sides) throws Exception {
+    Interleaved.warmUp(effort, List.of(sides));
+    return compareWarm(sides);
+  }
+
+  /** As {@link #compare}, for sides that have run before: they do not warm up. */
+  public List<Measured> compareWarm(Side... sides) throws Exception {
     return Interleaved.run(effort, List.of(sides));
   }
 

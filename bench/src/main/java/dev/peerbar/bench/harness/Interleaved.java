@@ -7,8 +7,8 @@ import java.util.List;
 final class Interleaved {
   private Interleaved() {}
 
-  /** What each side did, in the order of the sides. */
-  static List<Measured> run(Effort effort, List<Side> sides) throws Exception {
+  /** Has each side run before anything counts. */
+  static void warmUp(Effort effort, List<Side> sides) throws Exception {
     // By turns too: the compiler sees all sides before it decides what is common.
     long warmUpTurn = effort.warmUp().toNanos() / effort.rounds();
     for (int round = 0; round < effort.rounds(); round++) {
@@ -16,6 +16,10 @@ final class Interleaved {
         side.turn(warmUpTurn);
       }
     }
+  }
+
+  /** What each side did, in the order of the sides. */
+  static List<Measured> run(Effort effort, List<Side> sides) throws Exception {
     List<List<Turn>> turns = new ArrayList<>();
     sides.forEach(_ -> turns.add(new ArrayList<>()));
     for (int round = 0; round < effort.rounds(); round++) {

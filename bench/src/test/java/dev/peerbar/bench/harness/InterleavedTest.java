@@ -36,11 +36,13 @@ class InterleavedTest {
 
   @Test
   void sidesTakeTurnsAndEachBeginsARound() throws Exception {
-    Interleaved.run(Effort.QUICK, List.of(side("a", 1), side("b", 1), side("c", 1)));
+    Bench bench = new Bench(Effort.QUICK, _ -> {});
+    bench.compare(side("a", 1), side("b", 1), side("c", 1));
+    bench.compareWarm(side("d", 1), side("e", 1));
 
-    String warmUp = "a.b.c.".repeat(Effort.QUICK.rounds());
     assertThat(Effort.QUICK.rounds()).isEqualTo(3);
-    assertThat(String.join("", turns)).isEqualTo(warmUp + "a.b.c." + "b.c.a." + "c.a.b.");
+    assertThat(String.join("", turns))
+        .isEqualTo("a.b.c.".repeat(3) + "a.b.c." + "b.c.a." + "c.a.b." + "d.e." + "e.d." + "d.e.");
   }
 
   @Test
