@@ -118,9 +118,15 @@ public final class BenchCommand implements Subcommand {
     T of(Path path) throws IOException;
   }
 
-  private static <T> Optional<T> prepare(String what, Path path, Preparation<T> preparation) {
+  private <T> Optional<T> prepare(String what, Path path, Preparation<T> preparation) {
+    if (path == null) {
+      return Optional.empty();
+    }
+    if (path.toString().isEmpty()) {
+      throw new ParameterException(spec.commandLine(), "The %s has no name".formatted(what));
+    }
     try {
-      return path == null ? Optional.empty() : Optional.of(preparation.of(path));
+      return Optional.of(preparation.of(path));
     } catch (IOException e) {
       throw unwritable(what, path, e);
     }

@@ -86,7 +86,7 @@ class BenchCommandTest {
       if (placement.possible()) {
         for (String access : List.of("read", "write")) {
           for (String width : List.of("4", "8")) {
-            String path = "%s-byte register %s, %s: ".formatted(width, access, placement);
+            String path = "%s-byte register %s, %s, waiting: ".formatted(width, access, placement);
             promised.addAll(List.of(path + "p50", path + "p99"));
           }
           for (String size : List.of("64 KiB", "1024 KiB")) {

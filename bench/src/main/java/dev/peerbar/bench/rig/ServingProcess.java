@@ -29,6 +29,8 @@ public final class ServingProcess implements AutoCloseable {
     this.folder = folder;
     this.sockets = sockets;
     this.process = process;
+    // This process may be told to end while it measures.
+    Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
   }
 
   /**
