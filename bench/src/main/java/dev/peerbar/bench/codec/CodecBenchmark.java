@@ -40,7 +40,7 @@ public final class CodecBenchmark implements Benchmark {
   private static final Aim NOTHING = Aim.atMost(0.01);
 
   private static final int ROUNDS = 3;
-  private static final int FULL_ITERATIONS = 3;
+  private static final int FULL_ITERATIONS = 2;
   private static final TimeValue FULL_TIME = TimeValue.milliseconds(150);
   private static final TimeValue QUICK_TIME = TimeValue.milliseconds(10);
 
