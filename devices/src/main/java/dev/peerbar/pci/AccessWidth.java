@@ -23,11 +23,14 @@ public enum AccessWidth {
    * 1).
    */
   public static AccessWidth widestAt(long offset, long limit) {
-    for (int i = values().length - 1; i > 0; i--) {
-      int bytes = 1 << i;
-      if (bytes <= limit && offset % bytes == 0) {
-        return values()[i];
-      }
+    if (limit >= Long.BYTES && offset % Long.BYTES == 0) {
+      return QWORD;
+    }
+    if (limit >= Integer.BYTES && offset % Integer.BYTES == 0) {
+      return DWORD;
+    }
+    if (limit >= Short.BYTES && offset % Short.BYTES == 0) {
+      return WORD;
     }
     return BYTE;
   }

@@ -80,15 +80,38 @@ public record Header(
 
   /** Appends the header. */
   public void encode(ByteBuf out) {
+    encode(out, id, command, size, flags(), errno);
+  }
+
+  /**
+   * Appends what {@link #reply} makes, without making it.
+   *
+   * @param id of the request
+   * @param command of the request
+   */
+  public static void encodeReply(ByteBuf out, int id, int command, int payloadSize) {
+    encode(out, id, command, SIZE + payloadSize, Type.REPLY.code, 0);
+  }
+
+  private static void encode(ByteBuf out, int id, int command, int size, int flags, int errno) {
     out.writeShortLE(id);
     out.writeShortLE(command);
     out.writeIntLE(size);
-    out.writeIntLE(flags());
+    out.writeIntLE(flags);
     out.writeIntLE(errno);
   }
 
   private int flags() {
     return type.code | (noReply ? NO_REPLY : 0) | (error ? ERROR : 0);
+  }
+
+  /**
+   * The number of the command of a header at the reader index.
+   *
+   * @throws IndexOutOfBoundsException for less than 16 bytes
+   */
+  public static int command(ByteBuf in) {
+    return in.getUnsignedShortLE(in.readerIndex() + COMMAND);
   }
 
   /**

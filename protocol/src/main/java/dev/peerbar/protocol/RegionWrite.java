@@ -60,6 +60,11 @@ public final class RegionWrite {
    * @param count how many bytes were written
    */
   public record Reply(long offset, int region, int count) implements Payload {
+    /** Appends a reply without making it. */
+    public static void encodeFixed(ByteBuf out, long offset, int region, int count) {
+      RegionWrite.encodeFixed(out, offset, region, count);
+    }
+
     @Override
     public int encodedSize() {
       return DATA;

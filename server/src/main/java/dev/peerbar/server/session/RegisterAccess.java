@@ -25,18 +25,21 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
       // What is recorded is a matter of the pipeline.
       return false;
     }
-    Header header = Header.decode(message);
-    if (header.type() != Header.Type.COMMAND) {
-      return false;
+    int command = Header.command(message);
+    if (command == Command.REGION_READ.code()) {
+      return read(message, size, reply);
     }
-    if (header.command() == Command.REGION_READ.code()) {
-      return read(header, message, size, reply);
-    }
-    return header.command() == Command.REGION_WRITE.code() && write(header, message, size, reply);
+    return command == Command.REGION_WRITE.code() && write(message, size, reply);
   }
 
-  private boolean read(Header header, ByteBuf message, int size, ByteBuf reply) {
-    if (size != Header.SIZE + RegionRead.DATA || header.noReply()) {
+  // Headers and payloads are decoded where they are used and passed to nobody, so that the compiler
+  // makes no objects of them.
+
+  private boolean read(ByteBuf message, int size, ByteBuf reply) {
+    Header header = Header.decode(message);
+    if (size != Header.SIZE + RegionRead.DATA
+        || header.type() != Header.Type.COMMAND
+        || header.noReply()) {
       return false;
     }
     RegionRead.Request read = RegionRead.Request.at(message, message.readerIndex() + Header.SIZE);
@@ -46,7 +49,7 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
       return false;
     }
     function.ringDoorbells();
-    header.reply(RegionRead.DATA + count).encode(reply);
+    Header.encodeReply(reply, header.id(), header.command(), RegionRead.DATA + count);
     RegionRead.Reply.encodeFixed(reply, read.offset(), read.region(), count);
     int data = reply.writerIndex();
     region.read(read.offset(), reply.internalNioBuffer(data, count).order(ByteOrder.LITTLE_ENDIAN));
@@ -54,10 +57,11 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
     return true;
   }
 
-  private boolean write(Header header, ByteBuf message, int size, ByteBuf reply) {
+  private boolean write(ByteBuf message, int size, ByteBuf reply) {
+    Header header = Header.decode(message);
     int payload = message.readerIndex() + Header.SIZE;
     int count = size - Header.SIZE - RegionWrite.DATA;
-    if (count <= 0) {
+    if (count <= 0 || header.type() != Header.Type.COMMAND) {
       return false;
     }
     RegionWrite.Reply write = RegionWrite.Reply.at(message, payload);
@@ -74,8 +78,8 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
             .internalNioBuffer(payload + RegionWrite.DATA, count)
             .order(ByteOrder.LITTLE_ENDIAN));
     if (!header.noReply()) {
-      header.reply(RegionWrite.DATA).encode(reply);
-      write.encode(reply);
+      Header.encodeReply(reply, header.id(), header.command(), RegionWrite.DATA);
+      RegionWrite.Reply.encodeFixed(reply, write.offset(), write.region(), count);
     }
     return true;
   }
