@@ -63,7 +63,7 @@ final class ProgramTest {
             endpoints:
               - {type: hbm, socket-path: %s, bar-size: 1M}
               - {type: hbm, socket-path: %s, bar-size: 2M, channels: 1, doorbells: map,
-                 socket-mode: 0660, allow-uid: [0, 1000, 65534]}
+                 socket-mode: 0660, allow-uid: [0, 1000, 65534], busy-poll: true}
             """
                 .formatted(first, second));
     RunningProgram program = program("serve", "--config=" + config);
@@ -82,6 +82,21 @@ final class ProgramTest {
 
   private static String permissions(Path socket) throws Exception {
     return PosixFilePermissions.toString(Files.getPosixFilePermissions(socket));
+  }
+
+  @Test
+  void looksForMessagesBeforeItSleeps() throws Exception {
+    Path socket = directory.resolve("a.sock");
+    RunningProgram program = program("serve", "hbm", "--socket-path=" + socket, "--busy-poll");
+    program.ready(socket);
+    try (VfioUserClient client = connect(socket)) {
+      for (int value = 0; value < 1000; value++) {
+        client.writeInt(REGISTERS, 0x1c, value);
+        assertThat(client.readInt(REGISTERS, 0x1c)).isEqualTo(value);
+      }
+    }
+    program.terminate();
+    assertThat(program.ended()).isZero();
   }
 
   @Test

@@ -2,12 +2,14 @@ package dev.peerbar.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.server.ServerOptions;
 import dev.peerbar.server.storage.ImageFile;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -89,6 +91,7 @@ final class ServeCommandTest {
         "--channels=x",
         "--doorbells=maybe",
         "--scrub-on-reset=2",
+        "--busy-poll=2",
         "--socket-mode=rw",
         "--socket-mode=0888",
         "--socket-mode=07777",
@@ -100,6 +103,21 @@ final class ServeCommandTest {
   void wrongValuesGetTheUsage(String option) {
     wrongUsage("serve", "hbm", "--socket-path=" + directory.resolve("s"), option);
     assertThat(directory.resolve("s")).doesNotExist();
+  }
+
+  @Test
+  void onlyWhoAsksForItIsPolledFor() throws Exception {
+    Path file =
+        Files.writeString(
+            directory.resolve("polled.yaml"),
+            """
+            endpoints:
+              - {type: hbm, socket-path: a.sock, busy-poll: true}
+              - {type: nvme, socket-path: b.sock, size: 1M}
+            """);
+    assertThat(EndpointFile.read(file).endpoints())
+        .extracting(endpoint -> endpoint.options().busyPoll())
+        .containsExactly(ServerOptions.BUSY_POLL, Duration.ZERO);
   }
 
   @ParameterizedTest
