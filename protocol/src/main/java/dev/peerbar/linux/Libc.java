@@ -1,6 +1,5 @@
 package dev.peerbar.linux;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -11,6 +10,7 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 
 /**
  * The system calls, as the C library has them: a failed one returns -1, and {@link #errno} of the
@@ -18,6 +18,12 @@ import java.lang.invoke.MethodHandle;
  *
  * <p>Pointers are passed as numbers, so that a call on the way of a message allocates nothing. The
  * caller keeps what they point to alive.
+ *
+ * <p>So is everything else, each in 64 bits, and every result comes back in as many: System V
+ * x86-64 and AAPCS64 pass an int in the low half of the register that a long would fill, and
+ * promise nothing of the other half, and a variadic function finds integers where any other does.
+ * The JVM makes code for every signature when it is first linked, several milliseconds each; this
+ * way there is one for each number of arguments.
  */
 @SuppressWarnings("restricted") // What this class is for.
 final class Libc {
@@ -40,94 +46,55 @@ final class Libc {
   private static final ThreadLocal<MemorySegment> STATE =
       ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CALL_STATE));
 
-  private static final MethodHandle OPEN =
-      variadic("open64", 2, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
-  private static final MethodHandle CLOSE = handle("close", JAVA_INT, JAVA_INT);
-  private static final MethodHandle FCNTL =
-      variadic("fcntl", 2, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-  private static final MethodHandle MEMFD_CREATE =
-      handle("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle FTRUNCATE = handle("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
-  private static final MethodHandle MMAP =
-      handle("mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-  private static final MethodHandle MUNMAP = handle("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle EVENTFD = handle("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle READ =
-      handle("read", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle WRITE =
-      handle("write", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle PREADV2 =
-      handle("preadv2", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle EPOLL_CREATE1 = handle("epoll_create1", JAVA_INT, JAVA_INT);
-  private static final MethodHandle EPOLL_CTL =
-      handle("epoll_ctl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-  private static final MethodHandle EPOLL_WAIT =
-      handle("epoll_wait", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT);
-  private static final MethodHandle SYSCALL =
-      variadic(
-          "syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
-          JAVA_LONG);
-  private static final MethodHandle PREAD =
-      handle("pread64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle PWRITE =
-      handle("pwrite64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle FALLOCATE =
-      handle("fallocate64", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle PRCTL =
-      variadic("prctl", 1, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle SCHED_GETAFFINITY =
-      handle("sched_getaffinity", JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
-  private static final MethodHandle SCHED_SETAFFINITY =
-      handle("sched_setaffinity", JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
-  private static final MethodHandle FDATASYNC = handle("fdatasync", JAVA_INT, JAVA_INT);
-  private static final MethodHandle MADVISE =
-      handle("madvise", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle LSEEK =
-      handle("lseek64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle POLL = handle("poll", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle STATX =
-      handle("statx", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS);
-  private static final MethodHandle FSTATFS = handle("fstatfs", JAVA_INT, JAVA_INT, ADDRESS);
-  private static final MethodHandle FCHMOD = handle("fchmod", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle SOCKET =
-      handle("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle SOCKETPAIR =
-      handle("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
-  private static final MethodHandle BIND = handle("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle CONNECT =
-      handle("connect", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle LISTEN = handle("listen", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle ACCEPT4 =
-      handle("accept4", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle SHUTDOWN = handle("shutdown", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle GETSOCKOPT =
-      handle("getsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
-  private static final MethodHandle SETSOCKOPT =
-      handle("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle RECVMSG =
-      handle("recvmsg", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle SENDMSG =
-      handle("sendmsg", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle OPEN = handle("open64", 3);
+  private static final MethodHandle CLOSE = handle("close", 1);
+  private static final MethodHandle FCNTL = handle("fcntl", 3);
+  private static final MethodHandle MEMFD_CREATE = handle("memfd_create", 2);
+  private static final MethodHandle FTRUNCATE = handle("ftruncate", 2);
+  private static final MethodHandle MMAP = handle("mmap", 6);
+  private static final MethodHandle MUNMAP = handle("munmap", 2);
+  private static final MethodHandle EVENTFD = handle("eventfd", 2);
+  private static final MethodHandle READ = handle("read", 3);
+  private static final MethodHandle WRITE = handle("write", 3);
+  private static final MethodHandle PREADV2 = handle("preadv2", 5);
+  private static final MethodHandle EPOLL_CREATE1 = handle("epoll_create1", 1);
+  private static final MethodHandle EPOLL_CTL = handle("epoll_ctl", 4);
+  private static final MethodHandle EPOLL_WAIT = handle("epoll_wait", 4);
+  private static final MethodHandle SYSCALL = handle("syscall", 6);
+  private static final MethodHandle PREAD = handle("pread64", 4);
+  private static final MethodHandle PWRITE = handle("pwrite64", 4);
+  private static final MethodHandle FALLOCATE = handle("fallocate64", 4);
+  private static final MethodHandle PRCTL = handle("prctl", 5);
+  private static final MethodHandle SCHED_GETAFFINITY = handle("sched_getaffinity", 3);
+  private static final MethodHandle SCHED_SETAFFINITY = handle("sched_setaffinity", 3);
+  private static final MethodHandle FDATASYNC = handle("fdatasync", 1);
+  private static final MethodHandle MADVISE = handle("madvise", 3);
+  private static final MethodHandle LSEEK = handle("lseek64", 3);
+  private static final MethodHandle POLL = handle("poll", 3);
+  private static final MethodHandle STATX = handle("statx", 5);
+  private static final MethodHandle FSTATFS = handle("fstatfs", 2);
+  private static final MethodHandle FCHMOD = handle("fchmod", 2);
+  private static final MethodHandle SOCKET = handle("socket", 3);
+  private static final MethodHandle SOCKETPAIR = handle("socketpair", 4);
+  private static final MethodHandle BIND = handle("bind", 3);
+  private static final MethodHandle CONNECT = handle("connect", 3);
+  private static final MethodHandle LISTEN = handle("listen", 2);
+  private static final MethodHandle ACCEPT4 = handle("accept4", 4);
+  private static final MethodHandle SHUTDOWN = handle("shutdown", 2);
+  private static final MethodHandle GETSOCKOPT = handle("getsockopt", 5);
+  private static final MethodHandle SETSOCKOPT = handle("setsockopt", 5);
+  private static final MethodHandle RECVMSG = handle("recvmsg", 3);
+  private static final MethodHandle SENDMSG = handle("sendmsg", 3);
 
   private Libc() {}
 
-  private static MethodHandle handle(String name, MemoryLayout result, MemoryLayout... parameters) {
-    return handle(
-        name, FunctionDescriptor.of(result, parameters), Linker.Option.captureCallState("errno"));
-  }
-
-  private static MethodHandle variadic(
-      String name, int firstVariadic, MemoryLayout result, MemoryLayout... parameters) {
-    return handle(
-        name,
-        FunctionDescriptor.of(result, parameters),
-        Linker.Option.captureCallState("errno"),
-        Linker.Option.firstVariadicArg(firstVariadic));
-  }
-
-  private static MethodHandle handle(
-      String name, FunctionDescriptor descriptor, Linker.Option... options) {
-    return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
+  private static MethodHandle handle(String name, int parameters) {
+    MemoryLayout[] numbers = new MemoryLayout[parameters];
+    Arrays.fill(numbers, JAVA_LONG);
+    return LINKER.downcallHandle(
+        LINKER.defaultLookup().findOrThrow(name),
+        FunctionDescriptor.of(JAVA_LONG, numbers),
+        Linker.Option.captureCallState("errno"));
   }
 
   /** Why the last call of this thread that returned -1 failed. */
@@ -150,316 +117,208 @@ final class Libc {
     return new AssertionError(t);
   }
 
-  static int open(MemorySegment path, int flags) {
+  private static long call(MethodHandle function, long a) {
     try {
-      return (int) OPEN.invokeExact(STATE.get(), path, flags, 0);
+      return (long) function.invokeExact(STATE.get(), a);
     } catch (Throwable t) {
       throw unexpected(t);
     }
+  }
+
+  private static long call(MethodHandle function, long a, long b) {
+    try {
+      return (long) function.invokeExact(STATE.get(), a, b);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  private static long call(MethodHandle function, long a, long b, long c) {
+    try {
+      return (long) function.invokeExact(STATE.get(), a, b, c);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  private static long call(MethodHandle function, long a, long b, long c, long d) {
+    try {
+      return (long) function.invokeExact(STATE.get(), a, b, c, d);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  private static long call(MethodHandle function, long a, long b, long c, long d, long e) {
+    try {
+      return (long) function.invokeExact(STATE.get(), a, b, c, d, e);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  private static long call(MethodHandle function, long a, long b, long c, long d, long e, long f) {
+    try {
+      return (long) function.invokeExact(STATE.get(), a, b, c, d, e, f);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int open(MemorySegment path, int flags) {
+    return (int) call(OPEN, path.address(), flags, 0);
   }
 
   static int close(int fd) {
-    try {
-      return (int) CLOSE.invokeExact(STATE.get(), fd);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(CLOSE, fd);
   }
 
   static int fcntl(int fd, int command, long argument) {
-    try {
-      return (int) FCNTL.invokeExact(STATE.get(), fd, command, argument);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(FCNTL, fd, command, argument);
   }
 
   static int memfdCreate(MemorySegment name, int flags) {
-    try {
-      return (int) MEMFD_CREATE.invokeExact(STATE.get(), name, flags);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(MEMFD_CREATE, name.address(), flags);
   }
 
   static int ftruncate(int fd, long size) {
-    try {
-      return (int) FTRUNCATE.invokeExact(STATE.get(), fd, size);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(FTRUNCATE, fd, size);
   }
 
   static long mmap(long address, long length, int protection, int flags, int fd, long offset) {
-    try {
-      return (long) MMAP.invokeExact(STATE.get(), address, length, protection, flags, fd, offset);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(MMAP, address, length, protection, flags, fd, offset);
   }
 
   static int munmap(long address, long length) {
-    try {
-      return (int) MUNMAP.invokeExact(STATE.get(), address, length);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(MUNMAP, address, length);
   }
 
   static int eventfd(int initial, int flags) {
-    try {
-      return (int) EVENTFD.invokeExact(STATE.get(), initial, flags);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(EVENTFD, initial, flags);
   }
 
   static long read(int fd, long address, long length) {
-    try {
-      return (long) READ.invokeExact(STATE.get(), fd, address, length);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(READ, fd, address, length);
   }
 
   static long write(int fd, long address, long length) {
-    try {
-      return (long) WRITE.invokeExact(STATE.get(), fd, address, length);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(WRITE, fd, address, length);
   }
 
   static long preadv2(int fd, long ranges, int count, long offset, int flags) {
-    try {
-      return (long) PREADV2.invokeExact(STATE.get(), fd, ranges, count, offset, flags);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(PREADV2, fd, ranges, count, offset, flags);
   }
 
   static int epollCreate1(int flags) {
-    try {
-      return (int) EPOLL_CREATE1.invokeExact(STATE.get(), flags);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(EPOLL_CREATE1, flags);
   }
 
   static int epollCtl(int epoll, int operation, int fd, long event) {
-    try {
-      return (int) EPOLL_CTL.invokeExact(STATE.get(), epoll, operation, fd, event);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(EPOLL_CTL, epoll, operation, fd, event);
   }
 
   static int epollWait(int epoll, long events, int count, int milliseconds) {
-    try {
-      return (int) EPOLL_WAIT.invokeExact(STATE.get(), epoll, events, count, milliseconds);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(EPOLL_WAIT, epoll, events, count, milliseconds);
   }
 
   static int prctl(int option, long argument) {
-    try {
-      return (int) PRCTL.invokeExact(STATE.get(), option, argument, 0L, 0L, 0L);
-    } catch (Throwable e) {
-      throw unexpected(e);
-    }
+    return (int) call(PRCTL, option, argument, 0L, 0L, 0L);
   }
 
   static int schedGetaffinity(int thread, long size, MemorySegment mask) {
-    try {
-      return (int) SCHED_GETAFFINITY.invokeExact(STATE.get(), thread, size, mask);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(SCHED_GETAFFINITY, thread, size, mask.address());
   }
 
   static int schedSetaffinity(int thread, long size, MemorySegment mask) {
-    try {
-      return (int) SCHED_SETAFFINITY.invokeExact(STATE.get(), thread, size, mask);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(SCHED_SETAFFINITY, thread, size, mask.address());
   }
 
   /** A call that the C library has no function for. Arguments that it does not take are ignored. */
   static long syscall(long number, long a, long b, long c, long d, long e) {
-    try {
-      return (long) SYSCALL.invokeExact(STATE.get(), number, a, b, c, d, e);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(SYSCALL, number, a, b, c, d, e);
   }
 
   static long pread(int fd, long address, long length, long offset) {
-    try {
-      return (long) PREAD.invokeExact(STATE.get(), fd, address, length, offset);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(PREAD, fd, address, length, offset);
   }
 
   static long pwrite(int fd, long address, long length, long offset) {
-    try {
-      return (long) PWRITE.invokeExact(STATE.get(), fd, address, length, offset);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(PWRITE, fd, address, length, offset);
   }
 
   static int fallocate(int fd, int mode, long offset, long length) {
-    try {
-      return (int) FALLOCATE.invokeExact(STATE.get(), fd, mode, offset, length);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(FALLOCATE, fd, mode, offset, length);
   }
 
   static int fdatasync(int fd) {
-    try {
-      return (int) FDATASYNC.invokeExact(STATE.get(), fd);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(FDATASYNC, fd);
   }
 
   static int madvise(long address, long length, int advice) {
-    try {
-      return (int) MADVISE.invokeExact(STATE.get(), address, length, advice);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(MADVISE, address, length, advice);
   }
 
   static long lseek(int fd, long offset, int whence) {
-    try {
-      return (long) LSEEK.invokeExact(STATE.get(), fd, offset, whence);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(LSEEK, fd, offset, whence);
   }
 
   static int poll(long entries, long count, int milliseconds) {
-    try {
-      return (int) POLL.invokeExact(STATE.get(), entries, count, milliseconds);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(POLL, entries, count, milliseconds);
   }
 
   static int statx(int directory, MemorySegment path, int flags, int mask, MemorySegment into) {
-    try {
-      return (int) STATX.invokeExact(STATE.get(), directory, path, flags, mask, into);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(STATX, directory, path.address(), flags, mask, into.address());
   }
 
   static int fstatfs(int fd, MemorySegment into) {
-    try {
-      return (int) FSTATFS.invokeExact(STATE.get(), fd, into);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(FSTATFS, fd, into.address());
   }
 
   static int fchmod(int fd, int mode) {
-    try {
-      return (int) FCHMOD.invokeExact(STATE.get(), fd, mode);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(FCHMOD, fd, mode);
   }
 
   static int socket(int domain, int type, int protocol) {
-    try {
-      return (int) SOCKET.invokeExact(STATE.get(), domain, type, protocol);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(SOCKET, domain, type, protocol);
   }
 
   static int socketpair(int domain, int type, int protocol, MemorySegment pair) {
-    try {
-      return (int) SOCKETPAIR.invokeExact(STATE.get(), domain, type, protocol, pair);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(SOCKETPAIR, domain, type, protocol, pair.address());
   }
 
   static int bind(int fd, MemorySegment address, int length) {
-    try {
-      return (int) BIND.invokeExact(STATE.get(), fd, address, length);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(BIND, fd, address.address(), length);
   }
 
   static int connect(int fd, MemorySegment address, int length) {
-    try {
-      return (int) CONNECT.invokeExact(STATE.get(), fd, address, length);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(CONNECT, fd, address.address(), length);
   }
 
   static int listen(int fd, int backlog) {
-    try {
-      return (int) LISTEN.invokeExact(STATE.get(), fd, backlog);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(LISTEN, fd, backlog);
   }
 
   static int accept4(int fd, long address, long length, int flags) {
-    try {
-      return (int) ACCEPT4.invokeExact(STATE.get(), fd, address, length, flags);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(ACCEPT4, fd, address, length, flags);
   }
 
   static int shutdown(int fd, int how) {
-    try {
-      return (int) SHUTDOWN.invokeExact(STATE.get(), fd, how);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(SHUTDOWN, fd, how);
   }
 
   static int getsockopt(int fd, int level, int option, MemorySegment value, MemorySegment length) {
-    try {
-      return (int) GETSOCKOPT.invokeExact(STATE.get(), fd, level, option, value, length);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(GETSOCKOPT, fd, level, option, value.address(), length.address());
   }
 
   static int setsockopt(int fd, int level, int option, MemorySegment value, int length) {
-    try {
-      return (int) SETSOCKOPT.invokeExact(STATE.get(), fd, level, option, value, length);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return (int) call(SETSOCKOPT, fd, level, option, value.address(), length);
   }
 
   static long recvmsg(int fd, long message, int flags) {
-    try {
-      return (long) RECVMSG.invokeExact(STATE.get(), fd, message, flags);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(RECVMSG, fd, message, flags);
   }
 
   static long sendmsg(int fd, long message, int flags) {
-    try {
-      return (long) SENDMSG.invokeExact(STATE.get(), fd, message, flags);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+    return call(SENDMSG, fd, message, flags);
   }
 }
