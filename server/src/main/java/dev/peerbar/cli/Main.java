@@ -1,6 +1,7 @@
 package dev.peerbar.cli;
 
 import java.util.Comparator;
+import java.util.List;
 import java.util.ServiceLoader;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -27,23 +28,31 @@ public final class Main implements Runnable {
       // Only a server's comings and goings are news.
       System.setProperty("peerbar.log", System.getProperty("peerbar.log", "WARN"));
     }
-    System.exit(commandLine().execute(arguments));
+    System.exit(commandLine(arguments.length == 0 ? "" : arguments[0]).execute(arguments));
   }
 
   /** The whole command line, with the subcommands of every module on the class path. */
   public static CommandLine commandLine() {
+    return commandLine("");
+  }
+
+  /** With the one subcommand of that name, or all if there is none: each takes time to describe. */
+  private static CommandLine commandLine(String name) {
+    List<ServiceLoader.Provider<Subcommand>> all =
+        ServiceLoader.load(Subcommand.class).stream()
+            .sorted(Comparator.comparing(Main::name))
+            .toList();
+    List<ServiceLoader.Provider<Subcommand>> named =
+        all.stream().filter(command -> name(command).equals(name)).toList();
     CommandLine commandLine = new CommandLine(new Main());
-    ServiceLoader.load(Subcommand.class).stream()
-        .map(ServiceLoader.Provider::get)
-        .sorted(Comparator.comparing(Main::name))
-        .forEach(commandLine::addSubcommand);
+    (named.isEmpty() ? all : named).forEach(command -> commandLine.addSubcommand(command.get()));
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
     commandLine.setExecutionExceptionHandler(Main::explain);
     return commandLine;
   }
 
-  private static String name(Subcommand command) {
-    return command.getClass().getAnnotation(Command.class).name();
+  private static String name(ServiceLoader.Provider<Subcommand> command) {
+    return command.type().getAnnotation(Command.class).name();
   }
 
   private static int explain(
