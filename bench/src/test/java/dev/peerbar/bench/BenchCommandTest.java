@@ -116,7 +116,10 @@ class BenchCommandTest {
             "register read, one of 8 idle, one CPU: p50",
             "register read, one of 64 idle, one CPU: p50",
             "register read, others of 8 copy, one CPU: p50",
-            "register read, others of 64 copy, one CPU: p50"));
+            "register read, others of 64 copy, one CPU: p50",
+            "serve hbm: ready",
+            "serve hbm: VmRSS",
+            "serve nvme beside an empty program: ready"));
     return promised;
   }
 
