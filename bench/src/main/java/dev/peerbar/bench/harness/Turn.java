@@ -7,7 +7,7 @@ import org.HdrHistogram.Histogram;
  *
  * @param nanos how long each run of its work took
  * @param amount the sum of what the runs returned
- * @param elapsed of the whole turn, or of all runs that kept their own time, in nanoseconds
+ * @param elapsed the sum of the runs' durations, in nanoseconds
  */
 record Turn(Histogram nanos, long amount, long elapsed) {
   private static final int DIGITS = 3;
@@ -26,15 +26,18 @@ record Turn(Histogram nanos, long amount, long elapsed) {
   private static Turn timed(Work work, long duration) throws Exception {
     Histogram nanos = new Histogram(DIGITS);
     long amount = 0;
+    long elapsed = 0;
     long begin = System.nanoTime();
-    long before = begin;
+    long end;
     do {
+      work.prepare();
+      long before = System.nanoTime();
       amount += work.run();
-      long after = System.nanoTime();
-      nanos.recordValue(after - before);
-      before = after;
-    } while (before - begin < duration);
-    return new Turn(nanos, amount, before - begin);
+      end = System.nanoTime();
+      nanos.recordValue(end - before);
+      elapsed += end - before;
+    } while (end - begin < duration);
+    return new Turn(nanos, amount, elapsed);
   }
 
   /** The same for a side that keeps its own time. */

@@ -15,4 +15,7 @@ public interface Work {
 
   /** Called after each turn of the side, even if it failed; not timed. */
   default void end() throws Exception {}
+
+  /** What has to be done before each run, and is not timed. */
+  default void prepare() throws Exception {}
 }

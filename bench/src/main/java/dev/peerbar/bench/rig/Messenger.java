@@ -80,7 +80,19 @@ public final class Messenger implements AutoCloseable {
    * @throws IllegalStateException if the other end has gone, or if it is a reply that refuses
    */
   public MemorySegment receive(long length) throws LinuxException {
-    long have = 0;
+    return receiveRest(0, length);
+  }
+
+  /**
+   * Waits for the rest of a message.
+   *
+   * @param before bytes of it that the last receive returned
+   * @param length of the message, in bytes
+   * @return all its bytes, good until the next receive
+   * @throws IllegalStateException if the other end has gone
+   */
+  public MemorySegment receiveRest(long before, long length) throws LinuxException {
+    long have = before;
     while (have < length) {
       int got = receive((int) have);
       if (got == 0) {

@@ -49,6 +49,11 @@ public final class ServedEndpoint implements AutoCloseable {
     return Messenger.agreed(UnixSocket.connect(path, CONNECT_TIMEOUT), room);
   }
 
+  /** A driver over a bare connection. */
+  public BareDriver connectDriver() throws IOException {
+    return new BareDriver(connectBare(0));
+  }
+
   /** A client, that has not agreed on a version. */
   public VfioUserClient connect() throws IOException {
     return VfioUserClient.connect(path);

@@ -1,0 +1,153 @@
+package dev.peerbar.bench.dma;
+
+import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.rig.BareDriver;
+import dev.peerbar.bench.rig.ClientRam;
+import dev.peerbar.bench.rig.ServedEndpoint;
+import dev.peerbar.devices.hbm.HbmConfig;
+import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.protocol.Header;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+
+/**
+ * An endpoint with a mapping for each page of a client's memory, one of which is away now and then.
+ */
+final class MappedPages implements AutoCloseable {
+  private static final long BASE = 1L << 32;
+  private static final long SEED = 1;
+
+  // Where the fields of the encoded requests are.
+  private static final long MAP_OFFSET = Header.SIZE + 8;
+  private static final long MAP_ADDRESS = Header.SIZE + 16;
+  private static final long UNMAP_ADDRESS = Header.SIZE + 8;
+
+  private static final ValueLayout.OfLong LONG =
+      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final ServedEndpoint endpoint;
+  private final BareDriver driver;
+  private final ClientRam ram;
+  private final int[] pageOfAddress;
+  private final int[] turns;
+  private final MemorySegment map = mapOfNothing();
+  private final MemorySegment unmap = unmapOfNothing();
+  private int turn;
+
+  private MappedPages(
+      ServedEndpoint endpoint, BareDriver driver, ClientRam ram, int count, boolean shuffled)
+      throws Exception {
+    this.endpoint = endpoint;
+    this.driver = driver;
+    this.ram = ram;
+    pageOfAddress = shuffled ? shuffle(count) : IntStream.range(0, count).toArray();
+    turns = shuffle(count);
+    for (int index = 0; index < count; index++) {
+      map(index);
+    }
+  }
+
+  /**
+   * Serves an endpoint and maps the first pages of a client's memory.
+   *
+   * @param shuffled whether neighbours by address lie apart in the file
+   */
+  static MappedPages start(ClientRam ram, int count, boolean shuffled) throws Exception {
+    ServedEndpoint endpoint =
+        ServedEndpoint.start("map-" + count, new HbmEndpoint(HbmConfig.DEFAULT));
+    return new MappedPages(endpoint, endpoint.connectDriver(), ram, count, shuffled);
+  }
+
+  private static int[] shuffle(int count) {
+    List<Integer> numbers = new ArrayList<>(IntStream.range(0, count).boxed().toList());
+    Collections.shuffle(numbers, new Random(SEED));
+    return numbers.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  /** A request to map, as long as any. */
+  static MemorySegment mapOfNothing() {
+    return BareDriver.mapRequest(BASE, ClientRam.PAGE, 0);
+  }
+
+  /** A request to unmap, as long as any. */
+  static MemorySegment unmapOfNothing() {
+    return BareDriver.unmapRequest(BASE, ClientRam.PAGE);
+  }
+
+  int count() {
+    return turns.length;
+  }
+
+  private void map(int index) throws Exception {
+    map.set(LONG, MAP_ADDRESS, address(index));
+    map.set(LONG, MAP_OFFSET, pageOfAddress[index] * ClientRam.PAGE);
+    driver.exchange(map, ram.file(), Header.SIZE);
+  }
+
+  private void unmap(int index) throws Exception {
+    unmap.set(LONG, UNMAP_ADDRESS, address(index));
+    driver.exchange(unmap, null, BareDriver.UNMAP_LENGTH);
+  }
+
+  private static long address(int index) {
+    return BASE + index * ClientRam.PAGE;
+  }
+
+  private int next() {
+    turn = (turn + 1) % turns.length;
+    return turns[turn];
+  }
+
+  /** Maps a page that has just been unmapped, another one each time. */
+  Work mapping() {
+    return new Work() {
+      private int index;
+
+      @Override
+      public void prepare() throws Exception {
+        index = next();
+        unmap(index);
+      }
+
+      @Override
+      public long run() throws Exception {
+        map(index);
+        return 1;
+      }
+    };
+  }
+
+  /** Unmaps a page, another one each time; the last one is mapped again. */
+  Work unmapping() {
+    return new Work() {
+      private int index = -1;
+
+      @Override
+      public void prepare() throws Exception {
+        if (index >= 0) {
+          map(index);
+        }
+        index = next();
+      }
+
+      @Override
+      public long run() throws Exception {
+        unmap(index);
+        return 1;
+      }
+    };
+  }
+
+  @Override
+  public void close() throws IOException {
+    driver.close();
+    endpoint.close();
+  }
+}

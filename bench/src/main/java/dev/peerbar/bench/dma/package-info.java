@@ -1,0 +1,2 @@
+/** DMA mappings, bus mastering and interrupts. */
+package dev.peerbar.bench.dma;
