@@ -76,7 +76,10 @@ public final class BusMaster {
 
   /** Logs a direct write, if that is wanted. For an engine inside the gate. */
   void written(long iova, long length) {
-    dirtyLog.ifPresent(log -> log.written(iova, length));
+    Optional<DirtyLog> log = dirtyLog;
+    if (log.isPresent()) {
+      log.get().written(iova, length);
+    }
   }
 
   Executor functionThread() {
@@ -89,21 +92,23 @@ public final class BusMaster {
   }
 
   /**
-   * The mapping that an access begins in. Inside the gate or on the function's thread.
+   * Judges an access where it begins. Inside the gate or on the function's thread.
    *
+   * @param found what covers the address; null for nothing
    * @param transferred what to say in the fault
+   * @return what was found
    */
-  DmaMapping resolve(long address, Access access, long transferred) throws DmaFaultException {
+  Extent permit(Extent found, Access access, long address, long transferred)
+      throws DmaFaultException {
     if (!enabled) {
       throw new DmaFaultException(access, Reason.BUS_MASTER_DISABLED, address, transferred);
     }
-    DmaMapping mapping = table.find(address);
-    if (mapping == null) {
+    if (found == null) {
       throw new DmaFaultException(access, Reason.UNMAPPED, address, transferred);
     }
-    if (access == Access.READ ? !mapping.readable() : !mapping.writable()) {
+    if (!found.permits(access)) {
       throw new DmaFaultException(access, Reason.NOT_PERMITTED, address, transferred);
     }
-    return mapping;
+    return found;
   }
 }

@@ -20,11 +20,11 @@ sealed interface ClientFile {
   /** Bytes that may be accessed. A client that shrank the file since makes accesses fail. */
   long size();
 
-  /** Copies out of the file. Returns whether all of it could be read. */
-  boolean read(long offset, MemorySegment into);
+  /** Copies out of the file, to a place in a segment. Returns whether all of it could be read. */
+  boolean read(long offset, MemorySegment into, long at, long length);
 
-  /** Copies into the file. Returns whether all of it could be written. */
-  boolean write(long offset, MemorySegment from);
+  /** Copies into the file, from a place in a segment. Returns whether all could be written. */
+  boolean write(long offset, MemorySegment from, long at, long length);
 
   /** Frees it. No access may follow or be under way. */
   void close();
@@ -55,19 +55,15 @@ sealed interface ClientFile {
       return mapping.segment().byteSize();
     }
 
-    MemorySegment memory(long offset, long length) {
-      return mapping.segment().asSlice(offset, length);
-    }
-
     @Override
-    public boolean read(long offset, MemorySegment into) {
-      into.copyFrom(memory(offset, into.byteSize()));
+    public boolean read(long offset, MemorySegment into, long at, long length) {
+      MemorySegment.copy(mapping.segment(), offset, into, at, length);
       return true;
     }
 
     @Override
-    public boolean write(long offset, MemorySegment from) {
-      memory(offset, from.byteSize()).copyFrom(from);
+    public boolean write(long offset, MemorySegment from, long at, long length) {
+      MemorySegment.copy(from, at, mapping.segment(), offset, length);
       return true;
     }
 
@@ -81,22 +77,22 @@ sealed interface ClientFile {
   record ByDescriptor(FileDescriptor descriptor, long size) implements ClientFile {
 
     @Override
-    public boolean read(long offset, MemorySegment into) {
+    public boolean read(long offset, MemorySegment into, long at, long length) {
       try {
-        return FileContents.read(descriptor, offset, into) == into.byteSize();
+        return FileContents.read(descriptor, offset, into.asSlice(at, length)) == length;
       } catch (LinuxException _) {
         return false;
       }
     }
 
     @Override
-    public boolean write(long offset, MemorySegment from) {
+    public boolean write(long offset, MemorySegment from, long at, long length) {
       try {
         // A write past the end would make the client's file grow again.
-        if (offset + from.byteSize() > FileStatus.of(descriptor).size()) {
+        if (offset + length > FileStatus.of(descriptor).size()) {
           return false;
         }
-        FileContents.write(descriptor, offset, from);
+        FileContents.write(descriptor, offset, from.asSlice(at, length));
         return true;
       } catch (LinuxException _) {
         return false;

@@ -3,8 +3,6 @@ package dev.peerbar.server.dma;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
@@ -23,8 +21,8 @@ public final class DmaTable {
 
   private final Gate gate;
   private final ClientFiles files = new ClientFiles();
-  // TreeMap compares keys as signed: the sign bit is flipped so that unsigned order comes out.
   private final NavigableMap<Long, DmaMapping> byStart = new TreeMap<>();
+  private final Extents extents = new Extents();
 
   public DmaTable(Gate gate) {
     this.gate = gate;
@@ -90,7 +88,8 @@ public final class DmaTable {
       descriptor.ifPresent(FileDescriptor::close);
     }
     DmaMapping mapping = new DmaMapping(iova, size, readable, writable, file, offset);
-    gate.exclusively(() -> byStart.put(key(iova), mapping));
+    byStart.put(key(iova), mapping);
+    gate.exclusively(() -> extents.add(mapping));
   }
 
   /**
@@ -103,46 +102,48 @@ public final class DmaTable {
   public void unmap(long iova, long size) throws RefusedException {
     checkRange(iova, size);
     long last = iova + size - 1;
-    Map.Entry<Long, DmaMapping> before = byStart.lowerEntry(key(iova));
-    if (before != null && Long.compareUnsigned(before.getValue().last(), iova) >= 0) {
-      throw new RefusedException(Errno.EINVAL, "would cut a mapping in two");
-    }
     Map.Entry<Long, DmaMapping> end = byStart.floorEntry(key(last));
-    if (end != null && Long.compareUnsigned(end.getValue().last(), last) > 0) {
+    if (end == null || Long.compareUnsigned(end.getValue().last(), iova) < 0) {
+      return;
+    }
+    if (end.getValue().iova() == iova && end.getValue().last() == last) {
+      // What a client unmaps that maps page by page, among many.
+      gate.exclusively(() -> extents.remove(iova, last));
+      release(byStart.remove(end.getKey()));
+      return;
+    }
+    Map.Entry<Long, DmaMapping> before = byStart.lowerEntry(key(iova));
+    if (Long.compareUnsigned(end.getValue().last(), last) > 0
+        || before != null && Long.compareUnsigned(before.getValue().last(), iova) >= 0) {
       throw new RefusedException(Errno.EINVAL, "would cut a mapping in two");
     }
-    remove(byStart.subMap(key(iova), true, key(last), true));
+    gate.exclusively(() -> extents.remove(iova, last));
+    release(byStart.subMap(key(iova), true, key(last), true));
   }
 
   /** Removes every mapping and lets go of every file. When this returns no engine touches them. */
   public void clear() {
-    remove(byStart);
+    gate.exclusively(extents::clear);
+    release(byStart);
   }
 
   public int size() {
     return byStart.size();
   }
 
-  /** The mapping that covers an address, or null. Inside the gate, or on the function's thread. */
-  DmaMapping find(long address) {
-    Map.Entry<Long, DmaMapping> entry = byStart.floorEntry(key(address));
-    if (entry == null || Long.compareUnsigned(entry.getValue().last(), address) < 0) {
-      return null;
-    }
-    return entry.getValue();
+  /** What covers an address, or null. Inside the gate, or on the function's thread. */
+  Extent find(long address) {
+    return extents.find(address);
   }
 
-  private void remove(NavigableMap<Long, DmaMapping> part) {
-    if (part.isEmpty()) {
-      return;
-    }
-    List<DmaMapping> removed = new ArrayList<>();
-    gate.exclusively(() -> {
-      removed.addAll(part.values());
-      part.clear();
-    });
-    // Unmapping memory needs no exclusion: no engine can find it any more.
-    removed.forEach(mapping -> mapping.file().ifPresent(files::release));
+  /** Lets go of mappings that no engine can find any more, which takes no exclusion. */
+  private void release(NavigableMap<Long, DmaMapping> part) {
+    part.values().forEach(this::release);
+    part.clear();
+  }
+
+  private void release(DmaMapping mapping) {
+    mapping.file().ifPresent(files::release);
   }
 
   private boolean overlaps(long iova, long size) {
@@ -162,7 +163,8 @@ public final class DmaTable {
     }
   }
 
-  private static Long key(long iova) {
+  /** TreeMap compares keys as signed: with the sign bit flipped unsigned order comes out. */
+  static Long key(long iova) {
     return iova ^ Long.MIN_VALUE;
   }
 }

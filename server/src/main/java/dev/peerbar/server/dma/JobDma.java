@@ -10,8 +10,9 @@ import java.lang.invoke.VarHandle;
 import java.util.Optional;
 
 /**
- * Bus mastering by one job: walks a range of IOVAs mapping by mapping, in steps. A step of direct
- * memory is one copy inside the {@link Gate}; a step of other memory is a {@link MessageTransfer}.
+ * Bus mastering by one job: walks a range of IOVAs in steps. A step of direct memory copies what
+ * lies in many mappings, so many bytes at most, inside the {@link Gate}; a step of other memory is
+ * a {@link MessageTransfer} within one mapping.
  */
 final class JobDma implements Dma {
   /**
@@ -23,12 +24,16 @@ final class JobDma implements Dma {
   private final BusMaster bus;
   private final JobLife job;
   private final Bounce bounce;
+  private final Cursor source;
+  private final Cursor target;
   private Progress progress = new Progress();
 
   JobDma(BusMaster bus, JobLife job, Bounce bounce) {
     this.bus = bus;
     this.job = job;
     this.bounce = bounce;
+    source = new Cursor(bus.table());
+    target = new Cursor(bus.table());
   }
 
   /** How far a call has come, and on which ways. Kept when the call fails. */
@@ -72,31 +77,49 @@ final class JobDma implements Dma {
   /** Returns the bytes moved, or 0 if the memory at the address can be reached by messages only. */
   private long directStep(Access access, long address, MemorySegment memory, long done)
       throws DmaFaultException, JobEndedException {
+    Cursor cursor = access == Access.READ ? source : target;
+    long length = Math.min(STEP, memory.byteSize() - done);
+    long moved = 0;
     bus.gate().enter();
     try {
       job.check();
-      DmaMapping mapping = bus.resolve(address, access, done);
-      if (!mapping.direct()) {
-        return 0;
+      Extent extent = bus.permit(cursor.at(address), access, address, done);
+      while (extent.direct()) {
+        long part = Math.min(length - moved, extent.remaining(address + moved));
+        move(access, extent, address + moved, memory, done + moved, part);
+        moved += part;
+        if (moved == length) {
+          break;
+        }
+        extent = cursor.at(address + moved);
+        if (!permitted(extent, access)) {
+          // The next step faults, and tells the address.
+          break;
+        }
       }
-      long length = Math.min(STEP, Math.min(memory.byteSize() - done, mapping.remaining(address)));
-      MemorySegment part = memory.asSlice(done, length);
-      boolean moved =
-          access == Access.READ ? mapping.read(address, part) : write(mapping, address, part);
-      if (!moved) {
-        throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
-      }
-      progress.direct = true;
-      return length;
+      return moved;
     } finally {
       bus.gate().exit();
     }
   }
 
-  private boolean write(DmaMapping mapping, long address, MemorySegment from) {
-    boolean written = mapping.write(address, from);
+  private void move(
+      Access access, Extent extent, long address, MemorySegment memory, long at, long length)
+      throws DmaFaultException {
+    boolean moved =
+        access == Access.READ
+            ? extent.read(address, memory, at, length)
+            : write(extent, address, memory, at, length);
+    if (!moved) {
+      throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, at);
+    }
+    progress.direct = true;
+  }
+
+  private boolean write(Extent extent, long address, MemorySegment from, long at, long length) {
+    boolean written = extent.write(address, from, at, length);
     // A write that failed may have changed a part.
-    bus.written(address, from.byteSize());
+    bus.written(address, length);
     return written;
   }
 
@@ -105,8 +128,8 @@ final class JobDma implements Dma {
     long length;
     bus.gate().enter();
     try {
-      DmaMapping mapping = bus.resolve(address, access, done);
-      length = Math.min(memory.byteSize() - done, mapping.remaining(address));
+      Extent extent = bus.permit(bus.table().find(address), access, address, done);
+      length = Math.min(memory.byteSize() - done, extent.remaining(address));
     } finally {
       bus.gate().exit();
     }
@@ -148,25 +171,40 @@ final class JobDma implements Dma {
   /** Returns the bytes copied, or 0 if the two ends are not both mapped into this process. */
   private long directCopyStep(long from, long to, long limit, long done)
       throws DmaFaultException, JobEndedException {
+    long length = Math.min(STEP, limit);
+    long moved = 0;
     bus.gate().enter();
     try {
       job.check();
-      DmaMapping source = bus.resolve(from, Access.READ, done);
-      DmaMapping target = bus.resolve(to, Access.WRITE, done);
-      long length =
-          Math.min(Math.min(STEP, limit), Math.min(source.remaining(from), target.remaining(to)));
-      Optional<MemorySegment> bytes = source.memory(from, length);
-      if (bytes.isEmpty() || !target.direct()) {
-        return 0;
+      Extent read = bus.permit(source.at(from), Access.READ, from, done);
+      Extent written = bus.permit(target.at(to), Access.WRITE, to, done);
+      while (read.mapped() && written.direct()) {
+        long reachable = Math.min(read.remaining(from + moved), written.remaining(to + moved));
+        long part = Math.min(length - moved, reachable);
+        long at = read.fileOffset(from + moved);
+        if (!write(written, to + moved, read.memory(), at, part)) {
+          throw new DmaFaultException(Access.WRITE, Reason.CLIENT_FAILED, to + moved, done + moved);
+        }
+        progress.direct = true;
+        moved += part;
+        if (moved == length) {
+          break;
+        }
+        read = source.at(from + moved);
+        written = target.at(to + moved);
+        if (!permitted(read, Access.READ) || !permitted(written, Access.WRITE)) {
+          // The next step faults, and tells the address.
+          break;
+        }
       }
-      if (!write(target, to, bytes.get())) {
-        throw new DmaFaultException(Access.WRITE, Reason.CLIENT_FAILED, to, done);
-      }
-      progress.direct = true;
-      return length;
+      return moved;
     } finally {
       bus.gate().exit();
     }
+  }
+
+  private static boolean permitted(Extent extent, Access access) {
+    return extent != null && extent.permits(access);
   }
 
   private long bounceStep(long from, long to, long limit, long done)
@@ -208,7 +246,7 @@ final class JobDma implements Dma {
       bus.gate().enter();
       try {
         job.check();
-        to.asSlice(done, step).copyFrom(from.asSlice(done, step));
+        MemorySegment.copy(from, done, to, done, step);
       } finally {
         bus.gate().exit();
       }

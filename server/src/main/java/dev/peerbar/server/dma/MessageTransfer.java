@@ -130,8 +130,9 @@ final class MessageTransfer {
     try {
       // The mapping may have gone, and bus mastering may have been turned off, since the engine
       // looked; on this thread neither can change before the message is out.
-      DmaMapping mapping = bus.resolve(address + offset, access, offset);
-      if (mapping.remaining(address + offset) < part.byteSize()) {
+      Extent found = bus.table().find(address + offset);
+      Extent extent = bus.permit(found, access, address + offset, offset);
+      if (extent.remaining(address + offset) < part.byteSize()) {
         // Mapped anew and smaller: the piece as a whole is not moved.
         finish(offset, Reason.UNMAPPED);
         return;
