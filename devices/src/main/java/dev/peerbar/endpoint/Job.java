@@ -21,4 +21,14 @@ public interface Job {
    * @throws JobEndedException if the job has ended: nothing is signalled then
    */
   void raise(int vector) throws JobEndedException;
+
+  /**
+   * Signals an interrupt vector if nothing holds it back, after what this job has written. Nothing
+   * is left to the function's thread: for endpoints that have to know what has been signalled, even
+   * if the job ends.
+   *
+   * @return false if it was not signalled: {@link Interrupts#raise} does all that is needed then
+   * @throws JobEndedException if the job has ended: nothing is signalled then
+   */
+  boolean signal(int vector) throws JobEndedException;
 }

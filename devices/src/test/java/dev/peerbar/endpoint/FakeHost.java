@@ -30,7 +30,9 @@ public final class FakeHost implements Host {
   private final List<Integer> raised = new ArrayList<>();
   private final List<String> journal = new ArrayList<>();
   private boolean busMaster = true;
+  private boolean held;
   private Runnable beforeTransfer = () -> {};
+  private Runnable beforeSignal = () -> {};
   private Runnable atRaise = () -> {};
 
   /** Starts the endpoint. */
@@ -74,9 +76,19 @@ public final class FakeHost implements Host {
     busMaster = enabled;
   }
 
+  /** Whether something holds interrupts back, so that engines cannot signal them. */
+  public void holdInterrupts(boolean on) {
+    held = on;
+  }
+
   /** Called at the beginning of every transfer, within the job. */
   public void beforeTransfer(Runnable action) {
     beforeTransfer = action;
+  }
+
+  /** Called when an engine is about to signal a vector, within the job. */
+  public void beforeSignal(Runnable action) {
+    beforeSignal = action;
   }
 
   /** Called when a vector is raised: what a driver sees in its interrupt handler. */
@@ -213,6 +225,17 @@ public final class FakeHost implements Host {
     @Override
     public void raise(int vector) throws JobEndedException {
       update(() -> interrupts().raise(vector));
+    }
+
+    @Override
+    public boolean signal(int vector) throws JobEndedException {
+      beforeSignal.run();
+      checkAlive();
+      if (held) {
+        return false;
+      }
+      interrupts().raise(vector);
+      return true;
     }
 
     @Override

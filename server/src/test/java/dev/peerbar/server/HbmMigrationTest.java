@@ -219,7 +219,7 @@ class HbmMigrationTest {
     for (int round = 0; round < ROUNDS; round++) {
       records.bytes().fill((byte) 0);
       for (int i = 0; i < entries.length; i++) {
-        long length = 4096L << round % 5;
+        long length = 0x1_0000L << round % 5;
         entries[i] = RingEntry.copy(RAM, 0, length).toBar().silent().recorded(record(i));
       }
       driver.submit(entries);

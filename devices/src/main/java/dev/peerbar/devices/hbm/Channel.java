@@ -8,6 +8,7 @@ import dev.peerbar.endpoint.StateWriter;
 import dev.peerbar.pci.InvalidStateException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * A DMA channel: its registers, and when it runs. For the function's thread.
@@ -30,7 +31,7 @@ import java.lang.foreign.MemorySegment;
  *       that whoever waits for a completion wakes. A vector that does not exist is never raised.
  * </ul>
  */
-final class Channel implements RingRun.Progress {
+final class Channel implements RingRun.Owner {
   private static final int SMALLEST_RING = 2;
   private static final int LARGEST_RING = 1 << HbmRegisters.LARGEST_RING_LOG2;
   private static final int FAULT_VECTOR = 0;
@@ -47,18 +48,22 @@ final class Channel implements RingRun.Progress {
   private long ringBase;
   private long ringSize;
   private int head;
-  private int tail;
   private ErrorCode error;
-  private int vector;
   private long completed;
+
+  // What the engine looks at too.
+  private volatile int tail;
+  private volatile int vector;
 
   /** Up to where entries were given to the engine; equals HEAD when it has none. */
   private int runEnd;
 
-  /** The last run; meaningful while HEAD has not reached {@code runEnd}. */
+  // The last run since the channel was enabled and its job, or null.
   private RingRun run;
-
   private Engine.Ticket ticket;
+
+  /** Whether an interrupt of a run since the channel was enabled could not be signalled. */
+  private AtomicBoolean held = new AtomicBoolean();
 
   /** Whether entries wait for the function to go on: HEAD equals {@code runEnd} then. */
   private boolean paused;
@@ -92,6 +97,20 @@ final class Channel implements RingRun.Progress {
     return state == ChannelState.RUNNING;
   }
 
+  /** Looks what the engine has done by now: to be called before a register is accessed. */
+  void catchUp() {
+    if (run != null) {
+      run.tell();
+    }
+  }
+
+  /** Whatever a run that has ended has done since: it does not count. */
+  private void forgetRun() {
+    run = null;
+    ticket = null;
+    held = new AtomicBoolean();
+  }
+
   /** Every register to its reset value; the host has ended the run. */
   void reset() {
     enabled = false;
@@ -105,6 +124,7 @@ final class Channel implements RingRun.Progress {
     vector = index + 1;
     completed = 0;
     paused = false;
+    forgetRun();
   }
 
   /**
@@ -117,10 +137,9 @@ final class Channel implements RingRun.Progress {
    */
   void pause() {
     paused = true;
-    if (head != runEnd) {
-      run.reportRest();
-    }
+    catchUp();
     runEnd = head;
+    forgetRun();
   }
 
   /** Goes on at HEAD. */
@@ -248,8 +267,10 @@ final class Channel implements RingRun.Progress {
       failed(ErrorCode.BAD_DESCRIPTOR, 0);
       return;
     }
+    // The engine looks at this after its last entry; if it did so before, that entry is seen here.
     tail = (int) value;
-    if (head == runEnd) {
+    catchUp();
+    if (enabled && head == runEnd) {
       runToTail();
     }
   }
@@ -265,21 +286,33 @@ final class Channel implements RingRun.Progress {
       return;
     }
     runEnd = tail;
-    run = new RingRun(ringBase, (int) ringSize, head, runEnd, fetched, executor, this);
+    run = new RingRun(ringBase, (int) ringSize, head, runEnd, fetched, executor, held, this);
     ticket = engine.submit(run);
   }
 
   @Override
-  public void completed(int newHead, boolean interrupt) {
+  public void completed(int newHead, int count) {
     head = newHead;
-    completed++;
+    completed += count;
     if (head == runEnd) {
       // The run is over but for its return; the next one queues behind it.
       runToTail();
     }
-    if (interrupt) {
-      host.interrupts().raise(vector);
-    }
+  }
+
+  @Override
+  public void interrupt() {
+    host.interrupts().raise(vector);
+  }
+
+  @Override
+  public int vector() {
+    return vector;
+  }
+
+  @Override
+  public int tail() {
+    return tail;
   }
 
   @Override
@@ -296,10 +329,11 @@ final class Channel implements RingRun.Progress {
     if (!enabled) {
       return;
     }
-    if (head != runEnd) {
+    if (ticket != null) {
       ticket.end();
-      runEnd = head;
     }
+    forgetRun();
+    runEnd = head;
     enabled = false;
     state = newState;
     error = cause;

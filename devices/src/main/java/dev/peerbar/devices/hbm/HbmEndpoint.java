@@ -125,11 +125,13 @@ public final class HbmEndpoint implements Migratable {
 
   @Override
   public long read(int bar, long offset, AccessWidth width) {
+    channels.forEach(Channel::catchUp);
     return registers.read(offset, width);
   }
 
   @Override
   public void write(int bar, long offset, AccessWidth width, long value) {
+    channels.forEach(Channel::catchUp);
     registers.write(offset, width, value);
   }
 

@@ -5,26 +5,44 @@ import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import java.lang.foreign.MemorySegment;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * One run of a channel: the entries from one index up to another, in order, on the engine's thread.
  *
  * <p>Descriptors are fetched {@value #FETCH_ENTRIES} at a time, so one that is changed after its
  * doorbell may run as it was.
+ *
+ * <p>The engine counts what is complete, and the function's thread looks when somebody asks: to be
+ * told of each entry it would have to wake up for each. It is woken when it has something to do: to
+ * raise an interrupt that is held back, to halt the channel, or to run entries that were made valid
+ * meanwhile.
  */
 final class RingRun implements Engine.Work {
   static final int FETCH_ENTRIES = 16;
   static final int FETCH_BYTES = FETCH_ENTRIES * Descriptor.BYTES;
 
-  /** What the run tells its channel, on the function's thread. */
-  interface Progress {
-    /** The entry before {@code head} is complete. */
-    void completed(int head, boolean interrupt);
+  /** The channel of a run: what the run tells it, on the function's thread, and what it asks. */
+  interface Owner {
+    /**
+     * Some entries are complete.
+     *
+     * @param head the next one to run
+     * @param count how many
+     */
+    void completed(int head, int count);
 
     /** The entry at HEAD could not be completed. */
     void failed(ErrorCode error, long address);
+
+    /** An entry has asked for an interrupt, which the engine could not signal. */
+    void interrupt();
+
+    /** Which vector to signal. For the engine's thread. */
+    int vector();
+
+    /** One past the last valid entry. For the engine's thread. */
+    int tail();
   }
 
   private final long base;
@@ -33,10 +51,18 @@ final class RingRun implements Engine.Work {
   private final int end;
   private final MemorySegment fetched;
   private final DescriptorExecutor executor;
-  private final Progress progress;
+  private final Owner owner;
 
-  /** What became of entries and was not told yet: put here by the engine's thread, in order. */
-  private final Queue<Runnable> reports = new ConcurrentLinkedQueue<>();
+  /** Whether an interrupt waits for the function's thread. */
+  private final AtomicBoolean held;
+
+  // Written by the engine's thread alone: entries that are complete, and why there will be no more.
+  private volatile int finished;
+  private volatile Outcome.Failed failure;
+
+  // What the owner knows of it. For the function's thread.
+  private int told;
+  private boolean toldFailure;
 
   /**
    * @param base IOVA of the ring
@@ -44,6 +70,8 @@ final class RingRun implements Engine.Work {
    * @param from first entry to run
    * @param end one past the last entry to run, not {@code from}
    * @param fetched room for {@link #FETCH_BYTES}
+   * @param held shared by the runs between an enable and the next: an interrupt belongs to the
+   *     channel, and may have to be raised after the next run has begun
    */
   RingRun(
       long base,
@@ -52,30 +80,38 @@ final class RingRun implements Engine.Work {
       int end,
       MemorySegment fetched,
       DescriptorExecutor executor,
-      Progress progress) {
+      AtomicBoolean held,
+      Owner owner) {
     this.base = base;
     this.entries = entries;
     this.from = from;
     this.end = end;
     this.fetched = fetched;
     this.executor = executor;
-    this.progress = progress;
+    this.held = held;
+    this.owner = owner;
   }
 
   /**
-   * Tells what the run, which has been ended and has left its work, had no turn to tell: an entry
-   * whose completion record is written must count, or it would run again after its driver has seen
-   * it done and has given its buffers to something else. For the function's thread.
+   * Tells the owner what became of entries since it was told last. For the function's thread, at
+   * any time; once the job has ended, only if what it has done is to count.
    */
-  void reportRest() {
-    for (Runnable report = reports.poll(); report != null; report = reports.poll()) {
-      report.run();
+  void tell() {
+    // In this order: what is complete before a failure is seen together with it.
+    Outcome.Failed failed = failure;
+    int complete = finished;
+    if (complete != told) {
+      int news = complete - told;
+      told = complete;
+      owner.completed((from + complete) & (entries - 1), news);
     }
-  }
-
-  private void report(Job job, Runnable report) throws JobEndedException {
-    reports.add(report);
-    job.update(() -> reports.remove().run());
+    if (failed != null && !toldFailure) {
+      toldFailure = true;
+      owner.failed(failed.error(), failed.address());
+    }
+    if (held.compareAndSet(true, false)) {
+      owner.interrupt();
+    }
   }
 
   @Override
@@ -86,15 +122,19 @@ final class RingRun implements Engine.Work {
       try {
         count = fetch(job, at);
       } catch (DmaFaultException fault) {
-        report(job, () -> progress.failed(ErrorCode.of(fault), fault.iova()));
+        fail(job, new Outcome.Failed(ErrorCode.of(fault), fault.iova(), 0));
         return;
       }
       for (int i = 0; i < count; i++) {
-        at = (at + 1) & (entries - 1);
-        if (!runOne(job, Descriptor.at(fetched, (long) i * Descriptor.BYTES), at)) {
+        if (!runOne(job, Descriptor.at(fetched, (long) i * Descriptor.BYTES))) {
           return;
         }
       }
+      at = (at + count) & (entries - 1);
+    }
+    // A doorbell that did not see the last entry complete is seen here.
+    if (owner.tail() != end) {
+      job.update(this::tell);
     }
   }
 
@@ -118,17 +158,41 @@ final class RingRun implements Engine.Work {
     }
   }
 
-  private boolean runOne(Job job, Descriptor descriptor, int next) throws JobEndedException {
+  private boolean runOne(Job job, Descriptor descriptor) throws JobEndedException {
     return switch (executor.execute(job.dma(), descriptor)) {
       case Outcome.Done _ -> {
-        boolean interrupt = descriptor.has(Descriptor.INTERRUPT);
-        report(job, () -> progress.completed(next, interrupt));
+        complete(job, descriptor.has(Descriptor.INTERRUPT));
         yield true;
       }
       case Outcome.Failed failed -> {
-        report(job, () -> progress.failed(failed.error(), failed.address()));
+        fail(job, failed);
         yield false;
       }
     };
+  }
+
+  private void complete(Job job, boolean interrupt) throws JobEndedException {
+    // An entry whose record is written must count even if the job has ended: it would run again
+    // after its driver has seen it done and has given its buffers to something else.
+    finished++;
+    if (!interrupt) {
+      return;
+    }
+    boolean signalled = false;
+    try {
+      signalled = job.signal(owner.vector());
+    } finally {
+      if (!signalled) {
+        held.set(true);
+      }
+    }
+    if (!signalled) {
+      job.update(this::tell);
+    }
+  }
+
+  private void fail(Job job, Outcome.Failed failed) throws JobEndedException {
+    failure = failed;
+    job.update(this::tell);
   }
 }

@@ -55,15 +55,61 @@ final class HbmChannelTest {
     }
 
     @Test
-    void changesRegistersInUpdatesOnly() {
+    void showsWhatIsCompleteWithoutAnUpdate() {
+      hbm.put(nop()).put(nop()).ring();
+      hbm.host.runJob();
+
+      assertThat(hbm.head()).isEqualTo(2);
+      assertThat(hbm.completed()).isEqualTo(2);
+      assertThat(hbm.state()).isEqualTo(IDLE);
+      assertThat(hbm.status()).isEqualTo(1);
+    }
+
+    @Test
+    void showsAFaultWithoutAnUpdate() {
+      hbm.put(nop()).put(unknown(9)).ring();
+      hbm.host.runJob();
+
+      assertThat(hbm.status()).isEqualTo(5);
+      assertThat(hbm.fault()).isEqualTo(1L << 16 | 1);
+      assertThat(hbm.head()).isEqualTo(1);
+      hbm.host.runUpdates();
+      assertThat(hbm.host.raised()).as("once each").containsExactly(1, 0);
+    }
+
+    @Test
+    void showsHowFarItIsWhileItRuns() {
+      hbm.put(nop()).put(copy(64).from(RAM).toLocal(0)).ring();
+      List<Long> seen = new ArrayList<>();
+      int[] transfers = {0};
+      hbm.host.beforeTransfer(() -> {
+        if (++transfers[0] == 2) {
+          seen.addAll(List.of(hbm.head(), hbm.completed(), hbm.state()));
+        }
+      });
+      hbm.host.runJob();
+
+      assertThat(seen).containsExactly(1L, 1L, (long) RUNNING);
+    }
+
+    @Test
+    void raisesWhatTheEngineCannotSignal() {
+      hbm.host.holdInterrupts(true);
       hbm.put(nop().interrupt()).ring();
       hbm.host.runJob();
-      assertThat(hbm.head()).isZero();
       assertThat(hbm.host.raised()).isEmpty();
 
       hbm.host.runUpdates();
-      assertThat(hbm.head()).isEqualTo(1);
       assertThat(hbm.host.raised()).containsExactly(1);
+    }
+
+    @Test
+    void signalsTheVectorOfTheMoment() {
+      hbm.put(nop().interrupt()).ring();
+      hbm.write4(0x101c, 2);
+      hbm.host.runJob();
+
+      assertThat(hbm.host.raised()).containsExactly(2);
     }
 
     @Test
@@ -121,15 +167,31 @@ final class HbmChannelTest {
 
     @Test
     void goesOnForDoorbellWhileItRuns() {
-      hbm.put(nop().interrupt()).ring();
-      hbm.host.runJob();
-      hbm.put(fill(0, 64).toLocal(0).interrupt()).ring();
-      assertThat(hbm.host.jobsWaiting()).as("a channel has one run at a time").isZero();
+      hbm.put(copy(64).from(RAM).toLocal(64)).ring();
+      int[] transfers = {0};
+      hbm.host.beforeTransfer(() -> {
+        if (++transfers[0] == 2) {
+          hbm.put(fill(0, 64).toLocal(0).interrupt()).ring();
+          assertThat(hbm.host.jobsWaiting()).as("a channel has one run at a time").isZero();
+        }
+      });
 
       hbm.host.settle();
       assertThat(hbm.completed()).isEqualTo(2);
       assertThat(hbm.memory(0, 64)).containsOnly(0);
       assertThat(hbm.state()).isEqualTo(IDLE);
+    }
+
+    @Test
+    void goesOnForDoorbellAfterTheLastEntry() {
+      hbm.put(nop()).ring();
+      hbm.host.runJob();
+      hbm.put(fill(0, 64).toLocal(0)).ring();
+      assertThat(hbm.host.jobsWaiting()).isEqualTo(1);
+
+      hbm.host.settle();
+      assertThat(hbm.completed()).isEqualTo(2);
+      assertThat(hbm.memory(0, 64)).containsOnly(0);
     }
 
     @Test
@@ -354,14 +416,28 @@ final class HbmChannelTest {
     }
 
     @Test
-    void abortDropsUpdatesOfTheRun() {
+    void abortCountsWhatIsComplete() {
+      hbm.host.holdInterrupts(true);
       hbm.put(nop().interrupt()).ring();
       hbm.host.runJob();
       hbm.write4(CTRL, ABORT);
       hbm.host.settle();
 
       assertThat(hbm.state()).isEqualTo(ABORTED);
-      assertThat(hbm.completed()).isZero();
+      assertThat(hbm.completed()).isEqualTo(1);
+      assertThat(hbm.host.raised()).as("not again by the update").containsExactly(1);
+    }
+
+    @Test
+    void resetDropsAnInterruptThatIsHeld() {
+      hbm.host.holdInterrupts(true);
+      hbm.put(nop().interrupt()).ring();
+      hbm.host.runJob();
+      hbm.host.reset(ResetKind.FUNCTION_LEVEL);
+      hbm.host.settle();
+      hbm.enable().run(nop());
+
+      assertThat(hbm.completed()).isEqualTo(1);
       assertThat(hbm.host.raised()).isEmpty();
     }
 

@@ -56,7 +56,6 @@ final class HbmStateTest {
     void countsWhatIsCompleteAndWasNotTold() {
       hbm.put(nop().interrupt()).put(nop()).put(nop().interrupt()).ring();
       hbm.host.runJob();
-      assertThat(hbm.head()).isZero();
 
       hbm.host.pause();
 
@@ -109,6 +108,30 @@ final class HbmStateTest {
       assertThat(hbm.faultAddress()).isEqualTo(UNMAPPED);
       hbm.endpoint.resume();
       assertThat(hbm.host.jobsWaiting()).isZero();
+    }
+
+    @Test
+    void raisesAnInterruptThatTheEndOfTheJobKept() {
+      hbm.put(nop().interrupt()).put(nop()).ring();
+      hbm.host.beforeSignal(hbm.host::endJobs);
+      hbm.host.runJob();
+      assertThat(hbm.host.raised()).isEmpty();
+
+      hbm.host.pause();
+
+      assertThat(hbm.head()).isEqualTo(1);
+      assertThat(hbm.host.raised()).containsExactly(1);
+    }
+
+    @Test
+    void raisesAnInterruptThatIsHeld() {
+      hbm.host.holdInterrupts(true);
+      hbm.put(nop().interrupt()).ring();
+      hbm.host.runJob();
+      hbm.host.pause();
+      hbm.host.settle();
+
+      assertThat(hbm.host.raised()).containsExactly(1);
     }
 
     @Test

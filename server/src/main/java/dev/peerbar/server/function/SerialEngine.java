@@ -10,7 +10,9 @@ import dev.peerbar.server.dma.BusMaster;
 import dev.peerbar.server.dma.EngineName;
 import dev.peerbar.server.dma.JobLife;
 import java.util.HashSet;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -31,8 +33,11 @@ final class SerialEngine implements Engine {
   private final Executor functionThread;
   private final Bounce bounce = new Bounce();
   private final ThreadPoolExecutor worker;
-  // Jobs that are queued or running: the function's thread only.
+  // Jobs that are queued or running, or have updates that may still run, and some that are over:
+  // the function's thread only.
   private final Set<JobLife> live = new HashSet<>();
+  // Those that are over. The function's thread is not woken to forget them.
+  private final Queue<JobLife> over = new ConcurrentLinkedQueue<>();
   // Jobs that have not returned from their work, ended or not.
   private final Unfinished unfinished = new Unfinished();
 
@@ -65,6 +70,7 @@ final class SerialEngine implements Engine {
   @Override
   public Ticket submit(Work work) {
     JobLife life = new JobLife();
+    forgetOver();
     live.add(life);
     unfinished.add();
     worker.execute(() -> run(work, life));
@@ -72,20 +78,35 @@ final class SerialEngine implements Engine {
   }
 
   private void run(Work work, JobLife life) {
+    RunningJob job = new RunningJob(life, bus.dma(life, name, bounce));
     try {
       life.check();
-      work.run(new RunningJob(life, bus.dma(life, name, bounce)));
+      work.run(job);
     } catch (JobEndedException _) {
       log.debug("{}: job ended early", name);
     } catch (RuntimeException | Error e) {
       log.error("{}: the endpoint's work failed", name, e);
     } finally {
       unfinished.remove();
-      try {
-        functionThread.execute(() -> live.remove(life));
-      } catch (RejectedExecutionException _) {
-        // The server has stopped, and this job with it.
+      if (job.updated) {
+        forgetAfterUpdates(life);
+      } else {
+        over.add(life);
       }
+    }
+  }
+
+  private void forgetAfterUpdates(JobLife life) {
+    try {
+      functionThread.execute(() -> live.remove(life));
+    } catch (RejectedExecutionException _) {
+      // The server has stopped, and this job with it.
+    }
+  }
+
+  private void forgetOver() {
+    for (JobLife life = over.poll(); life != null; life = over.poll()) {
+      live.remove(life);
     }
   }
 
@@ -102,6 +123,7 @@ final class SerialEngine implements Engine {
    * @return how many
    */
   int endAll() {
+    forgetOver();
     int count = live.size();
     live.forEach(JobLife::end);
     live.clear();
@@ -155,6 +177,7 @@ final class SerialEngine implements Engine {
   private final class RunningJob implements Job {
     private final JobLife life;
     private final Dma dma;
+    private boolean updated;
 
     RunningJob(JobLife life, Dma dma) {
       this.life = life;
@@ -168,22 +191,26 @@ final class SerialEngine implements Engine {
 
     @Override
     public void raise(int vector) throws JobEndedException {
-      boolean signalled;
+      if (!signal(vector)) {
+        update(() -> interrupts.raise(vector));
+      }
+    }
+
+    @Override
+    public boolean signal(int vector) throws JobEndedException {
       bus.gate().enter();
       try {
         life.check();
-        signalled = interrupts.signalAtOnce(vector);
+        return interrupts.signalAtOnce(vector);
       } finally {
         bus.gate().exit();
-      }
-      if (!signalled) {
-        update(() -> interrupts.raise(vector));
       }
     }
 
     @Override
     public void update(Runnable change) throws JobEndedException {
       life.check();
+      updated = true;
       functionThread.execute(() -> {
         if (!life.ended()) {
           change.run();

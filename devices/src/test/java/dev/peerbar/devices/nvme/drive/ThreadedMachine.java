@@ -282,10 +282,16 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
 
     @Override
     public void raise(int vector) throws JobEndedException {
+      signal(vector);
+    }
+
+    @Override
+    public boolean signal(int vector) throws JobEndedException {
       gate.readLock().lock();
       try {
         check();
         interrupts.incrementAndGet();
+        return true;
       } finally {
         gate.readLock().unlock();
       }
