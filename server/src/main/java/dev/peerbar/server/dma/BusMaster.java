@@ -18,6 +18,7 @@ public final class BusMaster {
   private final Executor functionThread;
   private volatile boolean enabled;
   private volatile Optional<MessagePath> messages = Optional.empty();
+  private volatile MessageLimits messageLimits = MessageLimits.DEFAULTS;
   private volatile Optional<DirtyLog> dirtyLog = Optional.empty();
 
   /**
@@ -51,6 +52,15 @@ public final class BusMaster {
 
   Optional<MessagePath> messages() {
     return messages;
+  }
+
+  /** Bounds what transfers that begin from now on do by messages. For any thread. */
+  public void limitMessages(MessageLimits limits) {
+    messageLimits = limits;
+  }
+
+  MessageLimits messageLimits() {
+    return messageLimits;
   }
 
   /**

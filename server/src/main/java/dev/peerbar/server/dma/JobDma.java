@@ -139,7 +139,14 @@ final class JobDma implements Dma {
     }
     progress.messages = true;
     MessageTransfer transfer =
-        new MessageTransfer(bus, job, path.get(), access, address, memory.asSlice(done, length));
+        new MessageTransfer(
+            bus,
+            job,
+            path.get(),
+            bus.messageLimits(),
+            access,
+            address,
+            memory.asSlice(done, length));
     try {
       transfer.run(done);
     } catch (JobEndedException ended) {

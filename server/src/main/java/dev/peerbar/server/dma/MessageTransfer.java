@@ -5,27 +5,13 @@ import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
 import dev.peerbar.endpoint.JobEndedException;
 import java.lang.foreign.MemorySegment;
-import java.util.function.IntSupplier;
 
 /**
  * One transfer by messages, within one mapping: cut into pieces, several of them on the wire at a
- * time if the client is quick. The engine waits; the function's thread sends and is told the
- * outcomes.
+ * time if the client is quick. The function's thread sends the next piece when it is told what
+ * became of one; the engine waits for the end.
  */
 final class MessageTransfer {
-  /** The most bytes that one message writes, if the client takes as many. */
-  static final int WRITE_PIECE = 64 << 10;
-
-  /**
-   * The most bytes that one message reads. QEMU believes a reply sent that its socket took in part
-   * only. What fits in one buffer of a UNIX socket, which is a page and 32 KiB less some overhead,
-   * is taken as a whole or not at all.
-   */
-  static final int READ_PIECE = 32 << 10;
-
-  /** The most messages in flight. */
-  static final int MOST_IN_FLIGHT = 8;
-
   /**
    * How long a quick client takes for a message. A slow one copies for that long, QEMU under the
    * lock that its vCPUs want too: with a second message waiting it takes the lock again before they
@@ -39,18 +25,29 @@ final class MessageTransfer {
   private final Access access;
   private final long address;
   private final MemorySegment memory;
+  private final int pieceBytes;
+  private final int mostInFlight;
 
-  // Guarded by the job's monitor, which the end of the job notifies.
+  // For the function's thread.
+  private long sent;
   private int inFlight;
-  private long moved;
   private int window = 1;
   private long faultOffset = Long.MAX_VALUE;
   private Reason faultReason;
 
+  // Written by the function's thread: the bytes of the messages that were answered, and whether
+  // all has come to an end, of which the job's monitor is notified.
+  private volatile long moved;
+  private boolean over;
+
+  /**
+   * @param limits what one message may carry, and how many there may be
+   */
   MessageTransfer(
       BusMaster bus,
       JobLife job,
       MessagePath path,
+      MessageLimits limits,
       Access access,
       long address,
       MemorySegment memory) {
@@ -60,6 +57,9 @@ final class MessageTransfer {
     this.access = access;
     this.address = address;
     this.memory = memory;
+    int most = access == Access.READ ? limits.readBytes() : limits.writeBytes();
+    this.pieceBytes = Math.min(most, path.maxTransfer());
+    this.mostInFlight = limits.inFlight();
   }
 
   /**
@@ -68,17 +68,18 @@ final class MessageTransfer {
    * @param before bytes that the caller moved already, to count in a fault
    */
   void run(long before) throws DmaFaultException, JobEndedException {
-    int piece = Math.min(access == Access.READ ? READ_PIECE : WRITE_PIECE, path.maxTransfer());
-    for (long offset = 0; offset < memory.byteSize(); offset += piece) {
-      if (!reserve()) {
-        break;
-      }
-      long at = offset;
-      MemorySegment part = memory.asSlice(at, Math.min(piece, memory.byteSize() - at));
-      bus.functionThread().execute(() -> send(at, part));
-    }
+    bus.functionThread().execute(this::goOn);
     synchronized (job) {
-      awaitInFlight(() -> 0);
+      while (!over && !job.ended()) {
+        try {
+          job.wait();
+        } catch (InterruptedException e) {
+          // The engine is being shut down: as good as ended.
+          Thread.currentThread().interrupt();
+          throw new JobEndedException();
+        }
+      }
+      job.check();
       if (faultReason != null) {
         throw new DmaFaultException(
             access, faultReason, address + faultOffset, before + faultOffset);
@@ -88,43 +89,31 @@ final class MessageTransfer {
 
   /** The bytes of the messages that were answered. */
   long moved() {
-    synchronized (job) {
-      return moved;
-    }
+    return moved;
   }
 
-  /** Waits for a place on the wire. Returns false if there is no point in going on. */
-  private boolean reserve() throws JobEndedException {
-    synchronized (job) {
-      awaitInFlight(() -> window - 1);
-      if (faultReason != null) {
-        return false;
-      }
-      inFlight++;
-      return true;
-    }
-  }
-
-  private void awaitInFlight(IntSupplier limit) throws JobEndedException {
-    while (inFlight > limit.getAsInt() && !job.ended()) {
-      try {
-        job.wait();
-      } catch (InterruptedException e) {
-        // The engine is being shut down: as good as ended.
-        Thread.currentThread().interrupt();
-        throw new JobEndedException();
-      }
-    }
-    job.check();
-  }
-
-  private void send(long offset, MemorySegment part) {
+  /** Sends what there is room for, or tells the engine that there is no more to come. */
+  private void goOn() {
     if (job.ended()) {
       return;
     }
+    while (faultReason == null && sent < memory.byteSize() && inFlight < window) {
+      long offset = sent;
+      sent += Math.min(pieceBytes, memory.byteSize() - offset);
+      send(offset, memory.asSlice(offset, sent - offset));
+    }
+    if (inFlight == 0) {
+      synchronized (job) {
+        over = true;
+        job.notifyAll();
+      }
+    }
+  }
+
+  private void send(long offset, MemorySegment part) {
     if (bus.messages().filter(path::equals).isEmpty()) {
       // The client has gone, and another one may be here.
-      finish(offset, Reason.CLIENT_FAILED);
+      fail(offset, Reason.CLIENT_FAILED);
       return;
     }
     try {
@@ -134,14 +123,15 @@ final class MessageTransfer {
       Extent extent = bus.permit(found, access, address + offset, offset);
       if (extent.remaining(address + offset) < part.byteSize()) {
         // Mapped anew and smaller: the piece as a whole is not moved.
-        finish(offset, Reason.UNMAPPED);
+        fail(offset, Reason.UNMAPPED);
         return;
       }
     } catch (DmaFaultException fault) {
-      finish(offset, fault.reason());
+      fail(offset, fault.reason());
       return;
     }
     Piece completion = new Piece(offset, part.byteSize());
+    inFlight++;
     completion.exchange =
         access == Access.READ
             ? path.read(address + offset, part, completion)
@@ -149,21 +139,18 @@ final class MessageTransfer {
     job.add(completion.exchange);
   }
 
-  private void finish(long offset, Reason fault) {
-    synchronized (job) {
-      inFlight--;
-      if (fault != null && offset < faultOffset) {
-        faultOffset = offset;
-        faultReason = fault;
-      }
-      job.notifyAll();
+  /** The first byte that could not be moved counts, whatever the order of the answers. */
+  private void fail(long offset, Reason reason) {
+    if (offset < faultOffset) {
+      faultOffset = offset;
+      faultReason = reason;
     }
   }
 
   private final class Piece implements MessagePath.Completion {
     private final long offset;
     private final long length;
-    private final long sent = System.nanoTime();
+    private final long begin = System.nanoTime();
     private MessagePath.Exchange exchange;
 
     Piece(long offset, long length) {
@@ -173,19 +160,22 @@ final class MessageTransfer {
 
     @Override
     public void done() {
-      job.remove(exchange);
-      synchronized (job) {
-        boolean quick = System.nanoTime() - sent < QUICK_NANOS;
-        moved += length;
-        window = quick ? Math.min(window + 1, MOST_IN_FLIGHT) : 1;
-      }
-      finish(offset, null);
+      boolean quick = System.nanoTime() - begin < QUICK_NANOS;
+      window = quick ? Math.min(window + 1, mostInFlight) : 1;
+      moved += length;
+      answered();
     }
 
     @Override
     public void failed() {
+      fail(offset, Reason.CLIENT_FAILED);
+      answered();
+    }
+
+    private void answered() {
       job.remove(exchange);
-      finish(offset, Reason.CLIENT_FAILED);
+      inFlight--;
+      goOn();
     }
   }
 }

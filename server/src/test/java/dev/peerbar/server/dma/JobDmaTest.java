@@ -286,7 +286,7 @@ final class JobDmaTest {
     MemorySegment back = arena.allocate(data.byteSize());
     dma.read(5, back);
     assertThat(back.mismatch(data)).isEqualTo(-1);
-    assertThat(client.mostInFlight).isBetween(2, MessageTransfer.MOST_IN_FLIGHT);
+    assertThat(client.mostInFlight).isBetween(2, MessageLimits.DEFAULTS.inFlight());
   }
 
   @Test
