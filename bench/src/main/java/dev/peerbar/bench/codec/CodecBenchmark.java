@@ -136,7 +136,8 @@ public final class CodecBenchmark implements Benchmark {
             .shouldFailOnError(true);
     CODECS.forEach(codec -> options.include(codec.getName().replace(".", "\\.") + "\\."));
     return new Runner(
-        options.build(), OutputFormatFactory.createFormatInstance(
+        options.build(),
+        OutputFormatFactory.createFormatInstance(
             System.err, full ? VerboseMode.NORMAL : VerboseMode.SILENT));
   }
 }
