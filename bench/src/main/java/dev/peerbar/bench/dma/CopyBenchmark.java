@@ -16,6 +16,7 @@ import dev.peerbar.bench.rig.ServedEndpoint;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.devices.hbm.Opcode;
 import dev.peerbar.linux.LinuxException;
 import java.lang.foreign.MemorySegment;
@@ -36,11 +37,20 @@ import java.util.stream.IntStream;
  * <p>All on one processor, so that nothing the endpoint does beside the copying is left out.
  */
 public final class CopyBenchmark implements Benchmark {
-  /** What one run copies: more than the caches next to a processor hold, on either side. */
-  private static final int RUN_BYTES = 16 << 20;
+  /** On either side: more than the caches next to a processor hold. */
+  private static final int MEMORY_BYTES = 16 << 20;
+
+  /** How often a run copies all of it. What the doorbell costs is another benchmark's matter. */
+  private static final int PASSES = 4;
+
+  private static final long RUN_BYTES = (long) PASSES * MEMORY_BYTES;
 
   private static final int KIB = 1 << 10;
   private static final double GIGA = 1e9;
+
+  /** The largest ring: a run of the smallest copies takes half of it. */
+  private static final int ENTRIES = 1 << HbmRegisters.LARGEST_RING_LOG2;
+
   private static final int COPY = Opcode.COPY.code();
   private static final long SEED = 1;
 
@@ -64,8 +74,8 @@ public final class CopyBenchmark implements Benchmark {
     private void map(BareDriver driver, ClientRam from, ClientRam to) throws LinuxException {
       switch (this) {
         case ONE_MAPPING -> {
-          driver.map(source, RUN_BYTES, from, 0);
-          driver.map(source + DESTINATION, RUN_BYTES, to, 0);
+          driver.map(source, MEMORY_BYTES, from, 0);
+          driver.map(source + DESTINATION, MEMORY_BYTES, to, 0);
         }
         case PAGES -> mapPages(driver, from, to, pages());
         case SHUFFLED_PAGES -> mapPages(driver, from, to, shuffledPages());
@@ -74,7 +84,7 @@ public final class CopyBenchmark implements Benchmark {
 
     private static List<Integer> pages() {
       return new ArrayList<>(
-          IntStream.range(0, (int) (RUN_BYTES / ClientRam.PAGE)).boxed().toList());
+          IntStream.range(0, (int) (MEMORY_BYTES / ClientRam.PAGE)).boxed().toList());
     }
 
     private static List<Integer> shuffledPages() {
@@ -114,9 +124,9 @@ public final class CopyBenchmark implements Benchmark {
             Placement.ONE_CPU.server(
                 () -> ServedEndpoint.start("copy", new HbmEndpoint(HbmConfig.DEFAULT)));
         BareDriver driver = endpoint.connectDriver();
-        HbmRing ring = new HbmRing(driver, 2 * RUN_BYTES / (4 * KIB), true);
-        ClientRam from = new ClientRam(RUN_BYTES);
-        ClientRam to = new ClientRam(RUN_BYTES)) {
+        HbmRing ring = new HbmRing(driver, ENTRIES, true);
+        ClientRam from = new ClientRam(MEMORY_BYTES);
+        ClientRam to = new ClientRam(MEMORY_BYTES)) {
       from.bytes().fill((byte) 1);
       to.bytes().fill((byte) 2);
       for (Layout layout : Layout.values()) {
@@ -178,16 +188,20 @@ public final class CopyBenchmark implements Benchmark {
   }
 
   private static long copyPlainly(MemorySegment from, MemorySegment to, int size) {
-    for (long at = 0; at < RUN_BYTES; at += size) {
-      MemorySegment.copy(from, at, to, at, size);
+    for (int pass = 0; pass < PASSES; pass++) {
+      for (long at = 0; at < MEMORY_BYTES; at += size) {
+        MemorySegment.copy(from, at, to, at, size);
+      }
     }
     return RUN_BYTES;
   }
 
   private static long copyPages(MemorySegment from, MemorySegment to, int[] order) {
-    for (int page : order) {
-      long at = page * ClientRam.PAGE;
-      MemorySegment.copy(from, at, to, at, ClientRam.PAGE);
+    for (int pass = 0; pass < PASSES; pass++) {
+      for (int page : order) {
+        long at = page * ClientRam.PAGE;
+        MemorySegment.copy(from, at, to, at, ClientRam.PAGE);
+      }
     }
     return RUN_BYTES;
   }
@@ -196,16 +210,20 @@ public final class CopyBenchmark implements Benchmark {
   private record Run(HbmRing ring, Layout layout, int size) implements Work {
     @Override
     public void prepare() {
-      int count = RUN_BYTES / size;
-      for (int i = 0; i < count; i++) {
-        int flags = i == count - 1 ? Descriptor.INTERRUPT : 0;
-        ring.put(i, layout.copy((long) i * size, size, flags));
+      for (int i = 0; i < count(); i++) {
+        long offset = (long) i * size % MEMORY_BYTES;
+        int flags = i == count() - 1 ? Descriptor.INTERRUPT : 0;
+        ring.put(i, layout.copy(offset, size, flags));
       }
+    }
+
+    private int count() {
+      return (int) (RUN_BYTES / size);
     }
 
     @Override
     public long run() throws Exception {
-      ring.ring(RUN_BYTES / size);
+      ring.ring(count());
       ring.awaitInterrupt();
       return RUN_BYTES;
     }
