@@ -145,6 +145,10 @@ public final class FakeHost implements Host {
     return jobs.size();
   }
 
+  public int updatesWaiting() {
+    return updates.size();
+  }
+
   /** Vectors raised, in order. */
   public List<Integer> raised() {
     return raised;

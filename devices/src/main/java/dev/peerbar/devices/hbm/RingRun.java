@@ -178,15 +178,15 @@ final class RingRun implements Engine.Work {
     if (!interrupt) {
       return;
     }
-    boolean signalled = false;
+    boolean signalled;
     try {
       signalled = job.signal(owner.vector());
-    } finally {
-      if (!signalled) {
-        held.set(true);
-      }
+    } catch (JobEndedException ended) {
+      held.set(true);
+      throw ended;
     }
-    if (!signalled) {
+    // One update tells of all that are held until it has its turn.
+    if (!signalled && !held.getAndSet(true)) {
       job.update(this::tell);
     }
   }

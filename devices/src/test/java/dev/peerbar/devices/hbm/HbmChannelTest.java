@@ -104,6 +104,18 @@ final class HbmChannelTest {
     }
 
     @Test
+    void asksOnceForManyInterruptsThatAreHeld() {
+      hbm.host.holdInterrupts(true);
+      hbm.put(nop().interrupt()).put(nop().interrupt()).put(nop().interrupt()).ring();
+      hbm.host.runJob();
+      assertThat(hbm.host.updatesWaiting()).isEqualTo(1);
+
+      hbm.host.runUpdates();
+      assertThat(hbm.host.raised()).containsExactly(1);
+      assertThat(hbm.completed()).isEqualTo(3);
+    }
+
+    @Test
     void signalsTheVectorOfTheMoment() {
       hbm.put(nop().interrupt()).ring();
       hbm.write4(0x101c, 2);

@@ -12,6 +12,7 @@ import dev.peerbar.server.dma.JobLife;
 import java.util.HashSet;
 import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -179,6 +180,9 @@ final class SerialEngine implements Engine {
     private final Dma dma;
     private boolean updated;
 
+    // Vectors that wait for the function's thread to raise them; null as long as there was none.
+    private Set<Integer> waiting;
+
     RunningJob(JobLife life, Dma dma) {
       this.life = life;
       this.dma = dma;
@@ -191,9 +195,21 @@ final class SerialEngine implements Engine {
 
     @Override
     public void raise(int vector) throws JobEndedException {
-      if (!signal(vector)) {
-        update(() -> interrupts.raise(vector));
+      // A vector that waits to be raised need not wait twice: work that interrupts without an end
+      // must not fill the queue of the function's thread while something holds its vector back.
+      if (!signal(vector) && waiting().add(vector)) {
+        update(() -> {
+          waiting.remove(vector);
+          interrupts.raise(vector);
+        });
       }
+    }
+
+    private Set<Integer> waiting() {
+      if (waiting == null) {
+        waiting = ConcurrentHashMap.newKeySet();
+      }
+      return waiting;
     }
 
     @Override
