@@ -39,9 +39,6 @@ final class Rehearsal {
 
   private static final long LIMIT_SECONDS = 120;
 
-  // Enough for the JVM to compile what a message goes through, and so to keep what it learned.
-  private static final int ACCESSES = 5_000;
-  private static final int MAPPINGS = 200;
   private static final long MAPPING_BYTES = 4096;
 
   private static final int REGISTERS = 0;
@@ -57,7 +54,7 @@ final class Rehearsal {
    * Writes {@code classpath} and {@code program.aot}, which belong together, into the folder that
    * is the first argument. Each appears whole or not at all.
    *
-   * @throws Exception if there can be no cache; then there may be a class path, which is good
+   * @throws Exception if there can be no cache
    */
   public static void main(String[] arguments) throws Exception {
     new Rehearsal(Path.of(arguments[0])).run();
@@ -128,11 +125,15 @@ final class Rehearsal {
     }
   }
 
+  /** The JVM itself may say something before. */
   private static void awaitReady(BufferedReader out) throws IOException {
-    String line = out.readLine();
-    if (line == null || !line.startsWith("ready ")) {
-      throw new IOException("instead of being ready the server said: " + line);
-    }
+    String line;
+    do {
+      line = out.readLine();
+      if (line == null) {
+        throw new IOException("the server ended before it was ready");
+      }
+    } while (!line.startsWith("ready "));
   }
 
   /**
