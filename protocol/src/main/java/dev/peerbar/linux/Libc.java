@@ -10,7 +10,6 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
-import java.util.Arrays;
 
 /**
  * The system calls, as the C library has them: a failed one returns -1, and {@link #errno} of the
@@ -19,11 +18,12 @@ import java.util.Arrays;
  * <p>Pointers are passed as numbers, so that a call on the way of a message allocates nothing. The
  * caller keeps what they point to alive.
  *
- * <p>So is everything else, each in 64 bits, and every result comes back in as many: System V
- * x86-64 and AAPCS64 pass an int in the low half of the register that a long would fill, and
- * promise nothing of the other half, and a variadic function finds integers where any other does.
- * The JVM makes code for every signature when it is first linked, several milliseconds each; this
- * way there is one for each number of arguments.
+ * <p>So is everything else, each in 64 bits, six of them whatever the function takes, and every
+ * result comes back in as many. System V x86-64 and AAPCS64 pass an int in the low half of the
+ * register that a long would fill, and promise nothing of the other half; a variadic function finds
+ * integers where any other does; and nobody looks into the registers of arguments that are too
+ * many. The JVM makes code for every signature when it is first linked, several milliseconds each
+ * when a program starts; this way there is one.
  */
 @SuppressWarnings("restricted") // What this class is for.
 final class Libc {
@@ -46,55 +46,56 @@ final class Libc {
   private static final ThreadLocal<MemorySegment> STATE =
       ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CALL_STATE));
 
-  private static final MethodHandle OPEN = handle("open64", 3);
-  private static final MethodHandle CLOSE = handle("close", 1);
-  private static final MethodHandle FCNTL = handle("fcntl", 3);
-  private static final MethodHandle MEMFD_CREATE = handle("memfd_create", 2);
-  private static final MethodHandle FTRUNCATE = handle("ftruncate", 2);
-  private static final MethodHandle MMAP = handle("mmap", 6);
-  private static final MethodHandle MUNMAP = handle("munmap", 2);
-  private static final MethodHandle EVENTFD = handle("eventfd", 2);
-  private static final MethodHandle READ = handle("read", 3);
-  private static final MethodHandle WRITE = handle("write", 3);
-  private static final MethodHandle PREADV2 = handle("preadv2", 5);
-  private static final MethodHandle EPOLL_CREATE1 = handle("epoll_create1", 1);
-  private static final MethodHandle EPOLL_CTL = handle("epoll_ctl", 4);
-  private static final MethodHandle EPOLL_WAIT = handle("epoll_wait", 4);
-  private static final MethodHandle SYSCALL = handle("syscall", 6);
-  private static final MethodHandle PREAD = handle("pread64", 4);
-  private static final MethodHandle PWRITE = handle("pwrite64", 4);
-  private static final MethodHandle FALLOCATE = handle("fallocate64", 4);
-  private static final MethodHandle PRCTL = handle("prctl", 5);
-  private static final MethodHandle SCHED_GETAFFINITY = handle("sched_getaffinity", 3);
-  private static final MethodHandle SCHED_SETAFFINITY = handle("sched_setaffinity", 3);
-  private static final MethodHandle FDATASYNC = handle("fdatasync", 1);
-  private static final MethodHandle MADVISE = handle("madvise", 3);
-  private static final MethodHandle LSEEK = handle("lseek64", 3);
-  private static final MethodHandle POLL = handle("poll", 3);
-  private static final MethodHandle STATX = handle("statx", 5);
-  private static final MethodHandle FSTATFS = handle("fstatfs", 2);
-  private static final MethodHandle FCHMOD = handle("fchmod", 2);
-  private static final MethodHandle SOCKET = handle("socket", 3);
-  private static final MethodHandle SOCKETPAIR = handle("socketpair", 4);
-  private static final MethodHandle BIND = handle("bind", 3);
-  private static final MethodHandle CONNECT = handle("connect", 3);
-  private static final MethodHandle LISTEN = handle("listen", 2);
-  private static final MethodHandle ACCEPT4 = handle("accept4", 4);
-  private static final MethodHandle SHUTDOWN = handle("shutdown", 2);
-  private static final MethodHandle GETSOCKOPT = handle("getsockopt", 5);
-  private static final MethodHandle SETSOCKOPT = handle("setsockopt", 5);
-  private static final MethodHandle RECVMSG = handle("recvmsg", 3);
-  private static final MethodHandle SENDMSG = handle("sendmsg", 3);
+  private static final MethodHandle CALL =
+      LINKER.downcallHandle(
+          FunctionDescriptor.of(
+              JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+          Linker.Option.captureCallState("errno"));
+
+  private static final MemorySegment OPEN = function("open64");
+  private static final MemorySegment CLOSE = function("close");
+  private static final MemorySegment FCNTL = function("fcntl");
+  private static final MemorySegment MEMFD_CREATE = function("memfd_create");
+  private static final MemorySegment FTRUNCATE = function("ftruncate");
+  private static final MemorySegment MMAP = function("mmap");
+  private static final MemorySegment MUNMAP = function("munmap");
+  private static final MemorySegment EVENTFD = function("eventfd");
+  private static final MemorySegment READ = function("read");
+  private static final MemorySegment WRITE = function("write");
+  private static final MemorySegment PREADV2 = function("preadv2");
+  private static final MemorySegment EPOLL_CREATE1 = function("epoll_create1");
+  private static final MemorySegment EPOLL_CTL = function("epoll_ctl");
+  private static final MemorySegment EPOLL_WAIT = function("epoll_wait");
+  private static final MemorySegment SYSCALL = function("syscall");
+  private static final MemorySegment PREAD = function("pread64");
+  private static final MemorySegment PWRITE = function("pwrite64");
+  private static final MemorySegment FALLOCATE = function("fallocate64");
+  private static final MemorySegment PRCTL = function("prctl");
+  private static final MemorySegment SCHED_GETAFFINITY = function("sched_getaffinity");
+  private static final MemorySegment SCHED_SETAFFINITY = function("sched_setaffinity");
+  private static final MemorySegment FDATASYNC = function("fdatasync");
+  private static final MemorySegment MADVISE = function("madvise");
+  private static final MemorySegment LSEEK = function("lseek64");
+  private static final MemorySegment POLL = function("poll");
+  private static final MemorySegment STATX = function("statx");
+  private static final MemorySegment FSTATFS = function("fstatfs");
+  private static final MemorySegment FCHMOD = function("fchmod");
+  private static final MemorySegment SOCKET = function("socket");
+  private static final MemorySegment SOCKETPAIR = function("socketpair");
+  private static final MemorySegment BIND = function("bind");
+  private static final MemorySegment CONNECT = function("connect");
+  private static final MemorySegment LISTEN = function("listen");
+  private static final MemorySegment ACCEPT4 = function("accept4");
+  private static final MemorySegment SHUTDOWN = function("shutdown");
+  private static final MemorySegment GETSOCKOPT = function("getsockopt");
+  private static final MemorySegment SETSOCKOPT = function("setsockopt");
+  private static final MemorySegment RECVMSG = function("recvmsg");
+  private static final MemorySegment SENDMSG = function("sendmsg");
 
   private Libc() {}
 
-  private static MethodHandle handle(String name, int parameters) {
-    MemoryLayout[] numbers = new MemoryLayout[parameters];
-    Arrays.fill(numbers, JAVA_LONG);
-    return LINKER.downcallHandle(
-        LINKER.defaultLookup().findOrThrow(name),
-        FunctionDescriptor.of(JAVA_LONG, numbers),
-        Linker.Option.captureCallState("errno"));
+  private static MemorySegment function(String name) {
+    return LINKER.defaultLookup().findOrThrow(name);
   }
 
   /** Why the last call of this thread that returned -1 failed. */
@@ -117,49 +118,29 @@ final class Libc {
     return new AssertionError(t);
   }
 
-  private static long call(MethodHandle function, long a) {
-    try {
-      return (long) function.invokeExact(STATE.get(), a);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+  private static long call(MemorySegment function, long a) {
+    return call(function, a, 0, 0, 0, 0, 0);
   }
 
-  private static long call(MethodHandle function, long a, long b) {
-    try {
-      return (long) function.invokeExact(STATE.get(), a, b);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+  private static long call(MemorySegment function, long a, long b) {
+    return call(function, a, b, 0, 0, 0, 0);
   }
 
-  private static long call(MethodHandle function, long a, long b, long c) {
-    try {
-      return (long) function.invokeExact(STATE.get(), a, b, c);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+  private static long call(MemorySegment function, long a, long b, long c) {
+    return call(function, a, b, c, 0, 0, 0);
   }
 
-  private static long call(MethodHandle function, long a, long b, long c, long d) {
-    try {
-      return (long) function.invokeExact(STATE.get(), a, b, c, d);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+  private static long call(MemorySegment function, long a, long b, long c, long d) {
+    return call(function, a, b, c, d, 0, 0);
   }
 
-  private static long call(MethodHandle function, long a, long b, long c, long d, long e) {
-    try {
-      return (long) function.invokeExact(STATE.get(), a, b, c, d, e);
-    } catch (Throwable t) {
-      throw unexpected(t);
-    }
+  private static long call(MemorySegment function, long a, long b, long c, long d, long e) {
+    return call(function, a, b, c, d, e, 0);
   }
 
-  private static long call(MethodHandle function, long a, long b, long c, long d, long e, long f) {
+  private static long call(MemorySegment function, long a, long b, long c, long d, long e, long f) {
     try {
-      return (long) function.invokeExact(STATE.get(), a, b, c, d, e, f);
+      return (long) CALL.invokeExact(function, STATE.get(), a, b, c, d, e, f);
     } catch (Throwable t) {
       throw unexpected(t);
     }
