@@ -1,5 +1,6 @@
 package dev.peerbar.protocol.socket;
 
+import dev.peerbar.protocol.Frame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 
