@@ -105,20 +105,30 @@ public record Header(
     return type.code | (noReply ? NO_REPLY : 0) | (error ? ERROR : 0);
   }
 
-  /**
-   * The number of the command of a header at the reader index.
-   *
-   * @throws IndexOutOfBoundsException for less than 16 bytes
-   */
+  // Fields of a header at the reader index, for who needs no more of it. All throw
+  // IndexOutOfBoundsException for less than 16 bytes.
+
+  /** The id, as {@link #id()}. */
+  public static int id(ByteBuf in) {
+    return in.getUnsignedShortLE(in.readerIndex() + ID);
+  }
+
+  /** The number of the command, as {@link #command()}. */
   public static int command(ByteBuf in) {
     return in.getUnsignedShortLE(in.readerIndex() + COMMAND);
   }
 
-  /**
-   * The size that a header at the reader index tells, in bytes, not judged.
-   *
-   * @throws IndexOutOfBoundsException for less than 16 bytes
-   */
+  /** Whether it is a request. */
+  public static boolean isRequest(ByteBuf in) {
+    return (in.getIntLE(in.readerIndex() + FLAGS) & TYPE_MASK) == Type.COMMAND.code;
+  }
+
+  /** Whether no reply is wanted, as {@link #noReply()}. */
+  public static boolean noReply(ByteBuf in) {
+    return (in.getIntLE(in.readerIndex() + FLAGS) & NO_REPLY) != 0;
+  }
+
+  /** The size that it tells, in bytes, not judged. */
   public static long size(ByteBuf in) {
     return in.getUnsignedIntLE(in.readerIndex() + MESSAGE_SIZE);
   }

@@ -25,6 +25,9 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
       // What is recorded is a matter of the pipeline.
       return false;
     }
+    if (!Header.isRequest(message)) {
+      return false;
+    }
     int command = Header.command(message);
     if (command == Command.REGION_READ.code()) {
       return read(message, size, reply);
@@ -32,14 +35,10 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
     return command == Command.REGION_WRITE.code() && write(message, size, reply);
   }
 
-  // Headers and payloads are decoded where they are used and passed to nobody, so that the compiler
-  // makes no objects of them.
+  // A header is not decoded: where that is too much for the compiler to see at once, it is an object.
 
   private boolean read(ByteBuf message, int size, ByteBuf reply) {
-    Header header = Header.decode(message);
-    if (size != Header.SIZE + RegionRead.DATA
-        || header.type() != Header.Type.COMMAND
-        || header.noReply()) {
+    if (size != Header.SIZE + RegionRead.DATA || Header.noReply(message)) {
       return false;
     }
     RegionRead.Request read = RegionRead.Request.at(message, message.readerIndex() + Header.SIZE);
@@ -49,7 +48,8 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
       return false;
     }
     function.ringDoorbells();
-    Header.encodeReply(reply, header.id(), header.command(), RegionRead.DATA + count);
+    Header.encodeReply(
+        reply, Header.id(message), Command.REGION_READ.code(), RegionRead.DATA + count);
     RegionRead.Reply.encodeFixed(reply, read.offset(), read.region(), count);
     int data = reply.writerIndex();
     region.read(read.offset(), reply.internalNioBuffer(data, count).order(ByteOrder.LITTLE_ENDIAN));
@@ -58,10 +58,9 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
   }
 
   private boolean write(ByteBuf message, int size, ByteBuf reply) {
-    Header header = Header.decode(message);
     int payload = message.readerIndex() + Header.SIZE;
     int count = size - Header.SIZE - RegionWrite.DATA;
-    if (count <= 0 || header.type() != Header.Type.COMMAND) {
+    if (count <= 0) {
       return false;
     }
     RegionWrite.Reply write = RegionWrite.Reply.at(message, payload);
@@ -69,7 +68,8 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
     if (region == null || write.count() != count) {
       return false;
     }
-    if (!header.noReply()) {
+    boolean replied = !Header.noReply(message);
+    if (replied) {
       function.ringDoorbells();
     }
     region.write(
@@ -77,8 +77,8 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
         message
             .internalNioBuffer(payload + RegionWrite.DATA, count)
             .order(ByteOrder.LITTLE_ENDIAN));
-    if (!header.noReply()) {
-      Header.encodeReply(reply, header.id(), header.command(), RegionWrite.DATA);
+    if (replied) {
+      Header.encodeReply(reply, Header.id(message), Command.REGION_WRITE.code(), RegionWrite.DATA);
       RegionWrite.Reply.encodeFixed(reply, write.offset(), write.region(), count);
     }
     return true;
