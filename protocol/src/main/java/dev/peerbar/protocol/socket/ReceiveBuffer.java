@@ -1,6 +1,5 @@
 package dev.peerbar.protocol.socket;
 
-import dev.peerbar.protocol.Frame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 

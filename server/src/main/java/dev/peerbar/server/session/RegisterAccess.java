@@ -35,7 +35,8 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
     return command == Command.REGION_WRITE.code() && write(message, size, reply);
   }
 
-  // A header is not decoded: where that is too much for the compiler to see at once, it is an object.
+  // A header is not decoded: where that is too much for the compiler to see at once, it is an
+  // object.
 
   private boolean read(ByteBuf message, int size, ByteBuf reply) {
     if (size != Header.SIZE + RegionRead.DATA || Header.noReply(message)) {
