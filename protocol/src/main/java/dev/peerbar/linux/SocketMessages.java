@@ -35,7 +35,6 @@ public final class SocketMessages {
   private static final int SCM_RIGHTS = 1;
   private static final int MSG_CTRUNC = 0x8;
   private static final int MSG_DONTWAIT = 0x40;
-  private static final int MSG_WAITALL = 0x100;
   private static final int MSG_NOSIGNAL = 0x4000;
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
 
@@ -176,14 +175,6 @@ public final class SocketMessages {
    */
   public int receiveWaiting(FileDescriptor socket, long address, int length) throws LinuxException {
     return receive(socket, address, length, 0);
-  }
-
-  /**
-   * As {@link #receiveWaiting}, but waits until all of it is there, unless the peer ends,
-   * descriptors come or a signal does.
-   */
-  public int receiveAll(FileDescriptor socket, long address, int length) throws LinuxException {
-    return receive(socket, address, length, MSG_WAITALL);
   }
 
   private int receive(FileDescriptor socket, long address, int length, int flags)

@@ -387,28 +387,12 @@ public final class DescriptorSocketChannel extends AbstractChannel {
     }
 
     @Override
-    public ByteBuf room(int least) {
-      return decoder == null ? null : decoder.room(least);
-    }
-
-    @Override
-    public void filled(int length, Descriptors descriptors) {
-      readPending = false;
-      decoder.filled(length, descriptors);
-      receptionComplete();
-    }
-
-    @Override
     public void received(Object bytes) {
       if (decoder != null && bytes instanceof ByteBuf plain && decoder.handleInPlace(plain)) {
         return;
       }
       readPending = false;
       pipeline().fireChannelRead(bytes);
-      receptionComplete();
-    }
-
-    private void receptionComplete() {
       pipeline().fireChannelReadComplete();
       if (!readPending && !config.isAutoRead()) {
         wantInput(false);

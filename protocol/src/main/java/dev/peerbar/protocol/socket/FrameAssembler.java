@@ -122,38 +122,6 @@ public final class FrameAssembler {
     return partial != null || lost;
   }
 
-  /**
-   * Where the rest of a frame may be received to, from the writer index on and not beyond its
-   * capacity: what comes need not be copied then.
-   *
-   * @param least what is worth it, in bytes
-   * @return null if no frame has begun to come, or its rest is shorter
-   */
-  ByteBuf room(int least) {
-    if (partial == null || wanted - partial.readableBytes() < least) {
-      return null;
-    }
-    if (partial.writableBytes() < least) {
-      partial.capacity(capacity(wanted, partial.readableBytes()));
-    }
-    return partial;
-  }
-
-  /**
-   * Takes what one receive brought to the {@link #room}.
-   *
-   * @param length in bytes, positive
-   * @param descriptors those that belong to the frame are taken; the caller closes the others
-   * @param frames gets the frame if it is whole, to release
-   */
-  void filled(int length, Descriptors descriptors, Consumer<Frame> frames) {
-    partial.writerIndex(partial.writerIndex() + length);
-    addToPartial(descriptors);
-    if (partial.readableBytes() == wanted) {
-      frames.accept(takePartial());
-    }
-  }
-
   private int checkedSize(ByteBuf bytes) throws FramingException {
     Header header = Header.decode(bytes);
     long size = Integer.toUnsignedLong(header.size());
@@ -198,15 +166,11 @@ public final class FrameAssembler {
     if (!bytes.isReadable()) {
       addToPartial(descriptors);
     }
-    frames.accept(takePartial());
-  }
-
-  private Frame takePartial() {
     Frame whole = frame(partial, Descriptors.of(partialDescriptors, partialTruncated));
     partial = null;
     partialDescriptors = new ArrayList<>();
     partialTruncated = false;
-    return whole;
+    frames.accept(whole);
   }
 
   private void addToPartial(Descriptors descriptors) {

@@ -11,7 +11,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.function.Consumer;
 
 /**
  * Makes {@link Frame}s of what a {@link DescriptorSocketChannel} reads.
@@ -117,35 +116,20 @@ public final class FrameDecoder extends ChannelDuplexHandler {
     }
   }
 
-  /** As {@link FrameAssembler#room}. For the event loop. */
-  ByteBuf room(int least) {
-    return assembler.room(least);
-  }
-
-  /**
-   * Takes what one receive brought to the {@link #room}. For the event loop.
-   *
-   * @param descriptors taken over
-   */
-  void filled(int length, Descriptors descriptors) {
-    assembler.filled(length, descriptors, passOn(context));
-    descriptors.close();
-  }
-
-  private Consumer<Frame> passOn(ChannelHandlerContext ctx) {
-    boolean stoppable = isReading(ctx);
-    return frame -> {
-      if (!held.isEmpty() || stoppable && !isReading(ctx)) {
-        held.add(frame);
-      } else {
-        ctx.fireChannelRead(frame);
-      }
-    };
-  }
-
   private void decode(ChannelHandlerContext ctx, ByteBuf bytes, Descriptors descriptors) {
+    boolean stoppable = isReading(ctx);
     try {
-      assembler.add(bytes, descriptors, ctx.alloc(), passOn(ctx));
+      assembler.add(
+          bytes,
+          descriptors,
+          ctx.alloc(),
+          frame -> {
+            if (!held.isEmpty() || stoppable && !isReading(ctx)) {
+              held.add(frame);
+            } else {
+              ctx.fireChannelRead(frame);
+            }
+          });
     } catch (FramingException e) {
       ctx.fireExceptionCaught(e);
       ctx.close();

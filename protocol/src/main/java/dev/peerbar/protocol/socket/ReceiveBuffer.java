@@ -11,10 +11,8 @@ final class ReceiveBuffer {
   /** Most messages are shorter. */
   static final int LEAST = 4096;
 
-  /**
-   * Whole replies to reads of the client's memory; what is longer is received to where it stays.
-   */
-  static final int MOST = 64 * 1024;
+  /** More than a socket buffer has by default. */
+  static final int MOST = 256 * 1024;
 
   /** How many receives in a row have had room to spare before it becomes smaller. */
   private static final int PATIENCE = 256;

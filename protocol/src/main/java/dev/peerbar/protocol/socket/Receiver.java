@@ -9,6 +9,7 @@ import dev.peerbar.protocol.Descriptors;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.locks.Condition;
 
 /**
@@ -19,30 +20,12 @@ import java.util.concurrent.locks.Condition;
 final class Receiver implements Runnable {
   private static final Duration LONG = Duration.ofDays(1);
 
-  /** How much of a message must be missing to be received by itself, in bytes. */
-  private static final int WORTH_A_RECEIVE = 4096;
-
   /** Whose socket it is. All calls are made in the receiver's turn. */
   interface Owner {
     boolean isOpen();
 
     /** Takes what one receive brought: bytes, taken over, or {@link DescriptorBytes}. */
     void received(Object bytes);
-
-    /**
-     * Where to receive to in place of a buffer of the receiver's own, from the writer index on.
-     *
-     * @param least what must fit, in bytes
-     * @return stays the owner's; null if there is no such place
-     */
-    ByteBuf room(int least);
-
-    /**
-     * Takes what one receive brought to the {@link #room}, which nobody has changed since.
-     *
-     * @param descriptors taken over
-     */
-    void filled(int length, Descriptors descriptors);
 
     /** Nothing more will come; this is over. */
     void ended();
@@ -102,18 +85,11 @@ final class Receiver implements Runnable {
     loop.enter();
     try {
       while (awaitWanted()) {
-        ByteBuf room = owner.room(WORTH_A_RECEIVE);
-        ByteBuf bytes = (room == null ? buffers.take() : room).retain();
-        boolean goOn;
-        try {
-          loop.leave();
-          int result = receive(bytes, room != null);
-          loop.enter();
-          goOn = handOver(bytes, result, room != null);
-        } finally {
-          bytes.release();
-        }
-        if (!goOn) {
+        ByteBuf bytes = buffers.take();
+        loop.leave();
+        int result = receive(bytes);
+        loop.enter();
+        if (!handOver(bytes, result)) {
           return;
         }
       }
@@ -132,20 +108,12 @@ final class Receiver implements Runnable {
     return owner.isOpen();
   }
 
-  /**
-   * Outside the turn. What came is not looked at here.
-   *
-   * @param all whether there is nothing to do before all of it is there
-   */
-  private int receive(ByteBuf bytes, boolean all) {
+  /** Outside the turn. What came is not looked at here. */
+  private int receive(ByteBuf bytes) {
     int room = bytes.writableBytes();
-    long address = Outbound.address(bytes, bytes.writerIndex(), room);
+    long address = Outbound.address(bytes, 0, room);
     failure = null;
     try {
-      if (all) {
-        int result = messages.receiveAll(socket, address, room);
-        return result == SocketMessages.WOULD_BLOCK ? sleep(address, room) : result;
-      }
       return spin.isWorthwhile() ? lookThenSleep(address, room) : sleep(address, room);
     } catch (LinuxException e) {
       if (e.errno() != Errno.ECONNRESET) {
@@ -181,7 +149,7 @@ final class Receiver implements Runnable {
   }
 
   /** Returns false if that was all. */
-  private boolean handOver(ByteBuf bytes, int result, boolean filled) {
+  private boolean handOver(ByteBuf bytes, int result) {
     if (!awaitWanted()) {
       return false;
     }
@@ -193,16 +161,14 @@ final class Receiver implements Runnable {
       owner.ended();
       return false;
     }
-    Descriptors descriptors = Descriptors.of(messages.takeDescriptors(), messages.truncated());
-    if (filled) {
-      owner.filled(result, descriptors);
-      return true;
-    }
     buffers.received(result);
     bytes.writerIndex(result);
     bytes.retain();
+    List<FileDescriptor> descriptors = messages.takeDescriptors();
     owner.received(
-        descriptors == Descriptors.none() ? bytes : new DescriptorBytes(bytes, descriptors));
+        descriptors.isEmpty() && !messages.truncated()
+            ? bytes
+            : new DescriptorBytes(bytes, Descriptors.of(descriptors, messages.truncated())));
     return true;
   }
 }
