@@ -6,6 +6,7 @@ import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
 import dev.peerbar.protocol.Version;
+import dev.peerbar.server.dma.DirtyLog;
 import dev.peerbar.server.dma.DmaTable;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.Optional;
@@ -16,7 +17,10 @@ import java.util.OptionalInt;
  * client proposed any or not; an optional feature is agreed to only if it was proposed.
  */
 final class Negotiation {
-  /** The most data that a message to this server may carry, in bytes. */
+  /**
+   * The most data that a message to this server may carry, and that it may be asked for in one, in
+   * bytes: of reads and writes (vfio-user, Message sizes), and of a device's state.
+   */
   static final int MAX_DATA_TRANSFER = 1 << 20;
 
   /** Descriptors of one message. QEMU takes a larger number for a malformed one. */
@@ -27,7 +31,7 @@ final class Negotiation {
    * it. A bitmap goes in one message.
    */
   private static final Capabilities.Migration MIGRATION =
-      new Capabilities.Migration(DmaTable.PAGE_SIZE, MAX_DATA_TRANSFER);
+      new Capabilities.Migration(DirtyLog.PAGE_SIZE, DirtyLog.MOST_BITMAP);
 
   private Negotiation() {}
 

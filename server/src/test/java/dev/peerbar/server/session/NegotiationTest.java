@@ -154,7 +154,7 @@ final class NegotiationTest {
     assertThat(negotiate(1, proposal("\"write_multiple\":true")))
         .isEqualTo(agreed(",\"write_multiple\":true"));
     assertThat(negotiate(1, proposal("\"write_multiple\":false"))).isEqualTo(agreed(""));
-    String migration = ",\"migration\":{\"pgsize\":4096,\"max_bitmap_size\":1048576}";
+    String migration = ",\"migration\":{\"pgsize\":4096,\"max_bitmap_size\":268435456}";
     assertThat(negotiate(1, proposal("\"migration\":{}"))).isEqualTo(agreed(migration));
     assertThat(
             negotiate(
