@@ -8,6 +8,7 @@ import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.server.dma.DmaTable.RefusedException;
 import java.lang.management.ManagementFactory;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -22,16 +23,19 @@ final class ClientFiles {
   /** A file in use. */
   static final class Reference {
     private final ClientFile.Key key;
+    private final int number;
     private final ClientFile file;
     private int users;
 
-    private Reference(ClientFile.Key key, ClientFile file) {
+    private Reference(ClientFile.Key key, int number, ClientFile file) {
       this.key = key;
+      this.number = number;
       this.file = file;
     }
 
-    ClientFile file() {
-      return file;
+    /** By which a {@link Run} names it. */
+    int number() {
+      return number;
     }
 
     /** Bytes that are mapped into this process. */
@@ -60,11 +64,16 @@ final class ClientFiles {
 
   // A file that grew is opened anew; DMA mappings made before keep the old one until they go.
   private final Map<ClientFile.Key, Reference> newest = new HashMap<>();
+  // Mappings name files by number: two million of them refer to a file each. Engines read it inside
+  // the gate, and find no mapping of a number that is being given or taken back.
+  private final Reference[] byNumber = new Reference[Run.NO_FILE + 1 + MOST_FILES];
+  private final BitSet numbers = new BitSet();
   private int open;
   private long mapped;
 
   /**
-   * The file behind a descriptor, open at least as far as {@code offset + size}.
+   * The file behind a descriptor, open at least as far as {@code offset + size}, with one mapping
+   * more.
    *
    * @param descriptor stays the caller's
    * @return empty if the file is the client's alone to touch: this process could wait for it for
@@ -111,7 +120,10 @@ final class ClientFiles {
         throw new RefusedException(Errno.EMFILE, "hardly any file descriptors are left");
       }
       boolean map = sealed && status.size() <= MOST_MAPPED - mapped;
-      reference = new Reference(key, ClientFile.open(descriptor, status, map));
+      int number = numbers.nextClearBit(Run.NO_FILE + 1);
+      reference = new Reference(key, number, ClientFile.open(descriptor, status, map));
+      numbers.set(number);
+      byNumber[number] = reference;
       open++;
       mapped += reference.mapped();
       newest.put(key, reference);
@@ -120,9 +132,23 @@ final class ClientFiles {
     return Optional.of(reference);
   }
 
-  void release(Reference reference) {
-    if (--reference.users == 0) {
+  /** The file of a number, or null for {@link Run#NO_FILE}. For engines inside the gate, too. */
+  ClientFile file(int number) {
+    return number == Run.NO_FILE ? null : byNumber[number].file;
+  }
+
+  /**
+   * Counts mappings of a file. With the last one it is closed.
+   *
+   * @param mappings how many more there are; negative for how many less
+   */
+  void count(int number, int mappings) {
+    Reference reference = byNumber[number];
+    reference.users += mappings;
+    if (reference.users == 0) {
       newest.remove(reference.key, reference);
+      numbers.clear(number);
+      byNumber[number] = null;
       open--;
       mapped -= reference.mapped();
       reference.file.close();

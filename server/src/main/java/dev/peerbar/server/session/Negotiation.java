@@ -53,8 +53,11 @@ final class Negotiation {
    * Agrees with the client, or refuses it. A major version that is not served ends the connection,
    * as the specification wants (Connection Initiation), with a reply before that says why. Other
    * proposals that are refused can be made anew.
+   *
+   * @param maxDmaMaps mappings that the endpoint takes
    */
-  static Frame negotiate(Frame request, Outcome outcome) throws InvalidMessageException {
+  static Frame negotiate(Frame request, int maxDmaMaps, Outcome outcome)
+      throws InvalidMessageException {
     Version.Request proposal = Version.Request.decode(request.payload());
     if (proposal.major() != Version.MAJOR) {
       outcome.incompatible();
@@ -84,7 +87,7 @@ final class Negotiation {
         new Capabilities(
             MAX_DESCRIPTORS,
             MAX_DATA_TRANSFER,
-            DmaTable.MAX_MAPPINGS,
+            saidMappings(maxDmaMaps, client),
             DmaTable.PAGE_SIZE,
             socket.map(_ -> new Capabilities.TwinSocket(true, OptionalInt.of(0))),
             client.writeMultiple(),
@@ -93,5 +96,14 @@ final class Negotiation {
         request.header(),
         Frame.encode(new Version.Reply(Version.MAJOR, minor, ours), ByteBufAllocator.DEFAULT),
         socket.map(Descriptors::of).orElse(Descriptors.none()));
+  }
+
+  /**
+   * The endpoint's number, but no more than the client has heard of: QEMU proposes the default,
+   * lets a server only lower it, and gives up for "max_dma_maps too large". It maps as many as its
+   * guest wants all the same, and so it may.
+   */
+  private static int saidMappings(int maxDmaMaps, Capabilities client) {
+    return Math.min(maxDmaMaps, Math.max(client.maxDmaMaps(), Capabilities.DEFAULTS.maxDmaMaps()));
   }
 }

@@ -81,7 +81,8 @@ public final class Session extends ChannelInboundHandlerAdapter {
             hangingUp = true;
           }
         };
-    handlers.put(Command.VERSION, request -> Negotiation.negotiate(request, outcome));
+    int maxDmaMaps = function.bus().table().most();
+    handlers.put(Command.VERSION, request -> Negotiation.negotiate(request, maxDmaMaps, outcome));
     silenceLimit =
         context.executor().schedule(() -> hangUp(context), NEGOTIATION_SECONDS, TimeUnit.SECONDS);
   }

@@ -34,7 +34,7 @@ final class JobDmaTest {
   private static final long RAM = 4 << 20;
 
   private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
-  private final BusMaster bus = new BusMaster(functionThread);
+  private final BusMaster bus = new BusMaster(functionThread, 1000);
   private final JobLife job = new JobLife();
   private final Dma dma = bus.dma(job, new EngineName("test", "engine"), new Bounce());
   private final Arena arena = Arena.ofShared();

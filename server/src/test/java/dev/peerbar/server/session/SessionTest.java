@@ -33,6 +33,7 @@ import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.RegionWriteMulti;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.socket.FrameDecoder;
+import dev.peerbar.server.ServerOptions;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
@@ -71,7 +72,7 @@ final class SessionTest {
             PciFunction.builder().identity(1, 2).classCode(0x120000).registers(0, 4096).build());
     when(place.take()).thenReturn(true);
     channel = new EmbeddedChannel();
-    function = new ServedFunction("mock", endpoint, channel.eventLoop());
+    function = new ServedFunction("mock", endpoint, channel.eventLoop(), ServerOptions.DMA_MAPS);
     channel.pipeline().addLast(new FrameDecoder(), new Session(function, place));
     request(Command.VERSION, false, new Version.Request(0, 1, Capabilities.DEFAULTS));
     assertThat(reply().header().error()).isFalse();
