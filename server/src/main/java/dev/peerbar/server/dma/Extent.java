@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * A range of IOVAs that an engine reaches in one go: a mapping, or several that follow each other
- * by address and in one mapped file, and may be used alike. With a vIOMMU a client maps each page
- * by itself, and most of them as they lie in its memory.
+ * by address and in one file, and may be used alike. With a vIOMMU a client maps each page by
+ * itself, and most of them as they lie in its memory.
  *
  * <p>Never changed but for its {@link #next} and {@link #stale}, which the function's thread
  * changes while it holds the {@link Gate}. To be looked at inside the gate, or on the function's
@@ -20,7 +20,7 @@ final class Extent {
   // Null if it can be reached by messages only.
   private final ClientFile file;
   private final long offset;
-  // All bytes of the file, or null if they are not mapped into this process.
+  // All bytes of the file, or null if they cannot simply be touched.
   private final MemorySegment memory;
 
   private Extent next;
@@ -34,7 +34,7 @@ final class Extent {
     this.writable = writable;
     this.file = file;
     this.offset = offset;
-    this.memory = file instanceof ClientFile.Mapped mapped ? mapped.mapping().segment() : null;
+    this.memory = file instanceof ClientFile.Touched touched ? touched.memory() : null;
   }
 
   static Extent of(DmaMapping mapping) {
@@ -78,12 +78,17 @@ final class Extent {
     return file != null;
   }
 
-  /** Whether its bytes are mapped into this process. */
+  /** Whether it is mapped into this process, so that others like it are copied to and from it. */
   boolean mapped() {
-    return memory != null;
+    return memory != null || file instanceof ClientFile.Guarded;
   }
 
-  /** All bytes of the file behind it, if it is {@link #mapped}. */
+  /** The file behind it, or null if it can be reached by messages only. */
+  ClientFile file() {
+    return file;
+  }
+
+  /** All bytes of the file behind it, or null if they cannot simply be touched. */
   MemorySegment memory() {
     return memory;
   }
@@ -93,25 +98,9 @@ final class Extent {
     return offset + (address - iova);
   }
 
-  /**
-   * Reads directly; the range must be inside.
-   *
-   * @param into all of a segment
-   * @param at where in it
-   * @return whether all of it could be read
-   */
-  boolean read(long address, MemorySegment into, long at, long length) {
-    return file.read(fileOffset(address), into, at, length);
-  }
-
-  /** Writes directly, as {@link #read}. */
-  boolean write(long address, MemorySegment from, long at, long length) {
-    return file.write(fileOffset(address), from, at, length);
-  }
-
   /** Whether the two are one: this one goes on where the other begins, in memory too. */
   boolean continuesIn(Extent after) {
-    return memory != null
+    return file != null
         && file == after.file
         && last() + 1 == after.iova
         && fileOffset(last()) + 1 == after.offset
