@@ -4,6 +4,7 @@ import com.sun.management.UnixOperatingSystemMXBean;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.FileStatus;
+import dev.peerbar.linux.FileSystem;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.server.dma.DmaTable.RefusedException;
@@ -36,11 +37,6 @@ final class ClientFiles {
     /** By which a {@link Run} names it. */
     int number() {
       return number;
-    }
-
-    /** Bytes that are mapped into this process. */
-    private long mapped() {
-      return file instanceof ClientFile.Mapped whole ? whole.size() : 0;
     }
   }
 
@@ -76,11 +72,11 @@ final class ClientFiles {
    * more.
    *
    * @param descriptor stays the caller's
-   * @return empty if the file is the client's alone to touch: this process could wait for it for
-   *     ever, or die of it
+   * @return empty if the file is the client's alone to touch ({@link Reach#BY_MESSAGES})
    * @throws RefusedException as mmap(2): ENODEV if it is no file of bytes; EACCES if it cannot be
    *     read, or is to be written and the descriptor does not allow it; EINVAL if the range reaches
-   *     beyond the file; ENOSPC for too many files, EMFILE if the process has few descriptors left
+   *     beyond the file; ENOSPC for too many files, EMFILE if the process has few descriptors left;
+   *     ENOMEM if the pool has too few huge pages for the file
    * @throws LinuxException if it cannot be opened
    */
   Optional<Reference> acquire(FileDescriptor descriptor, long offset, long size, boolean write)
@@ -110,7 +106,9 @@ final class ClientFiles {
     ClientFile.Key key = new ClientFile.Key(status.device(), status.inode(), status.writable());
     Reference reference = newest.get(key);
     if (reference == null || offset + size > reference.file.size()) {
-      if (!SharedMemory.answersByItself(descriptor)) {
+      FileSystem fileSystem = FileSystem.of(descriptor);
+      Reach reach = reach(fileSystem, sealed, status.size());
+      if (reach == Reach.BY_MESSAGES) {
         return Optional.empty();
       }
       if (open == MOST_FILES) {
@@ -119,17 +117,40 @@ final class ClientFiles {
       if (descriptor.number() >= DESCRIPTOR_LIMIT) {
         throw new RefusedException(Errno.EMFILE, "hardly any file descriptors are left");
       }
-      boolean map = sealed && status.size() <= MOST_MAPPED - mapped;
       int number = numbers.nextClearBit(Run.NO_FILE + 1);
-      reference = new Reference(key, number, ClientFile.open(descriptor, status, map));
+      reference = new Reference(key, number, open(descriptor, status, fileSystem, reach));
       numbers.set(number);
       byNumber[number] = reference;
       open++;
-      mapped += reference.mapped();
+      mapped += reference.file.mapped();
       newest.put(key, reference);
     }
     reference.users++;
     return Optional.of(reference);
+  }
+
+  private Reach reach(FileSystem fileSystem, boolean sealed, long size) {
+    Reach reach = Reach.of(fileSystem.kind(), sealed);
+    if (!reach.maps() || size <= MOST_MAPPED - mapped) {
+      return reach;
+    }
+    return fileSystem.kind() == FileSystem.Kind.MEMORY ? Reach.BY_DESCRIPTOR : Reach.BY_MESSAGES;
+  }
+
+  private static ClientFile open(
+      FileDescriptor descriptor, FileStatus status, FileSystem fileSystem, Reach reach)
+      throws RefusedException, LinuxException {
+    try {
+      return ClientFile.open(descriptor, status, fileSystem, reach);
+    } catch (LinuxException e) {
+      if (e.errno() == Errno.ENOMEM && fileSystem.kind() == FileSystem.Kind.HUGE_PAGES) {
+        throw new RefusedException(
+            Errno.ENOMEM,
+            "the pool has too few huge pages of %d KiB for all of the file's %d MiB (nr_hugepages)"
+                .formatted(fileSystem.blockSize() >> 10, status.size() >> 20));
+      }
+      throw e;
+    }
   }
 
   /** The file of a number, or null for {@link Run#NO_FILE}. For engines inside the gate, too. */
@@ -150,7 +171,7 @@ final class ClientFiles {
       numbers.clear(number);
       byNumber[number] = null;
       open--;
-      mapped -= reference.mapped();
+      mapped -= reference.file.mapped();
       reference.file.close();
     }
   }

@@ -4,8 +4,8 @@ import dev.peerbar.endpoint.DmaFaultException.Access;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A range of IOVAs that an engine reaches in one go: a {@link Run} of mappings in one mapped file,
- * or else one mapping.
+ * A range of IOVAs that an engine reaches in one go: a {@link Run} of mappings in one file, or else
+ * one mapping.
  *
  * <p>Never changed. Of use until the {@link DmaTable} changes; to be looked at inside the {@link
  * Gate}, or on the function's thread.
@@ -18,7 +18,7 @@ final class Extent {
   // Null if it can be reached by messages only.
   private final ClientFile file;
   private final long offset;
-  // All bytes of the file, or null if they are not mapped into this process.
+  // All bytes of the file, or null if they cannot simply be touched.
   private final MemorySegment memory;
 
   private Extent(
@@ -29,7 +29,7 @@ final class Extent {
     this.writable = writable;
     this.file = file;
     this.offset = offset;
-    this.memory = file instanceof ClientFile.Mapped mapped ? mapped.mapping().segment() : null;
+    this.memory = file instanceof ClientFile.Touched touched ? touched.memory() : null;
   }
 
   /**
@@ -39,18 +39,12 @@ final class Extent {
    * @param address inside the run
    */
   static Extent of(Run run, ClientFile file, long address) {
-    if (file instanceof ClientFile.Mapped) {
+    if (file != null) {
       return new Extent(
           run.iova(), run.size() * run.count(), run.readable(), run.writable(), file, run.offset());
     }
     long begin = address - Long.remainderUnsigned(address - run.iova(), run.size());
-    return new Extent(
-        begin,
-        run.size(),
-        run.readable(),
-        run.writable(),
-        file,
-        run.offset() + (begin - run.iova()));
+    return new Extent(begin, run.size(), run.readable(), run.writable(), null, 0);
   }
 
   /** The first address, unsigned. */
@@ -84,12 +78,17 @@ final class Extent {
     return file != null;
   }
 
-  /** Whether its bytes are mapped into this process. */
+  /** Whether it is mapped into this process, so that others like it are copied to and from it. */
   boolean mapped() {
-    return memory != null;
+    return memory != null || file instanceof ClientFile.Guarded;
   }
 
-  /** All bytes of the file behind it, if it is {@link #mapped}. */
+  /** The file behind it, or null if it can be reached by messages only. */
+  ClientFile file() {
+    return file;
+  }
+
+  /** All bytes of the file behind it, or null if they cannot simply be touched. */
   MemorySegment memory() {
     return memory;
   }
@@ -97,21 +96,5 @@ final class Extent {
   /** Where the byte at an address, which must be inside, is in the file. */
   long fileOffset(long address) {
     return offset + (address - iova);
-  }
-
-  /**
-   * Reads directly; the range must be inside.
-   *
-   * @param into all of a segment
-   * @param at where in it
-   * @return whether all of it could be read
-   */
-  boolean read(long address, MemorySegment into, long at, long length) {
-    return file.read(fileOffset(address), into, at, length);
-  }
-
-  /** Writes directly, as {@link #read}. */
-  boolean write(long address, MemorySegment from, long at, long length) {
-    return file.write(fileOffset(address), from, at, length);
   }
 }

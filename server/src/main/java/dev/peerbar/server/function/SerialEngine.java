@@ -32,7 +32,8 @@ final class SerialEngine implements Engine {
   private final BusMaster bus;
   private final InterruptTable interrupts;
   private final Executor functionThread;
-  private final Bounce bounce = new Bounce();
+  // Of the engine's thread, of which there is one at a time.
+  private final ThreadLocal<Bounce> bounce = ThreadLocal.withInitial(Bounce::new);
   private final ThreadPoolExecutor worker;
   // Jobs that are queued or running, or have updates that may still run, and some that are over:
   // the function's thread only.
@@ -49,22 +50,21 @@ final class SerialEngine implements Engine {
     this.functionThread = functionThread;
     this.worker =
         new ThreadPoolExecutor(
-            1,
-            1,
-            IDLE_SECONDS,
-            TimeUnit.SECONDS,
-            new LinkedBlockingQueue<>(),
-            SerialEngine.threads(name));
+            1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads());
     worker.allowCoreThreadTimeOut(true);
   }
 
-  private static ThreadFactory threads(EngineName name) {
+  private ThreadFactory threads() {
     ThreadFactory threads = Thread.ofPlatform().daemon().name(name.toString()).factory();
     return work ->
         threads.newThread(() -> {
           // Work that naps between two looks at memory means short naps.
           TimerSlack.least();
-          work.run();
+          try {
+            work.run();
+          } finally {
+            bounce.get().close();
+          }
         });
   }
 
@@ -79,7 +79,7 @@ final class SerialEngine implements Engine {
   }
 
   private void run(Work work, JobLife life) {
-    RunningJob job = new RunningJob(life, bus.dma(life, name, bounce));
+    RunningJob job = new RunningJob(life, bus.dma(life, name, bounce.get()));
     try {
       life.check();
       work.run(job);
