@@ -16,8 +16,10 @@ import dev.peerbar.linux.UnixSocket;
  * @param size as Linux counts it, in bytes
  */
 record SendBuffer(int size) {
-  /** Linux gives less if net.core.wmem_max says so. In bytes. */
-  private static final int WANTED = 1 << 20;
+  /**
+   * Enough for some large messages. Linux doubles it, and gives less if net.core.wmem_max says so.
+   */
+  private static final int WANTED = 256 << 10;
 
   /** What pages and structures add, at most: so many bytes, and a part of the message's size. */
   private static final int OVERHEAD = 8192;
