@@ -25,10 +25,16 @@ public final class JobLife {
    * the caller's to drain. For the function's thread.
    */
   public void end() {
+    // In this order: an engine that finds its job ended may free the memory that messages lent.
+    abandon();
     synchronized (this) {
       ended = true;
       notifyAll();
     }
+  }
+
+  /** Gives up the messages in flight. For the function's thread. */
+  void abandon() {
     exchanges.forEach(MessagePath.Exchange::abandon);
     exchanges.clear();
   }

@@ -94,6 +94,16 @@ final class MessageTransfer {
 
   /** Sends what there is room for, or tells the engine that there is no more to come. */
   private void goOn() {
+    try {
+      sendMore();
+    } catch (RuntimeException | Error e) {
+      // An engine that waits for what will not come would wait until its function is reset.
+      giveUp();
+      throw e;
+    }
+  }
+
+  private void sendMore() {
     if (job.ended()) {
       return;
     }
@@ -103,10 +113,20 @@ final class MessageTransfer {
       send(offset, memory.asSlice(offset, sent - offset));
     }
     if (inFlight == 0) {
-      synchronized (job) {
-        over = true;
-        job.notifyAll();
-      }
+      end();
+    }
+  }
+
+  private void giveUp() {
+    fail(Math.min(sent, memory.byteSize() - 1), Reason.CLIENT_FAILED);
+    job.abandon();
+    end();
+  }
+
+  private void end() {
+    synchronized (job) {
+      over = true;
+      job.notifyAll();
     }
   }
 
@@ -114,20 +134,6 @@ final class MessageTransfer {
     if (bus.messages().filter(path::equals).isEmpty()) {
       // The client has gone, and another one may be here.
       fail(offset, Reason.CLIENT_FAILED);
-      return;
-    }
-    try {
-      // The mapping may have gone, and bus mastering may have been turned off, since the engine
-      // looked; on this thread neither can change before the message is out.
-      Extent found = bus.table().find(address + offset);
-      Extent extent = bus.permit(found, access, address + offset, offset);
-      if (extent.remaining(address + offset) < part.byteSize()) {
-        // Mapped anew and smaller: the piece as a whole is not moved.
-        fail(offset, Reason.UNMAPPED);
-        return;
-      }
-    } catch (DmaFaultException fault) {
-      fail(offset, fault.reason());
       return;
     }
     Piece completion = new Piece(offset, part.byteSize());
@@ -156,6 +162,25 @@ final class MessageTransfer {
     Piece(long offset, long length) {
       this.offset = offset;
       this.length = length;
+    }
+
+    @Override
+    public boolean mayBegin() {
+      // The mapping may have gone, and bus mastering may have been turned off, since the engine
+      // looked, and since the message began to wait for a client that does not receive.
+      try {
+        Extent found = bus.table().find(address + offset);
+        Extent extent = bus.permit(found, access, address + offset, offset);
+        if (extent.remaining(address + offset) < length) {
+          // Mapped anew and smaller: the piece as a whole is not moved.
+          fail(offset, Reason.UNMAPPED);
+          return false;
+        }
+        return true;
+      } catch (DmaFaultException fault) {
+        fail(offset, fault.reason());
+        return false;
+      }
     }
 
     @Override

@@ -32,9 +32,9 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Session extends ChannelInboundHandlerAdapter {
   /**
-   * What may wait to be sent before no more requests are read: more than all engines of a function
-   * have on their way, and as much again for replies. With less, a client that is sending the reply
-   * to a read of ours, and receives nothing meanwhile, and this server would wait for each other.
+   * What may wait to be sent before no more requests are read, in bytes: replies, for one message
+   * at most is a request of ours. With less, a client that is sending the reply to a read of ours,
+   * and receives nothing meanwhile, and this server would wait for each other.
    */
   private static final int MOST_UNSENT = 32 << 20;
 
@@ -308,8 +308,8 @@ public final class Session extends ChannelInboundHandlerAdapter {
     if (memory.isEmpty()) {
       return;
     }
-    memory.get().close();
     twin.ifPresent(TwinSocket::close);
+    memory.get().close();
     function.clientGone();
     function.log().info("the client has gone");
     place.leave();

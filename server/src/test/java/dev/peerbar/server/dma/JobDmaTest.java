@@ -201,7 +201,7 @@ final class JobDmaTest {
   }
 
   /** A client that is asked by messages, and answers when the test says so. */
-  private static final class FakeClient implements MessagePath {
+  private final class FakeClient implements MessagePath {
     private final List<Runnable> unanswered = new ArrayList<>();
     private final MemorySegment memory;
     private final int maxTransfer;
@@ -237,6 +237,10 @@ final class JobDmaTest {
     private synchronized Exchange exchange(long size, Completion completion, Runnable effect) {
       assertThat(size).isLessThanOrEqualTo(maxTransfer);
       boolean[] dropped = new boolean[1];
+      if (!completion.mayBegin()) {
+        functionThread.execute(completion::failed);
+        return () -> {};
+      }
       unanswered.add(() -> {
         if (!dropped[0]) {
           effect.run();
