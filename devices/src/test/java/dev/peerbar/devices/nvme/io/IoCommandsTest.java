@@ -103,8 +103,20 @@ final class IoCommandsTest {
     refused(io(opcode, Long.MIN_VALUE, 1), Status.LBA_OUT_OF_RANGE);
     refused(io(opcode, Long.MAX_VALUE, 16), Status.LBA_OUT_OF_RANGE);
     assertThat(run(io(opcode, BLOCKS - 1, 1))).isIn(Status.SUCCESS, Status.COMPARE_FAILURE);
+  }
+
+  /** PRACT and the PRCHK bits, which Linux's passthrough and fio's set unasked. */
+  @ParameterizedTest
+  @EnumSource(
+      value = IoOpcode.class,
+      names = {"READ", "WRITE", "COMPARE", "WRITE_ZEROES", "VERIFY"})
+  void withoutProtectionInformationItsBitsMeanNothing(IoOpcode opcode) {
+    run(io(IoOpcode.READ, 8, 2));
     for (int bit = 26; bit < 30; bit++) {
-      refused(io(opcode, 0, 1).dword(12, 1 << bit), Status.INVALID_PROTECTION_INFORMATION);
+      storage.calls().clear();
+      assertThat(run(io(opcode, 8, 2).dword(12, 1 << bit | 1))).isEqualTo(Status.SUCCESS);
+      assertThat(storage.calls()).as("as without").singleElement().asString().endsWith("4096+1024");
+      run(io(IoOpcode.READ, 8, 2));
     }
   }
 
