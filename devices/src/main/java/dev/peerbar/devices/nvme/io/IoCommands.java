@@ -208,9 +208,11 @@ public final class IoCommands implements IoHandler {
   private Status writeZeroes(SubmissionEntry command, Transfer transfer, long position, long length)
       throws StorageException, JobEndedException {
     boolean deallocate = (command.dword(OPTIONS) & DEALLOCATE) != 0;
-    transfer.checkLife();
-    storage.zero(position, length, deallocate, durable(command));
-    return Status.SUCCESS;
+    for (long done = 0; done < length; ) {
+      transfer.checkLife();
+      done += storage.zero(position + done, length - done, deallocate);
+    }
+    return durable(command) ? flush(transfer) : Status.SUCCESS;
   }
 
   /** Reads without a place to go, a buffer at a time. */

@@ -158,7 +158,8 @@ final class IoCommandsTest {
         .containsExactly(
             "write 512+1024",
             "write 512+1024 durable",
-            "zero 4096+4096 deallocate durable",
+            "zero 4096+4096 deallocate",
+            "flush",
             "flush",
             "flush");
     // Volatile Write Cache off.
@@ -166,7 +167,8 @@ final class IoCommandsTest {
     storage.calls().clear();
     assertThat(run(io(IoOpcode.WRITE, 1, 2))).isEqualTo(Status.SUCCESS);
     assertThat(run(io(IoOpcode.WRITE_ZEROES, 8, 8))).isEqualTo(Status.SUCCESS);
-    assertThat(storage.calls()).containsExactly("write 512+1024 durable", "zero 4096+4096 durable");
+    assertThat(storage.calls())
+        .containsExactly("write 512+1024 durable", "zero 4096+4096", "flush");
   }
 
   @Test
