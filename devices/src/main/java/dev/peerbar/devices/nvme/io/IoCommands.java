@@ -67,14 +67,13 @@ public final class IoCommands implements IoHandler {
   }
 
   @Override
-  public boolean mayWait(SubmissionEntry command) {
-    if (!storage.mayWait()) {
-      return false;
-    }
+  public boolean takesLong(SubmissionEntry command) {
     IoOpcode opcode = IoOpcode.of(command.opcode()).orElse(IoOpcode.READ);
     return switch (opcode) {
-      case FLUSH, WRITE_ZEROES, DATASET_MANAGEMENT, VERIFY -> true;
-      case WRITE -> durable(command);
+      case DATASET_MANAGEMENT -> true;
+      case WRITE_ZEROES, VERIFY -> storage.mayWait() || length(command) > Transfer.MOST_BYTES;
+      case FLUSH -> storage.mayWait();
+      case WRITE -> storage.mayWait() && durable(command);
       case READ, COMPARE -> false;
     };
   }

@@ -228,6 +228,42 @@ final class IoCommandsTest {
     refused(dsm(1, 3), Status.SUCCESS);
   }
 
+  /** Whatever one command has to do, the end of its life waits for a step of it and no more. */
+  @ParameterizedTest
+  @EnumSource(
+      value = IoOpcode.class,
+      names = {"DATASET_MANAGEMENT", "WRITE_ZEROES", "VERIFY"})
+  void aLongCommandEndsWithItsLife(IoOpcode opcode) {
+    storage.step(4096);
+    range(0, BLOCKS, 0);
+    SubmissionEntry.Builder command =
+        opcode == IoOpcode.DATASET_MANAGEMENT ? dsm(1, 4) : io(opcode, 0, BLOCKS);
+    storage.calls().clear();
+    storage.before(_ -> {
+      if (storage.calls().size() == 2) {
+        driver.disable();
+      }
+    });
+    queue.put(command.build());
+    queue.ring();
+    machine.pass();
+    assertThat(storage.calls()).as("the step in which the life ended is the last").hasSize(3);
+    storage.before(_ -> {});
+    driver.enable();
+    assertThat(
+            driver.createPair(1, 16).run(io(IoOpcode.FLUSH, 0, 1).commandId(1).build()).status())
+        .isEqualTo(Status.SUCCESS);
+  }
+
+  @Test
+  void aLongRangeIsDoneInSteps() {
+    storage.step(1 << 20);
+    range(0, BLOCKS - 2, 1);
+    assertThat(run(dsm(1, 4))).isEqualTo(Status.SUCCESS);
+    assertThat(storage.calls()).containsExactly("discard 512+1048576", "discard 1049088+1047552");
+    assertThat(stored(1, BLOCKS - 2)).containsOnly(0);
+  }
+
   @Test
   void oneRangeOutsideAndNoneIsDeallocated() {
     range(0, 1, 0);
