@@ -29,6 +29,11 @@ public final class JobLife {
       ended = true;
       notifyAll();
     }
+    abandonMessages();
+  }
+
+  /** Forgets the messages in flight: whatever becomes of them, nothing is done with it. */
+  void abandonMessages() {
     exchanges.forEach(MessagePath.Exchange::abandon);
     exchanges.clear();
   }

@@ -40,6 +40,9 @@ final class MessageTransfer {
   private volatile long moved;
   private boolean over;
 
+  /** What sending threw, by a mistake or for want of memory; null as long as all is well. */
+  private Throwable broken;
+
   /**
    * @param limits what one message may carry, and how many there may be
    */
@@ -80,6 +83,9 @@ final class MessageTransfer {
         }
       }
       job.check();
+      if (broken != null) {
+        throw new IllegalStateException("messages cannot be sent", broken);
+      }
       if (faultReason != null) {
         throw new DmaFaultException(
             access, faultReason, address + faultOffset, before + faultOffset);
@@ -94,7 +100,21 @@ final class MessageTransfer {
 
   /** Sends what there is room for, or tells the engine that there is no more to come. */
   private void goOn() {
-    if (job.ended()) {
+    try {
+      sendOn();
+    } catch (Throwable e) {
+      // The engine waits for this, and would for ever.
+      job.abandonMessages();
+      synchronized (job) {
+        broken = e;
+        over = true;
+        job.notifyAll();
+      }
+    }
+  }
+
+  private void sendOn() {
+    if (job.ended() || broken != null) {
       return;
     }
     while (faultReason == null && sent < memory.byteSize() && inFlight < window) {
