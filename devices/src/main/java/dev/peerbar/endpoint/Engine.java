@@ -1,14 +1,28 @@
 package dev.peerbar.endpoint;
 
+import java.util.function.Consumer;
+
 /** A serial worker of a function. */
 public interface Engine {
 
   /**
    * Queues work and returns at once. For the function's thread.
    *
+   * <p>Work is not meant to throw: if it does all the same, by a mistake of its author's or for
+   * want of memory, its endpoint has to show that as an error of the device, or a driver waits for
+   * ever.
+   *
+   * @param failed told, on the function's thread and after the updates that the job had made, what
+   *     the work threw, or one of its updates; once at most, and not at all if the job had been
+   *     ended. The host has logged it.
    * @return the means to end it early; a reset of any kind ends it too
    */
-  Ticket submit(Work work);
+  Ticket submit(Work work, Consumer<Throwable> failed);
+
+  /** Queues work whose failure nobody waits for: the host logs it, and that is all. */
+  default Ticket submit(Work work) {
+    return submit(work, _ -> {});
+  }
 
   /** A job as the function's thread sees it. */
   interface Ticket {

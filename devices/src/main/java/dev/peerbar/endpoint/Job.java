@@ -8,7 +8,8 @@ public interface Job {
 
   /**
    * Hands a change of the function's state to the function's thread, in order. It is dropped if the
-   * job has ended by the time its turn comes.
+   * job has ended by the time its turn comes. A change that throws is work that does: see {@link
+   * Engine#submit}.
    *
    * @throws JobEndedException if the job has ended already
    */

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /**
  * A host in one thread, in which nothing happens by itself: jobs run and updates take their turn
@@ -105,6 +106,8 @@ public final class FakeHost implements Host {
       }
     } catch (JobEndedException _) {
       journal.add("ended");
+    } catch (RuntimeException | Error e) {
+      job.threw(e);
     }
   }
 
@@ -185,8 +188,8 @@ public final class FakeHost implements Host {
 
   @Override
   public Engine engine(String name) {
-    return work -> {
-      FakeJob job = new FakeJob(work);
+    return (work, failed) -> {
+      FakeJob job = new FakeJob(work, failed);
       jobs.add(job);
       allJobs.add(job);
       return job;
@@ -200,10 +203,24 @@ public final class FakeHost implements Host {
 
   private final class FakeJob implements Job, Dma, Engine.Ticket {
     private final Engine.Work work;
+    private final Consumer<Throwable> failed;
     private boolean ended;
+    private boolean told;
 
-    FakeJob(Engine.Work work) {
+    FakeJob(Engine.Work work, Consumer<Throwable> failed) {
       this.work = work;
+      this.failed = failed;
+    }
+
+    /** The work threw, or one of its updates: the endpoint is told in its turn, once. */
+    private void threw(Throwable cause) {
+      journal.add("threw " + cause);
+      updates.add(() -> {
+        if (!ended && !told) {
+          told = true;
+          failed.accept(cause);
+        }
+      });
     }
 
     @Override
@@ -221,7 +238,11 @@ public final class FakeHost implements Host {
       checkAlive();
       updates.add(() -> {
         if (!ended) {
-          change.run();
+          try {
+            change.run();
+          } catch (RuntimeException | Error e) {
+            threw(e);
+          }
         }
       });
     }

@@ -51,7 +51,7 @@ public final class PageFetcher implements Endpoint {
   @Override
   public void write(int bar, long offset, AccessWidth width, long value) {
     if (offset == 0x00 && width == AccessWidth.QWORD) {
-      engine.submit(job -> fetch(job, value));
+      engine.submit(job -> fetch(job, value), _ -> failed());
     }
   }
 
@@ -64,6 +64,14 @@ public final class PageFetcher implements Endpoint {
       job.update(() -> faults++);
     }
     job.update(() -> host.interrupts().raise(0));
+  }
+
+  /**
+   * Fetching threw, by a mistake of ours or for want of memory: the driver must not wait for it.
+   */
+  private void failed() {
+    faults++;
+    host.interrupts().raise(0);
   }
 
   @Override

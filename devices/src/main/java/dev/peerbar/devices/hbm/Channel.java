@@ -27,6 +27,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *       enable bit is ignored. An abort latches no fault and raises nothing: who asks for it knows.
  *   <li>A stopped run may have completed entries from HEAD on; no record is written for the entry
  *       that was stopped.
+ *   <li>An endpoint that fails at an entry, by a mistake of its own or for want of memory, halts
+ *       the channel with error 5 and no address.
  *   <li>An error raises vector 0, and the channel's vector too, whatever the descriptor's flags, so
  *       that whoever waits for a completion wakes. A vector that does not exist is never raised.
  * </ul>
@@ -287,7 +289,29 @@ final class Channel implements RingRun.Owner {
     }
     runEnd = tail;
     run = new RingRun(ringBase, (int) ringSize, head, runEnd, fetched, executor, held, this);
-    ticket = engine.submit(run);
+    AtomicBoolean enabledWith = held;
+    ticket = engine.submit(run, _ -> broken(enabledWith));
+  }
+
+  /**
+   * The endpoint's work for the channel has thrown.
+   *
+   * @param enabledWith what that work had for {@link #held}, which is another one by now if the
+   *     channel has been stopped
+   */
+  private void broken(AtomicBoolean enabledWith) {
+    if (enabledWith != held) {
+      return;
+    }
+    try {
+      catchUp();
+    } finally {
+      // Unless the run has told it already. A run that had handed over to the next one has not, and
+      // may have failed to interrupt.
+      if (enabled) {
+        failed(ErrorCode.ABORTED, 0);
+      }
+    }
   }
 
   @Override

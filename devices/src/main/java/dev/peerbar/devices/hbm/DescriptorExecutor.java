@@ -47,9 +47,27 @@ final class DescriptorExecutor {
    * Carries out a descriptor and writes its completion record if it asks for one.
    *
    * <p>A record that cannot be written turns success into a fault; a failure stays what it was.
+   *
+   * <p>What moving may throw, by a mistake or for want of memory, is thrown on once the record says
+   * so: whoever polls the record is to learn of it too.
    */
   Outcome execute(Dma dma, Descriptor descriptor) throws JobEndedException {
-    Outcome outcome = move(dma, descriptor);
+    Outcome outcome;
+    try {
+      outcome = move(dma, descriptor);
+    } catch (RuntimeException | Error e) {
+      try {
+        record(dma, descriptor, new Outcome.Failed(ErrorCode.ABORTED, 0, moved));
+      } catch (JobEndedException | RuntimeException | Error second) {
+        e.addSuppressed(second);
+      }
+      throw e;
+    }
+    return record(dma, descriptor, outcome);
+  }
+
+  /** Writes the completion record, if one is asked for. Returns what became of the descriptor. */
+  private Outcome record(Dma dma, Descriptor descriptor, Outcome outcome) throws JobEndedException {
     if (!descriptor.has(Descriptor.WRITE_RECORD)
         || wraps(descriptor.record(), CompletionRecord.BYTES)) {
       return outcome;
@@ -67,6 +85,7 @@ final class DescriptorExecutor {
   }
 
   private Outcome move(Dma dma, Descriptor descriptor) throws JobEndedException {
+    moved = 0;
     Opcode opcode = Opcode.of(descriptor.opcode()).orElse(null);
     if (opcode == null) {
       return new Outcome.Failed(ErrorCode.BAD_DESCRIPTOR, 0, 0);
@@ -75,7 +94,6 @@ final class DescriptorExecutor {
     if (verdict != ErrorCode.NONE) {
       return new Outcome.Failed(verdict, 0, 0);
     }
-    moved = 0;
     try {
       long result =
           switch (opcode) {

@@ -14,6 +14,11 @@ public enum ErrorCode {
   READ_FAULT(2),
   WRITE_FAULT(3),
   OUTSIDE_MEMORY(4),
+
+  /**
+   * The entry at HEAD was begun and not finished. As the error of a halt it says that the endpoint
+   * itself has failed: no other code would be true, as each of them blames the driver or memory.
+   */
   ABORTED(5),
   BUS_MASTER_DISABLED(6);
 
@@ -41,9 +46,9 @@ public enum ErrorCode {
     return values()[state.getInt("ERROR", values().length - 1)];
   }
 
-  /** Whether a channel can halt with it: an abort is no halt. */
+  /** Whether a channel can halt with it. */
   boolean halts() {
-    return this != NONE && this != ABORTED;
+    return this != NONE;
   }
 
   /** Whether it is about a DMA transfer, which had an address. */

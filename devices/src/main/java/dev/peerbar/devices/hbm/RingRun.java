@@ -45,6 +45,9 @@ final class RingRun implements Engine.Work {
     int tail();
   }
 
+  /** Made beforehand: there may be no memory for it when it is needed. */
+  private static final Outcome.Failed BROKEN = new Outcome.Failed(ErrorCode.ABORTED, 0, 0);
+
   private final long base;
   private final int entries;
   private final int from;
@@ -116,6 +119,16 @@ final class RingRun implements Engine.Work {
 
   @Override
   public void run(Job job) throws JobEndedException {
+    try {
+      runAll(job);
+    } catch (RuntimeException | Error e) {
+      // For whoever looks before the host has told the channel.
+      failure = BROKEN;
+      throw e;
+    }
+  }
+
+  private void runAll(Job job) throws JobEndedException {
     int at = from;
     while (at != end) {
       int count;

@@ -327,7 +327,7 @@ final class Controller {
   private void shutDown() {
     log.debug("Shutdown");
     shutdownStatus = NvmeRegisters.CSTS_SHST_OCCURRING;
-    shutdown = shutdownEngine.submit(this::flush);
+    shutdown = shutdownEngine.submit(this::flush, this::flushFailed);
   }
 
   private void flush(Job job) throws JobEndedException {
@@ -338,6 +338,11 @@ final class Controller {
       log.error("What was written last may be lost: {}", e.getMessage());
     }
     job.update(() -> shutdownStatus = NvmeRegisters.CSTS_SHST_COMPLETE);
+  }
+
+  private void flushFailed(Throwable cause) {
+    fail("what was written last may be lost: " + cause);
+    shutdownStatus = NvmeRegisters.CSTS_SHST_COMPLETE;
   }
 
   // Doorbells.

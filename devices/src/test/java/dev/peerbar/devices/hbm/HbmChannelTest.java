@@ -15,10 +15,12 @@ import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 final class HbmChannelTest {
@@ -32,6 +34,169 @@ final class HbmChannelTest {
 
   private final HbmFixture hbm = new HbmFixture().enable();
 
+  /** The endpoint's own work throws, by a mistake or for want of memory. */
+  @Nested
+  final class Broken {
+
+    static Stream<Throwable> whatIsThrown() {
+      return Stream.of(
+          new IllegalStateException("broken"), new OutOfMemoryError(), new StackOverflowError());
+    }
+
+    /** From the nth transfer of a job on, the first being that of the ring. */
+    private void breakAt(int transfer, Throwable thrown) {
+      int[] transfers = {0};
+      hbm.host.beforeTransfer(() -> {
+        if (++transfers[0] >= transfer) {
+          Broken.<RuntimeException>raise(thrown);
+        }
+      });
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> void raise(Throwable thrown) throws T {
+      throw (T) thrown;
+    }
+
+    private void isHalted(int head) {
+      assertThat(hbm.state()).isEqualTo(HALTED);
+      assertThat(hbm.error()).isEqualTo(5);
+      assertThat(hbm.head()).isEqualTo(head);
+      assertThat(hbm.completed()).isEqualTo(head);
+      assertThat(hbm.read4(CTRL)).isZero();
+      assertThat(hbm.status()).isEqualTo(5);
+      assertThat(hbm.fault()).isEqualTo(5L << 16 | 1);
+      assertThat(hbm.faultAddress()).isZero();
+    }
+
+    @ParameterizedTest
+    @MethodSource("whatIsThrown")
+    void haltsTheChannel(Throwable thrown) {
+      breakAt(2, thrown);
+
+      hbm.run(nop(), copy(64).from(RAM).toLocal(0).interrupt(), nop());
+
+      // Before a register is read, which looks what the engine has done.
+      assertThat(hbm.host.raised()).containsExactly(1, 0);
+      isHalted(1);
+    }
+
+    @ParameterizedTest
+    @MethodSource("whatIsThrown")
+    void haltsTheChannelThatFetches(Throwable thrown) {
+      breakAt(1, thrown);
+
+      hbm.run(nop());
+
+      assertThat(hbm.host.raised()).containsExactly(1, 0);
+      isHalted(0);
+    }
+
+    @Test
+    void haltsBeforeTheHostHasTold() {
+      breakAt(1, new IllegalStateException("broken"));
+      hbm.put(nop()).ring();
+      hbm.host.runJob();
+
+      isHalted(0);
+      hbm.host.settle();
+      assertThat(hbm.host.raised()).as("once each").containsExactly(1, 0);
+    }
+
+    @Test
+    void saysSoInTheRecord() {
+      boolean[] thrown = {false};
+      int[] transfers = {0};
+      hbm.host.beforeTransfer(() -> {
+        if (++transfers[0] == 2) {
+          thrown[0] = true;
+          throw new IllegalStateException("broken");
+        }
+      });
+
+      hbm.run(copy(64).from(RAM).toLocal(0).recorded().tag(7));
+
+      assertThat(thrown[0]).isTrue();
+      isHalted(0);
+      assertThat(hbm.record()).isEqualTo(new HbmFixture.CompletionView(2, 5, 0, 0, 7));
+    }
+
+    @Test
+    void haltsWhenAnUpdateThrows() {
+      hbm.host.holdInterrupts(true);
+      int[] raised = {0};
+      hbm.host.atRaise(() -> {
+        if (++raised[0] == 1) {
+          throw new IllegalStateException("broken");
+        }
+      });
+
+      hbm.run(nop().interrupt());
+
+      isHalted(1);
+      assertThat(hbm.host.raised()).containsExactly(1, 1, 0);
+    }
+
+    /** Its last entry is complete, but nobody may have been told. */
+    @Test
+    void haltsWhenTheRunHasHandedOver() {
+      hbm.host.beforeSignal(() -> {
+        hbm.put(nop()).ring();
+        throw new IllegalStateException("broken");
+      });
+      hbm.put(nop().interrupt()).ring();
+      hbm.host.runJob();
+      hbm.host.runUpdates();
+
+      isHalted(1);
+      assertThat(hbm.host.raised()).containsExactly(1, 0);
+    }
+
+    @Test
+    void isNothingToAChannelThatWasEnabledAgain() {
+      hbm.host.beforeSignal(() -> {
+        hbm.put(nop()).ring();
+        hbm.write4(CTRL, 0);
+        hbm.enable();
+        throw new IllegalStateException("broken");
+      });
+      hbm.put(nop().interrupt()).ring();
+      hbm.host.settle();
+
+      assertThat(hbm.state()).isEqualTo(IDLE);
+      assertThat(hbm.read4(CTRL)).isEqualTo(ENABLE);
+      assertThat(hbm.fault()).isZero();
+      assertThat(hbm.host.raised()).isEmpty();
+    }
+
+    @Test
+    void isNothingAfterAReset() {
+      breakAt(1, new IllegalStateException("broken"));
+      hbm.put(nop()).ring();
+      hbm.host.runJob();
+
+      hbm.host.reset(ResetKind.FUNCTION_LEVEL);
+      hbm.host.settle();
+
+      assertThat(hbm.state()).isEqualTo(IDLE);
+      assertThat(hbm.fault()).isZero();
+      assertThat(hbm.host.raised()).isEmpty();
+    }
+
+    @Test
+    void startsAfresh() {
+      breakAt(1, new IllegalStateException("broken"));
+      hbm.run(nop());
+      hbm.host.beforeTransfer(() -> {});
+
+      hbm.enable().run(nop(), nop());
+
+      assertThat(hbm.error()).isZero();
+      assertThat(hbm.head()).isEqualTo(2);
+      assertThat(hbm.state()).isEqualTo(IDLE);
+    }
+  }
+
   @Nested
   final class Running {
 
@@ -41,6 +206,19 @@ final class HbmChannelTest {
 
       assertThat(hbm.host.jobsWaiting()).isZero();
       assertThat(hbm.state()).isEqualTo(IDLE);
+    }
+
+    @Test
+    void isIdleWhileItIsEnabledAndHasNoWork() {
+      assertThat(hbm.read4(CTRL)).isEqualTo(ENABLE);
+      assertThat(hbm.state()).isEqualTo(IDLE);
+      assertThat(hbm.status()).isEqualTo(1);
+
+      hbm.run(nop(), nop());
+
+      assertThat(hbm.read4(CTRL)).isEqualTo(ENABLE);
+      assertThat(hbm.state()).isEqualTo(IDLE);
+      assertThat(hbm.status()).isEqualTo(1);
     }
 
     @Test

@@ -258,7 +258,7 @@ final class HbmRegistersTest {
     for (int channel = 0; channel < 16; channel++) {
       verify(host).engine("channel-" + channel);
     }
-    verify(engine, never()).submit(any());
+    verify(engine, never()).submit(any(), any());
     verify(host, never()).clearDoorbell(anyInt(), anyLong());
   }
 

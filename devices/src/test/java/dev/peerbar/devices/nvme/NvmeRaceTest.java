@@ -354,8 +354,7 @@ final class NvmeRaceTest {
       assertThat(other.run(driver.io(IoOpcode.READ, i, 1, buffer).build()).status())
           .isEqualTo(Status.SUCCESS);
       assertThat(slow)
-          .doesNotContain(
-              pair.run(driver.io(IoOpcode.COMPARE, i, 1, buffer).build()).commandId());
+          .doesNotContain(pair.run(driver.io(IoOpcode.COMPARE, i, 1, buffer).build()).commandId());
     }
     go.countDown();
     for (int i = 0; i < 20; i++) {
@@ -497,24 +496,49 @@ final class NvmeRaceTest {
     }
   }
 
-  /** What storage throws, other than what it may, ends the life and does not hide it. */
+  /** What storage throws, other than what it may, fails the command and nothing else. */
   @Test
-  void anExceptionIsFatalStatus() {
+  void anExceptionIsAnInternalError() {
     driver.enable();
     QueuePair pair = driver.createPair(1, 16);
-    storage.before(_ -> {
+    long buffer = driver.allocate(NvmeDriver.PAGE);
+    List<Throwable> thrown = List.of(new IllegalStateException("broken"), new OutOfMemoryError());
+    for (Throwable each : thrown) {
+      storage.before(_ -> NvmeRaceTest.<RuntimeException>raise(each));
+      assertThat(pair.run(driver.io(IoOpcode.READ, 0, 1, buffer).build()).status())
+          .isEqualTo(Status.INTERNAL_ERROR);
+    }
+    storage.before(_ -> {});
+    assertThat(pair.run(driver.io(IoOpcode.READ, 0, 1, buffer).build()).status())
+        .isEqualTo(Status.SUCCESS);
+    assertThat(machine.read4(NvmeRegisters.CSTS)).isEqualTo(NvmeRegisters.CSTS_RDY);
+  }
+
+  @SuppressWarnings("unchecked")
+  private static <T extends Throwable> void raise(Throwable thrown) throws T {
+    throw (T) thrown;
+  }
+
+  /** What no completion can tell is a fatal status: here the writing of the completion fails. */
+  @Test
+  void anExceptionBesideCommandsIsFatalStatus() {
+    driver.enable();
+    QueuePair pair = driver.createPair(1, 16);
+    long buffer = driver.allocate(NvmeDriver.PAGE);
+    machine.beforeWrite(_ -> {
       throw new IllegalStateException("broken");
     });
-    pair.put(driver.io(IoOpcode.READ, 0, 1, driver.allocate(NvmeDriver.PAGE)).build());
+    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
     pair.ring();
     long deadline = System.nanoTime() + 60_000_000_000L;
     while ((machine.read4(NvmeRegisters.CSTS) & NvmeRegisters.CSTS_CFS) == 0) {
       assertThat(System.nanoTime()).isLessThan(deadline);
     }
-    storage.before(_ -> {});
+    assertThat(machine.failures()).hasSize(1);
+    machine.failures().clear();
+    machine.beforeWrite(_ -> {});
     driver.disable();
     driver.enable();
-    long buffer = driver.allocate(NvmeDriver.PAGE);
     assertThat(
             driver.createPair(1, 16).run(driver.io(IoOpcode.READ, 0, 1, buffer).build()).status())
         .isEqualTo(Status.SUCCESS);

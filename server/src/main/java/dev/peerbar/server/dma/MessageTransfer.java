@@ -40,6 +40,9 @@ final class MessageTransfer {
   private volatile long moved;
   private boolean over;
 
+  /** What sending threw, by a mistake or for want of memory; null as long as all is well. */
+  private Throwable broken;
+
   /**
    * @param limits what one message may carry, and how many there may be
    */
@@ -80,6 +83,9 @@ final class MessageTransfer {
         }
       }
       job.check();
+      if (broken != null) {
+        throw new IllegalStateException("messages cannot be sent", broken);
+      }
       if (faultReason != null) {
         throw new DmaFaultException(
             access, faultReason, address + faultOffset, before + faultOffset);
@@ -95,16 +101,17 @@ final class MessageTransfer {
   /** Sends what there is room for, or tells the engine that there is no more to come. */
   private void goOn() {
     try {
-      sendMore();
-    } catch (RuntimeException | Error e) {
-      // An engine that waits for what will not come would wait until its function is reset.
-      giveUp();
-      throw e;
+      sendOn();
+    } catch (Throwable e) {
+      // The engine waits for this, and would for ever.
+      broken = e;
+      job.abandon();
+      end();
     }
   }
 
-  private void sendMore() {
-    if (job.ended()) {
+  private void sendOn() {
+    if (job.ended() || broken != null) {
       return;
     }
     while (faultReason == null && sent < memory.byteSize() && inFlight < window) {
@@ -115,12 +122,6 @@ final class MessageTransfer {
     if (inFlight == 0) {
       end();
     }
-  }
-
-  private void giveUp() {
-    fail(Math.min(sent, memory.byteSize() - 1), Reason.CLIENT_FAILED);
-    job.abandon();
-    end();
   }
 
   private void end() {

@@ -20,6 +20,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,62 +45,97 @@ final class SerialEngine implements Engine {
   private final Unfinished unfinished = new Unfinished();
 
   SerialEngine(EngineName name, BusMaster bus, InterruptTable interrupts, Executor functionThread) {
+    this(name, bus, interrupts, functionThread, threads(name));
+  }
+
+  /**
+   * @param threads makes the thread, each time that there is something to do again
+   */
+  SerialEngine(
+      EngineName name,
+      BusMaster bus,
+      InterruptTable interrupts,
+      Executor functionThread,
+      ThreadFactory threads) {
     this.name = name;
     this.bus = bus;
     this.interrupts = interrupts;
     this.functionThread = functionThread;
     this.worker =
         new ThreadPoolExecutor(
-            1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads());
+            1,
+            1,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            work -> threads.newThread(() -> runAndFree(work)));
     worker.allowCoreThreadTimeOut(true);
   }
 
-  private ThreadFactory threads() {
+  private static ThreadFactory threads(EngineName name) {
     ThreadFactory threads = Thread.ofPlatform().daemon().name(name.toString()).factory();
     return work ->
         threads.newThread(() -> {
           // Work that naps between two looks at memory means short naps.
           TimerSlack.least();
-          try {
-            work.run();
-          } finally {
-            bounce.get().close();
-          }
+          work.run();
         });
   }
 
-  @Override
-  public Ticket submit(Work work) {
-    JobLife life = new JobLife();
-    forgetOver();
-    live.add(life);
-    unfinished.add();
-    worker.execute(() -> run(work, life));
-    return () -> end(life);
-  }
-
-  private void run(Work work, JobLife life) {
-    RunningJob job = new RunningJob(life, bus.dma(life, name, bounce.get()));
+  /** What a thread of this engine does: with it goes the memory that its jobs copied through. */
+  private void runAndFree(Runnable work) {
     try {
-      life.check();
-      work.run(job);
-    } catch (JobEndedException _) {
-      log.debug("{}: job ended early", name);
-    } catch (RuntimeException | Error e) {
-      log.error("{}: the endpoint's work failed", name, e);
+      work.run();
     } finally {
-      unfinished.remove();
-      if (job.updated) {
-        forgetAfterUpdates(life);
-      } else {
-        over.add(life);
-      }
+      bounce.get().close();
     }
   }
 
-  private void forgetAfterUpdates(JobLife life) {
+  @Override
+  public Ticket submit(Work work, Consumer<Throwable> failed) {
+    JobLife life = new JobLife();
+    RunningJob job = new RunningJob(life, failed);
+    forgetOver();
+    live.add(life);
+    unfinished.add();
     try {
-      functionThread.execute(() -> live.remove(life));
+      worker.execute(() -> run(work, job));
+    } catch (Error e) {
+      // There is no room for another thread: the work has failed before it began.
+      job.threw(e);
+      leave(job);
+    }
+    return () -> end(life);
+  }
+
+  private void run(Work work, RunningJob job) {
+    try {
+      job.life.check();
+      job.dma = bus.dma(job.life, name, bounce.get());
+      work.run(job);
+    } catch (JobEndedException _) {
+      log.debug("{}: job ended early", name);
+    } catch (Throwable e) {
+      // Whatever it is, a driver must not wait for ever for what this work was to do.
+      job.threw(e);
+    } finally {
+      leave(job);
+    }
+  }
+
+  private void leave(RunningJob job) {
+    unfinished.remove();
+    if (job.updated) {
+      // After all that the job has left to do there.
+      onFunctionThread(() -> live.remove(job.life));
+    } else {
+      over.add(job.life);
+    }
+  }
+
+  private void onFunctionThread(Runnable change) {
+    try {
+      functionThread.execute(change);
     } catch (RejectedExecutionException _) {
       // The server has stopped, and this job with it.
     }
@@ -177,15 +213,33 @@ final class SerialEngine implements Engine {
 
   private final class RunningJob implements Job {
     private final JobLife life;
-    private final Dma dma;
+    private final Consumer<Throwable> failed;
+    private Dma dma;
     private boolean updated;
+
+    /** Whether the endpoint knows that the job threw: for the function's thread. */
+    private boolean told;
 
     // Vectors that wait for the function's thread to raise them; null as long as there was none.
     private Set<Integer> waiting;
 
-    RunningJob(JobLife life, Dma dma) {
+    RunningJob(JobLife life, Consumer<Throwable> failed) {
       this.life = life;
-      this.dma = dma;
+      this.failed = failed;
+    }
+
+    /** Has the endpoint told what the work threw, after the updates that it has made. */
+    void threw(Throwable cause) {
+      updated = true;
+      onFunctionThread(() -> tell(cause));
+      log.error("{}: the endpoint's work failed", name, cause);
+    }
+
+    private void tell(Throwable cause) {
+      if (!life.ended() && !told) {
+        told = true;
+        failed.accept(cause);
+      }
     }
 
     @Override
@@ -228,8 +282,14 @@ final class SerialEngine implements Engine {
       life.check();
       updated = true;
       functionThread.execute(() -> {
-        if (!life.ended()) {
+        if (life.ended()) {
+          return;
+        }
+        try {
           change.run();
+        } catch (Throwable e) {
+          log.error("{}: what the endpoint's work brought about failed", name, e);
+          tell(e);
         }
       });
     }

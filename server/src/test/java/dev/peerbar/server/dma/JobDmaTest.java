@@ -27,6 +27,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 @Timeout(60)
 final class JobDmaTest {
@@ -330,6 +332,51 @@ final class JobDmaTest {
         })
         .get();
     assertThat(silent.memory.mismatch(arena.allocate(1 << 20))).isEqualTo(-1);
+  }
+
+  /** Nobody waits for messages that are under way, and their answers do nothing. */
+  @ParameterizedTest
+  @CsvSource({"1, 0", "3, 1"})
+  void whatSendingThrowsIsThrownOn(int failing, int underWay) throws Exception {
+    OutOfMemoryError thrown = new OutOfMemoryError("no buffer");
+    List<MessagePath.Completion> unanswered = new ArrayList<>();
+    int[] abandoned = {0};
+    bus.messages(
+        Optional.of(
+            new MessagePath() {
+              @Override
+              public int maxTransfer() {
+                return 4096;
+              }
+
+              @Override
+              public Exchange read(long address, MemorySegment into, Completion completion) {
+                if (address == 0x1000 * failing) {
+                  throw thrown;
+                }
+                if (address == 0x1000 || address == 0x8000) {
+                  functionThread.execute(completion::done);
+                } else {
+                  unanswered.add(completion);
+                }
+                return () -> abandoned[0]++;
+              }
+
+              @Override
+              public Exchange write(long address, MemorySegment from, Completion completion) {
+                return read(address, from, completion);
+              }
+            }));
+    bus.table().map(0, 1 << 20, true, true, 0, Optional.empty());
+    assertThatThrownBy(() -> dma.write(0x1000, random(1 << 16, 12))).hasCause(thrown);
+    functionThread
+        .submit(() -> {
+          List.copyOf(unanswered).forEach(MessagePath.Completion::done);
+          assertThat(unanswered).as("nothing is sent after it").hasSize(underWay);
+          assertThat(abandoned[0]).isEqualTo(underWay);
+        })
+        .get();
+    dma.write(0x8000, random(4096, 13));
   }
 
   @Test

@@ -6,15 +6,11 @@ import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import java.util.HashSet;
 import java.util.Set;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The admin engine during one life: jobs in the order they are given. For the function's thread.
  */
 final class AdminEngine {
-  private static final Logger log = LoggerFactory.getLogger(AdminEngine.class);
-
   private final QueueEngines.Seat seat;
   private final Events events;
   private final Set<Engine.Ticket> tickets = new HashSet<>();
@@ -40,10 +36,12 @@ final class AdminEngine {
     Engine.Ticket[] ticket = new Engine.Ticket[1];
     ticket[0] =
         seat.engine()
-            .submit(job -> {
-              run(step, job);
-              job.update(() -> tickets.remove(ticket[0]));
-            });
+            .submit(
+                job -> {
+                  run(step, job);
+                  job.update(() -> tickets.remove(ticket[0]));
+                },
+                this::failed);
     tickets.add(ticket[0]);
   }
 
@@ -55,9 +53,12 @@ final class AdminEngine {
       throw ended;
     } catch (DmaFaultException fault) {
       update(job, () -> events.fatal("an admin queue cannot be reached: " + fault.getMessage()));
-    } catch (RuntimeException | Error e) {
-      log.error("an admin command cannot be executed", e);
-      update(job, () -> events.fatal("an admin command cannot be executed: " + e));
+    }
+  }
+
+  private void failed(Throwable cause) {
+    if (!over) {
+      events.fatal("an admin queue's work failed: " + cause);
     }
   }
 

@@ -142,16 +142,22 @@ final class AdminQueue {
       if (engine.over()) {
         return;
       }
-      try {
-        handler.execute(command, new AdminReply(this, command));
-      } catch (RuntimeException e) {
-        log.error("an admin command cannot be executed", e);
-        events.fatal("an admin command cannot be executed: " + e);
-      }
+      AdminReply reply = new AdminReply(this, command);
+      reply.whileExecuting(() -> handler.execute(command, reply));
     }
     fetch();
     if (tail == head) {
       look();
+    }
+  }
+
+  private static Status run(TransferStep step, Transfer transfer) throws JobEndedException {
+    try {
+      return step.run(transfer);
+    } catch (RuntimeException | Error e) {
+      log.error("an admin command's data cannot be moved", e);
+      transfer.abandon();
+      return Status.INTERNAL_ERROR;
     }
   }
 
@@ -162,7 +168,7 @@ final class AdminQueue {
       transfer.job(job.dma(), settings.pageSize(), () -> false);
       transfer.begin();
       // PCIe: PRPs for all admin commands (NVMe 1.4 4.2).
-      Status status = command.psdt() == 0 ? step.run(transfer) : Status.INVALID_FIELD_IN_COMMAND;
+      Status status = command.psdt() == 0 ? run(step, transfer) : Status.INVALID_FIELD_IN_COMMAND;
       engine.update(job, () -> end.run(status));
     });
   }

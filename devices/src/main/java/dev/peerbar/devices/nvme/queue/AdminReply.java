@@ -5,9 +5,13 @@ import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** How one admin command ends. For the function's thread. */
 final class AdminReply implements Reply {
+  private static final Logger log = LoggerFactory.getLogger(AdminReply.class);
+
   private final AdminQueue queue;
   private final SubmissionEntry command;
   private boolean called;
@@ -22,6 +26,23 @@ final class AdminReply implements Reply {
       throw new IllegalStateException("An admin command completes once.");
     }
     called = true;
+  }
+
+  /**
+   * Runs what executes the command. As with I/O commands, what it throws is an Internal Error of
+   * the command, and thrown on only if the command has been completed, which it must not be twice.
+   */
+  void whileExecuting(Runnable execution) {
+    try {
+      execution.run();
+    } catch (RuntimeException | Error e) {
+      if (called) {
+        throw e;
+      }
+      log.error("an admin command cannot be executed", e);
+      called = true;
+      queue.failed(command, Status.INTERNAL_ERROR);
+    }
   }
 
   @Override
@@ -68,7 +89,7 @@ final class AdminReply implements Reply {
         status -> {
           if (status == Status.SUCCESS) {
             called = false;
-            then.accept(data);
+            whileExecuting(() -> then.accept(data));
           } else {
             queue.failed(command, status);
           }

@@ -90,7 +90,9 @@ final class IoLife {
   /** Has a worker look for work. */
   void wake(IoWorker worker) {
     if (worker != null && !over) {
-      tickets.put(worker, workers.get(worker).submit(worker));
+      Engine engine = workers.get(worker);
+      tickets.put(
+          worker, engine.submit(worker, cause -> fatal("an I/O queue's work failed: " + cause)));
     }
   }
 

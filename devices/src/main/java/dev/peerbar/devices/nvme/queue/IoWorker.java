@@ -155,9 +155,6 @@ final class IoWorker implements Engine.Work {
       throw ended;
     } catch (DmaFaultException fault) {
       job.update(() -> life.fatal("a queue cannot be reached: " + fault.getMessage()));
-    } catch (RuntimeException | Error e) {
-      log.error("an I/O command cannot be executed", e);
-      job.update(() -> life.fatal("an I/O command cannot be executed: " + e));
     }
   }
 
@@ -236,7 +233,7 @@ final class IoWorker implements Engine.Work {
       }
       long begin = System.nanoTime();
       busySince = begin;
-      status = life.io().execute(command, transfer);
+      status = execute(transfer);
       busySince = 0;
       slowness =
           System.nanoTime() - begin > SLOW_NANOS
@@ -244,6 +241,21 @@ final class IoWorker implements Engine.Work {
               : Math.max(slowness - 1, 0);
     }
     complete(job, status);
+  }
+
+  /**
+   * Executes the command. One that cannot be, by a mistake of this controller's or for want of
+   * memory, is an Internal Error: fatal is only what no completion can tell (NVMe 1.4 9.5).
+   */
+  private Status execute(Transfer transfer) throws JobEndedException {
+    try {
+      return life.io().execute(command, transfer);
+    } catch (RuntimeException | Error e) {
+      log.error("an I/O command cannot be executed", e);
+      // Messages may be on their way with its memory.
+      transfer.abandon();
+      return Status.INTERNAL_ERROR;
+    }
   }
 
   private void goAway(Job job) throws DmaFaultException, JobEndedException {

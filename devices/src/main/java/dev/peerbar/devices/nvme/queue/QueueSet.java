@@ -75,7 +75,13 @@ public final class QueueSet {
     all.add(engines.admin());
     enginesToCome = all.size();
     for (QueueEngines.Seat seat : all) {
-      barrier.add(seat.engine().submit(job -> job.update(() -> arrived(ready))));
+      barrier.add(seat.engine().submit(job -> job.update(() -> arrived(ready)), this::startFailed));
+    }
+  }
+
+  private void startFailed(Throwable cause) {
+    if (!life.over()) {
+      events.fatal("the queues cannot be started: " + cause);
     }
   }
 

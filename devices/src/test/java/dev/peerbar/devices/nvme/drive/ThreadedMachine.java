@@ -27,6 +27,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 
 /**
@@ -220,8 +221,8 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
     ExecutorService thread =
         Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name(name).factory());
     engines.add(thread);
-    return work -> {
-      FakeJob job = new FakeJob();
+    return (work, failed) -> {
+      FakeJob job = new FakeJob(failed);
       jobs.add(job);
       thread.execute(() -> job.run(work));
       return job;
@@ -237,7 +238,12 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
   }
 
   private final class FakeJob implements Job, Dma, Engine.Ticket {
+    private final Consumer<Throwable> failed;
     private volatile boolean ended;
+
+    FakeJob(Consumer<Throwable> failed) {
+      this.failed = failed;
+    }
 
     void run(Engine.Work work) {
       try {
@@ -247,6 +253,11 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
         // As it is meant to be.
       } catch (RuntimeException | Error e) {
         failures.add(e);
+        post(() -> {
+          if (!ended) {
+            failed.accept(e);
+          }
+        });
       }
       functionThread.execute(() -> jobs.remove(this));
     }
