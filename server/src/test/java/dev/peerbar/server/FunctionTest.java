@@ -104,6 +104,30 @@ final class FunctionTest {
     }
   }
 
+  /** Who asks with no room for more has none for descriptors either. */
+  @Test
+  void noDescriptorComesWithTheFirstAnswerAndOneWithTheSecond() throws Exception {
+    for (int index : new int[] {Wire.REGISTERS, Wire.MEMORY}) {
+      try (WithDescriptors<DeviceGetRegionInfo.Reply> first = client.regionInfo(index, 32)) {
+        assertThat(first.descriptors()).isEmpty();
+        try (WithDescriptors<DeviceGetRegionInfo.Reply> second =
+            client.regionInfo(index, first.value().argsz())) {
+          assertThat(second.value().argsz()).isEqualTo(first.value().argsz());
+          assertThat(second.value().capabilities()).hasSize(1);
+          assertThat(second.descriptors()).hasSize(1);
+        }
+      }
+    }
+  }
+
+  @Test
+  void theMemoryBarIsMappableAsAWhole() throws Exception {
+    try (WithDescriptors<DeviceGetRegionInfo.Reply> info = client.regionInfo(Wire.MEMORY)) {
+      assertThat(info.value().capabilities())
+          .containsExactly(new SparseMmap(List.of(new SparseMmap.Area(0, Wire.BAR_SIZE))));
+    }
+  }
+
   @Test
   void theMemoryBarIsWhatTheDescriptorMaps() throws Exception {
     try (WithDescriptors<DeviceGetRegionInfo.Reply> info = client.regionInfo(Wire.MEMORY)) {

@@ -174,7 +174,9 @@ final class SnapshotReader {
           info.capabilities().stream()
               .filter(SparseMmap.class::isInstance)
               .map(capability -> ((SparseMmap) capability).areas())
-              .findFirst();
+              .findFirst()
+              // Servers say so too that all can be mapped: libvfio-user's do, and ours.
+              .filter(some -> !some.equals(List.of(new Area(0, info.size()))));
       boolean descriptor = !reply.descriptors().isEmpty();
       return new Region(index, info.flags(), info.size(), descriptor, areas, List.of());
     }

@@ -24,7 +24,6 @@ import io.netty.buffer.ByteBufAllocator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * What the device is, and its reset.
@@ -78,7 +77,7 @@ record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher
             info.index(),
             region.size(),
             0,
-            sparseAreas(sharing).map(List::of).orElse(List.of()));
+            List.of(mappableAreas(region, sharing)));
     if (Integer.compareUnsigned(info.argsz(), full.argsz()) < 0) {
       // The client asks again with more room; a descriptor with this reply would be for nothing.
       return Frame.reply(request.header(), full.cutShort(), ByteBufAllocator.DEFAULT);
@@ -89,15 +88,18 @@ record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher
         Descriptors.of(duplicate(sharing.descriptor())));
   }
 
-  private static Optional<RegionCapability> sparseAreas(Region.Sharing sharing) {
-    if (sharing.areas().isEmpty()) {
-      return Optional.empty();
-    }
-    return Optional.of(
-        new RegionCapability.SparseMmap(
-            sharing.areas().stream()
-                .map(area -> new RegionCapability.SparseMmap.Area(area.offset(), area.length()))
-                .toList()));
+  /**
+   * The areas are said of a region too that can be mapped as a whole, as the reference library says
+   * them. So the descriptor never comes with the answer to a client's first question, which its
+   * sample client for one has no room for.
+   */
+  private static RegionCapability mappableAreas(Region region, Region.Sharing sharing) {
+    List<Region.Area> areas =
+        sharing.areas().isEmpty() ? List.of(new Region.Area(0, region.size())) : sharing.areas();
+    return new RegionCapability.SparseMmap(
+        areas.stream()
+            .map(area -> new RegionCapability.SparseMmap.Area(area.offset(), area.length()))
+            .toList());
   }
 
   private static FileDescriptor duplicate(FileDescriptor descriptor)
