@@ -193,7 +193,7 @@ final class DmaErrnoTest {
 
   @Test
   void aFullTableIsEnospc() throws Exception {
-    int most = 65535;
+    int most = ServerOptions.DMA_MAPS;
     int burst = 1024;
     for (int done = 0; done < most; done += burst) {
       ByteBuf messages = Unpooled.directBuffer();

@@ -9,7 +9,7 @@ import java.lang.invoke.MethodHandle;
 
 /** Memory files as a client makes them that means harm: of any size at any time, sealed or not. */
 @SuppressWarnings("restricted")
-final class MemoryFiles {
+public final class MemoryFiles {
   private static final int MFD_ALLOW_SEALING = 2;
   private static final int MFD_HUGETLB = 4;
   private static final int MFD_HUGE_1GB = 30 << 26;
@@ -43,7 +43,7 @@ final class MemoryFiles {
   }
 
   /** Memory that anyone may resize. */
-  static FileDescriptor unsealed(long size) {
+  public static FileDescriptor unsealed(long size) {
     return create(MFD_ALLOW_SEALING, size);
   }
 

@@ -1,5 +1,6 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.harness.BenchmarkException;
 import dev.peerbar.bench.harness.Work;
 import dev.peerbar.bench.rig.BareDriver;
 import dev.peerbar.bench.rig.ClientRam;
@@ -10,6 +11,8 @@ import dev.peerbar.protocol.Header;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryMXBean;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -24,17 +27,23 @@ final class MappedPages implements AutoCloseable {
   private static final long BASE = 1L << 32;
   private static final long SEED = 1;
 
+  private static final int NO_REPLY = 1 << 4;
+
   // Where the fields of the encoded requests are.
+  private static final long FLAGS = 8;
   private static final long MAP_OFFSET = Header.SIZE + 8;
   private static final long MAP_ADDRESS = Header.SIZE + 16;
   private static final long UNMAP_ADDRESS = Header.SIZE + 8;
 
+  private static final ValueLayout.OfInt INT =
+      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final ServedEndpoint endpoint;
   private final BareDriver driver;
   private final ClientRam ram;
+  private final double heapBytes;
   private final int[] pageOfAddress;
   private final int[] turns;
   private final MemorySegment map = mapOfNothing();
@@ -49,8 +58,30 @@ final class MappedPages implements AutoCloseable {
     this.ram = ram;
     pageOfAddress = shuffled ? shuffle(count) : IntStream.range(0, count).toArray();
     turns = shuffle(count);
-    for (int index = 0; index < count; index++) {
-      map(index);
+    long before = heapInUse();
+    fill();
+    heapBytes = (double) (heapInUse() - before) / count;
+  }
+
+  private static long heapInUse() {
+    MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
+    memory.gc();
+    return memory.getHeapMemoryUsage().getUsed();
+  }
+
+  /** Maps all pages: none but the last request is replied to. */
+  private void fill() throws Exception {
+    int asIs = map.get(INT, FLAGS);
+    map.set(INT, FLAGS, asIs | NO_REPLY);
+    for (int index = 0; index < count() - 1; index++) {
+      set(index);
+      driver.messenger().send(map, ram.file());
+    }
+    map.set(INT, FLAGS, asIs);
+    map(count() - 1);
+    int mapped = endpoint.server().function().bus().table().size();
+    if (mapped != count()) {
+      throw new BenchmarkException("Of %d mappings %d are there.".formatted(count(), mapped));
     }
   }
 
@@ -85,9 +116,18 @@ final class MappedPages implements AutoCloseable {
     return turns.length;
   }
 
-  private void map(int index) throws Exception {
+  /** What a mapping takes of the server's heap, in bytes. */
+  double heapBytes() {
+    return heapBytes;
+  }
+
+  private void set(int index) {
     map.set(LONG, MAP_ADDRESS, address(index));
     map.set(LONG, MAP_OFFSET, pageOfAddress[index] * ClientRam.PAGE);
+  }
+
+  private void map(int index) throws Exception {
+    set(index);
     driver.exchange(map, ram.file(), Header.SIZE);
   }
 
