@@ -36,9 +36,16 @@ public final class BusMaster {
     return gate;
   }
 
-  /** Bus Master Enable. When it returns from {@code false}, nothing is being copied any more. */
+  /**
+   * Bus Master Enable. When it returns from {@code false}, nothing is being copied any more, but
+   * for steps that {@link SlowSteps} tells of.
+   */
   public void enable(boolean on) {
-    gate.exclusively(() -> enabled = on);
+    if (on) {
+      gate.exclusively(() -> enabled = true);
+    } else {
+      gate.revoke(() -> enabled = false);
+    }
   }
 
   public boolean enabled() {

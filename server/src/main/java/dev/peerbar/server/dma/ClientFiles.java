@@ -54,6 +54,15 @@ final class ClientFiles {
     return most - Math.min(RESERVED_DESCRIPTORS, most / 4);
   }
 
+  /** Opens files as they are to be reached. */
+  interface Opener {
+    ClientFile open(
+        FileDescriptor descriptor, FileStatus status, FileSystem fileSystem, Reach reach)
+        throws LinuxException;
+  }
+
+  private Opener opener = ClientFile::open;
+
   // A file that grew is opened anew; DMA mappings made before keep the old one until they go.
   private final Map<ClientFile.Key, Reference> newest = new HashMap<>();
   private int open;
@@ -117,6 +126,11 @@ final class ClientFiles {
     return Optional.of(reference);
   }
 
+  /** Has files opened in another way from now on: as ones that keep a test waiting, for one. */
+  void openWith(Opener other) {
+    opener = other;
+  }
+
   private Reach reach(FileSystem fileSystem, boolean sealed, long size) {
     Reach reach = Reach.of(fileSystem.kind(), sealed);
     if (!reach.maps() || size <= MOST_MAPPED - mapped) {
@@ -125,11 +139,11 @@ final class ClientFiles {
     return fileSystem.kind() == FileSystem.Kind.MEMORY ? Reach.BY_DESCRIPTOR : Reach.BY_MESSAGES;
   }
 
-  private static ClientFile open(
+  private ClientFile open(
       FileDescriptor descriptor, FileStatus status, FileSystem fileSystem, Reach reach)
       throws RefusedException, LinuxException {
     try {
-      return ClientFile.open(descriptor, status, fileSystem, reach);
+      return opener.open(descriptor, status, fileSystem, reach);
     } catch (LinuxException e) {
       if (e.errno() == Errno.ENOMEM && fileSystem.kind() == FileSystem.Kind.HUGE_PAGES) {
         throw new RefusedException(

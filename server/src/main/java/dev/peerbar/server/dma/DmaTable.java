@@ -94,7 +94,7 @@ public final class DmaTable {
 
   /**
    * Removes every mapping that lies wholly inside a range, as Linux vfio type1 does; none is fine.
-   * When this returns no engine touches them.
+   * When this returns no engine touches them, but for steps that {@link SlowSteps} tells of.
    *
    * @throws RefusedException EINVAL for an empty, unaligned or wrapping range, or one that would
    *     cut a mapping in two; nothing is removed then
@@ -108,7 +108,7 @@ public final class DmaTable {
     }
     if (end.getValue().iova() == iova && end.getValue().last() == last) {
       // What a client unmaps that maps page by page, among many.
-      gate.exclusively(() -> extents.remove(iova, last));
+      gate.revoke(() -> extents.remove(iova, last));
       release(byStart.remove(end.getKey()));
       return;
     }
@@ -117,14 +117,19 @@ public final class DmaTable {
         || before != null && Long.compareUnsigned(before.getValue().last(), iova) >= 0) {
       throw new RefusedException(Errno.EINVAL, "would cut a mapping in two");
     }
-    gate.exclusively(() -> extents.remove(iova, last));
+    gate.revoke(() -> extents.remove(iova, last));
     release(byStart.subMap(key(iova), true, key(last), true));
   }
 
-  /** Removes every mapping and lets go of every file. When this returns no engine touches them. */
+  /** Removes every mapping and lets go of every file, as {@link #unmap}. */
   public void clear() {
-    gate.exclusively(extents::clear);
+    gate.revoke(extents::clear);
     release(byStart);
+  }
+
+  /** The files behind the mappings. */
+  ClientFiles files() {
+    return files;
   }
 
   public int size() {

@@ -28,12 +28,13 @@ final class SerialEngine implements Engine {
   private static final Logger log = LoggerFactory.getLogger(SerialEngine.class);
   private static final long IDLE_SECONDS = 10;
 
+  /** What each engine's thread copies through, and takes with it when it goes. */
+  private static final ThreadLocal<Bounce> BOUNCE = ThreadLocal.withInitial(Bounce::new);
+
   private final EngineName name;
   private final BusMaster bus;
   private final InterruptTable interrupts;
   private final Executor functionThread;
-  // Of the engine's thread, of which there is one at a time.
-  private final ThreadLocal<Bounce> bounce = ThreadLocal.withInitial(Bounce::new);
   private final ThreadPoolExecutor worker;
   // Jobs that are queued or running, or have updates that may still run, and some that are over:
   // the function's thread only.
@@ -50,11 +51,16 @@ final class SerialEngine implements Engine {
     this.functionThread = functionThread;
     this.worker =
         new ThreadPoolExecutor(
-            1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads());
+            1,
+            1,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            SerialEngine.threads(name));
     worker.allowCoreThreadTimeOut(true);
   }
 
-  private ThreadFactory threads() {
+  private static ThreadFactory threads(EngineName name) {
     ThreadFactory threads = Thread.ofPlatform().daemon().name(name.toString()).factory();
     return work ->
         threads.newThread(() -> {
@@ -63,7 +69,7 @@ final class SerialEngine implements Engine {
           try {
             work.run();
           } finally {
-            bounce.get().close();
+            BOUNCE.get().close();
           }
         });
   }
@@ -79,7 +85,7 @@ final class SerialEngine implements Engine {
   }
 
   private void run(Work work, JobLife life) {
-    RunningJob job = new RunningJob(life, bus.dma(life, name, bounce.get()));
+    RunningJob job = new RunningJob(life, bus.dma(life, name, BOUNCE.get()));
     try {
       life.check();
       work.run(job);
@@ -114,7 +120,7 @@ final class SerialEngine implements Engine {
   private void end(JobLife life) {
     if (live.remove(life)) {
       life.end();
-      bus.gate().drain();
+      bus.gate().revoke(() -> {});
     }
   }
 
