@@ -57,6 +57,15 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
   @JsonProperty("busy-poll")
   private boolean busyPoll;
 
+  @Option(
+      names = "--trust-memory",
+      description =
+          "For clients of your own: touch all of their memory that can be mapped, whatever they"
+              + " could do to it. Faster where memory is not sealed; but a client that takes memory"
+              + " away (truncates a file, for one) ends this process, with status 3.")
+  @JsonProperty("trust-memory")
+  private boolean trustMemory;
+
   /** Modes in a file are written as on the command line. */
   static final class ModeFromText extends StdConverter<String, Integer> {
     @Override
@@ -86,7 +95,8 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
   ServerOptions options() {
     return ServerOptions.DEFAULT
         .withAllowed(new AllowedPeers(allowedUsers))
-        .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO);
+        .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO)
+        .withTrustMemory(trustMemory);
   }
 
   /** What the endpoint is called in logs and threads. */

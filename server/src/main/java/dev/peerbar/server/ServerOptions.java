@@ -8,11 +8,13 @@ import java.time.Duration;
  * @param allowed who may connect
  * @param busyPoll how long to look for a client's next message before sleeping, at most; how long
  *     that is worth while is learnt from the client. Zero to sleep at once
+ * @param trustMemory whether to touch the client's memory wherever it can be mapped: a client that
+ *     takes it away then ends this process
  */
-public record ServerOptions(AllowedPeers allowed, Duration busyPoll) {
-  /** Any user, and no looking. */
+public record ServerOptions(AllowedPeers allowed, Duration busyPoll, boolean trustMemory) {
+  /** Any user, no looking, and no trust. */
   public static final ServerOptions DEFAULT =
-      new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO);
+      new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO, false);
 
   /**
    * A look that is worth a processor to who asks for it: some times what it takes to wake up, and
@@ -22,11 +24,16 @@ public record ServerOptions(AllowedPeers allowed, Duration busyPoll) {
 
   /** The same for some users only. */
   public ServerOptions withAllowed(AllowedPeers peers) {
-    return new ServerOptions(peers, busyPoll);
+    return new ServerOptions(peers, busyPoll, trustMemory);
   }
 
   /** The same with a look. */
   public ServerOptions withBusyPoll(Duration most) {
-    return new ServerOptions(allowed, most);
+    return new ServerOptions(allowed, most, trustMemory);
+  }
+
+  /** The same with trust in the client's memory, or without. */
+  public ServerOptions withTrustMemory(boolean trust) {
+    return new ServerOptions(allowed, busyPoll, trust);
   }
 }

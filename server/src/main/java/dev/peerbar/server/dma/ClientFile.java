@@ -27,6 +27,11 @@ sealed interface ClientFile {
   /** Frees it. No access may follow, and none be under way but that of a {@link Slow} one. */
   void close();
 
+  /** All bytes, and perhaps some more, if they may simply be touched; else null. */
+  default MemorySegment memory() {
+    return null;
+  }
+
   /** Bytes that are mapped into this process. */
   default long mapped() {
     return 0;
@@ -43,15 +48,21 @@ sealed interface ClientFile {
       FileDescriptor descriptor, FileStatus status, FileSystem fileSystem, Reach reach)
       throws LinuxException {
     return switch (reach) {
-      case TOUCHED -> new Mapped(map(descriptor, status, status.size()));
+      case TOUCHED, TRUSTED -> {
+        Mapping mapping = map(descriptor, status, fileSystem);
+        yield new Mapped(mapping, status.size());
+      }
       case GUARDED -> guarded(descriptor, status, fileSystem);
       case BY_DESCRIPTOR -> new ByDescriptor(descriptor.duplicate(), status.size());
       case BY_MESSAGES -> throw new IllegalArgumentException("not to be opened");
     };
   }
 
-  private static Mapping map(FileDescriptor descriptor, FileStatus status, long length)
+  private static Mapping map(FileDescriptor descriptor, FileStatus status, FileSystem fileSystem)
       throws LinuxException {
+    // Huge pages are mapped, and unmapped, as wholes.
+    long page = fileSystem.kind() == FileSystem.Kind.HUGE_PAGES ? fileSystem.blockSize() : 1;
+    long length = (status.size() + page - 1) / page * page;
     SharedMemory.Access access =
         status.writable() ? SharedMemory.Access.READ_WRITE : SharedMemory.Access.READ_ONLY;
     return SharedMemory.map(descriptor, 0, length, access);
@@ -61,10 +72,7 @@ sealed interface ClientFile {
       FileDescriptor descriptor, FileStatus status, FileSystem fileSystem) throws LinuxException {
     FileDescriptor own = descriptor.duplicate();
     try {
-      // Huge pages are mapped, and unmapped, as wholes.
-      long page = fileSystem.blockSize();
-      long length = (status.size() + page - 1) / page * page;
-      return new Guarded(own, map(own, status, length), status.size());
+      return new Guarded(own, map(own, status, fileSystem), status.size());
     } catch (LinuxException e) {
       own.close();
       throw e;
@@ -72,19 +80,15 @@ sealed interface ClientFile {
   }
 
   /** Memory that is simply mapped. No descriptor stays open: the mapping keeps the file alive. */
-  record Mapped(Mapping mapping) implements ClientFile {
+  record Mapped(Mapping mapping, long size) implements ClientFile {
 
     @Override
-    public long size() {
+    public long mapped() {
       return mapping.segment().byteSize();
     }
 
     @Override
-    public long mapped() {
-      return size();
-    }
-
-    MemorySegment memory() {
+    public MemorySegment memory() {
       return mapping.segment();
     }
 

@@ -34,7 +34,7 @@ final class Extent {
     this.writable = writable;
     this.file = file;
     this.offset = offset;
-    this.memory = file instanceof ClientFile.Mapped mapped ? mapped.memory() : null;
+    this.memory = file == null ? null : file.memory();
   }
 
   static Extent of(DmaMapping mapping) {

@@ -6,6 +6,7 @@ import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.Mapping;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.Optional;
@@ -25,6 +26,8 @@ final class JobDma implements Dma {
   private final BusMaster bus;
   private final JobLife job;
   private final Bounce bounce;
+  // Null unless memory is trusted that a client could take away.
+  private final Runnable betrayed;
   private final Cursor source;
   private final Cursor target;
   private Progress progress = new Progress();
@@ -33,6 +36,7 @@ final class JobDma implements Dma {
     this.bus = bus;
     this.job = job;
     this.bounce = bounce;
+    this.betrayed = bus.betrayed();
     source = new Cursor(bus.table());
     target = new Cursor(bus.table());
   }
@@ -99,9 +103,33 @@ final class JobDma implements Dma {
         }
       }
       return moved;
+    } catch (InternalError e) {
+      throw fault(e);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Ends a step that touched memory of the client's. */
+  private void leave() {
+    try {
+      if (betrayed != null) {
+        // What could not be touched has to be known before anybody relies on it.
+        Mapping.awaitFaults();
+      }
+    } catch (InternalError e) {
+      throw fault(e);
     } finally {
       bus.gate().exit();
     }
+  }
+
+  /** The JVM's word for memory that is not there. */
+  private InternalError fault(InternalError cause) {
+    if (betrayed != null) {
+      betrayed.run();
+    }
+    return cause;
   }
 
   private void move(
@@ -300,8 +328,10 @@ final class JobDma implements Dma {
         }
       }
       return moved;
+    } catch (InternalError e) {
+      throw fault(e);
     } finally {
-      bus.gate().exit();
+      leave();
     }
   }
 
