@@ -53,6 +53,7 @@ final class Libc {
           Linker.Option.captureCallState("errno"));
 
   private static final MemorySegment OPEN = function("open64");
+  private static final MemorySegment GETPID = function("getpid");
   private static final MemorySegment CLOSE = function("close");
   private static final MemorySegment FCNTL = function("fcntl");
   private static final MemorySegment MEMFD_CREATE = function("memfd_create");
@@ -149,6 +150,10 @@ final class Libc {
 
   static int open(MemorySegment path, int flags) {
     return (int) call(OPEN, path.address(), flags, 0);
+  }
+
+  static int getpid() {
+    return (int) call(GETPID, 0);
   }
 
   static int close(int fd) {

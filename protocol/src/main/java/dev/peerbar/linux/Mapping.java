@@ -13,7 +13,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * next.
  *
  * <p>If the file was made shorter than the mapping, touching what is missing throws {@link
- * InternalError}.
+ * InternalError}: late, somewhere in what the thread does next, and by {@link #awaitFaults} at the
+ * latest.
  */
 public final class Mapping implements AutoCloseable {
   private final MemorySegment segment;
@@ -26,6 +27,17 @@ public final class Mapping implements AutoCloseable {
   /** The memory, for as long as this mapping is open. Read-only if it was mapped so. */
   public MemorySegment segment() {
     return segment;
+  }
+
+  /**
+   * Returns once the JVM has thrown whatever loads and stores of this thread have met that could
+   * not be done: it looks when a thread comes back from a call out of Java.
+   *
+   * @throws InternalError if something could not be done: a load gave anything, a store was left
+   *     out
+   */
+  public static void awaitFaults() {
+    Libc.getpid();
   }
 
   /** Takes the memory out of the address space, at once; again, does nothing. */

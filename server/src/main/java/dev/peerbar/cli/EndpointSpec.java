@@ -68,6 +68,15 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
   @JsonDeserialize(converter = MappingCount.FromText.class)
   private int maxDmaMaps = ServerOptions.DMA_MAPS;
 
+  @Option(
+      names = "--trust-memory",
+      description =
+          "For clients of your own: touch all of their memory that can be mapped, whatever they"
+              + " could do to it. Faster where memory is not sealed; but a client that takes memory"
+              + " away (truncates a file, for one) ends this process, with status 3.")
+  @JsonProperty("trust-memory")
+  private boolean trustMemory;
+
   /** Modes in a file are written as on the command line. */
   static final class ModeFromText extends StdConverter<String, Integer> {
     @Override
@@ -98,7 +107,8 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
     return ServerOptions.DEFAULT
         .withAllowed(new AllowedPeers(allowedUsers))
         .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO)
-        .withMaxDmaMaps(maxDmaMaps);
+        .withMaxDmaMaps(maxDmaMaps)
+        .withTrustMemory(trustMemory);
   }
 
   /** What the endpoint is called in logs and threads. */

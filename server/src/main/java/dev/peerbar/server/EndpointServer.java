@@ -27,6 +27,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class EndpointServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(EndpointServer.class);
+
+  /** The exit status of a process whose client took away memory that was trusted. */
+  public static final int BETRAYED = 3;
+
   private static final long CLOSE_TIMEOUT_SECONDS = 10;
   private static final long FAREWELL_NANOS = TimeUnit.SECONDS.toNanos(1);
 
@@ -65,6 +69,9 @@ public final class EndpointServer implements AutoCloseable {
     ServedFunction function = null;
     try {
       function = new ServedFunction(name, endpoint, loop.next(), options.maxDmaMaps());
+      if (options.trustMemory()) {
+        function.bus().trustMemory(() -> end(name));
+      }
       Connections connections = new Connections(function, options);
       return switch (place) {
         case ListeningPlace.AtPath atPath -> {
@@ -84,6 +91,15 @@ public final class EndpointServer implements AutoCloseable {
       loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
       throw e;
     }
+  }
+
+  /** The client has taken away memory that it was trusted to leave. */
+  private static void end(String name) {
+    System.err.println(
+        name
+            + ": ending at once: the client took away memory that --trust-memory trusted it to"
+            + " leave in place, and what was copied from or to it is not to be relied on");
+    Runtime.getRuntime().halt(BETRAYED);
   }
 
   private static void serveInherited(EventLoopGroup loop, int number, Connections connections)

@@ -10,8 +10,11 @@ import java.time.Duration;
  *     that is worth while is learnt from the client. Zero to sleep at once
  * @param maxDmaMaps mappings of a client that may live at the same time, 1 to {@link
  *     #MOST_DMA_MAPS}
+ * @param trustMemory whether to touch the client's memory wherever it can be mapped: a client that
+ *     takes it away then ends this process
  */
-public record ServerOptions(AllowedPeers allowed, Duration busyPoll, int maxDmaMaps) {
+public record ServerOptions(
+    AllowedPeers allowed, Duration busyPoll, int maxDmaMaps, boolean trustMemory) {
   /**
    * More than guests have: all of 8 GiB, page by page. A vIOMMU sends each page as a mapping, and
    * some containers of Linux vfio fill it with pages of 4 KiB whatever lies behind.
@@ -21,9 +24,9 @@ public record ServerOptions(AllowedPeers allowed, Duration busyPoll, int maxDmaM
   /** 64 GiB, page by page. */
   public static final int MOST_DMA_MAPS = 16 << 20;
 
-  /** Any user, no looking, and {@link #DMA_MAPS}. */
+  /** Any user, no looking, {@link #DMA_MAPS}, and no trust. */
   public static final ServerOptions DEFAULT =
-      new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO, DMA_MAPS);
+      new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO, DMA_MAPS, false);
 
   /**
    * A look that is worth a processor to who asks for it: some times what it takes to wake up, and
@@ -33,16 +36,21 @@ public record ServerOptions(AllowedPeers allowed, Duration busyPoll, int maxDmaM
 
   /** The same for some users only. */
   public ServerOptions withAllowed(AllowedPeers peers) {
-    return new ServerOptions(peers, busyPoll, maxDmaMaps);
+    return new ServerOptions(peers, busyPoll, maxDmaMaps, trustMemory);
   }
 
   /** The same with a look. */
   public ServerOptions withBusyPoll(Duration most) {
-    return new ServerOptions(allowed, most, maxDmaMaps);
+    return new ServerOptions(allowed, most, maxDmaMaps, trustMemory);
   }
 
   /** The same with another number of mappings. */
   public ServerOptions withMaxDmaMaps(int most) {
-    return new ServerOptions(allowed, busyPoll, most);
+    return new ServerOptions(allowed, busyPoll, most, trustMemory);
+  }
+
+  /** The same with trust in the client's memory, or without. */
+  public ServerOptions withTrustMemory(boolean trust) {
+    return new ServerOptions(allowed, busyPoll, maxDmaMaps, trust);
   }
 }

@@ -7,6 +7,7 @@ import dev.peerbar.protocol.client.VfioUserClient;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** The program in a process of its own, serving an HBM endpoint: what kills it shows. */
 final class ServedProgram implements AutoCloseable {
@@ -17,8 +18,9 @@ final class ServedProgram implements AutoCloseable {
    * Starts it and waits until it serves.
    *
    * @param descriptors the most that it may have open
+   * @param more options of the endpoint
    */
-  ServedProgram(Path directory, int descriptors) throws Exception {
+  ServedProgram(Path directory, int descriptors, String... more) throws Exception {
     socket = directory.resolve("program.sock");
     program =
         RunningProgram.start(
@@ -26,10 +28,10 @@ final class ServedProgram implements AutoCloseable {
             List.of(
                 "/bin/sh", "-c", "ulimit -n " + descriptors + "; ulimit -c 0; exec \"$@\"", "sh"),
             List.of("-XX:ErrorFile=" + directory.resolve("crash.log")),
-            "serve",
-            "hbm",
-            "--socket-path=" + socket,
-            "--bar-size=1M");
+            Stream.concat(
+                    Stream.of("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M"),
+                    Stream.of(more))
+                .toArray(String[]::new));
     program.ready(socket);
   }
 
@@ -58,6 +60,11 @@ final class ServedProgram implements AutoCloseable {
     try (VfioUserClient client = connect()) {
       assertThat(client.readInt(Wire.REGISTERS, Wire.ID)).isEqualTo(Wire.ID_VALUE);
     }
+  }
+
+  /** Waits for its end. Returns its exit status. */
+  int ended() throws InterruptedException {
+    return program.ended();
   }
 
   /** What it logged. */

@@ -40,6 +40,14 @@ public final class Bounce implements AutoCloseable {
     return memory.segment().asSlice(0, Math.min(BYTES, limit));
   }
 
+  /** Whether a segment is a part of the memory that was taken. */
+  boolean has(MemorySegment segment) {
+    return memory != null
+        && segment.isNative()
+        && segment.address() >= memory.segment().address()
+        && segment.address() - memory.segment().address() < BYTES;
+  }
+
   /** Room beside the memory, for a part of a write. */
   MemorySegment stage() throws LinuxException {
     open();

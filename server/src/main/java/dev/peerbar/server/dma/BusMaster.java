@@ -17,6 +17,8 @@ public final class BusMaster {
   private final DmaTable table;
   private final Executor functionThread;
   private volatile boolean enabled;
+  // Null unless memory is trusted.
+  private volatile Runnable betrayed;
   private volatile Optional<MessagePath> messages = Optional.empty();
   private volatile MessageLimits messageLimits = MessageLimits.DEFAULTS;
   private volatile Optional<DirtyLog> dirtyLog = Optional.empty();
@@ -38,9 +40,33 @@ public final class BusMaster {
     return gate;
   }
 
-  /** Bus Master Enable. When it returns from {@code false}, nothing is being copied any more. */
+  /**
+   * Bus Master Enable. When it returns from {@code false}, nothing is being copied any more, but
+   * for steps that {@link SlowSteps} tells of.
+   */
   public void enable(boolean on) {
-    gate.exclusively(() -> enabled = on);
+    if (on) {
+      gate.exclusively(() -> enabled = true);
+    } else {
+      gate.revoke(() -> enabled = false);
+    }
+  }
+
+  /**
+   * Touches the client's memory from now on wherever it can be mapped, though the client could take
+   * it away.
+   *
+   * @param whenBetrayed what to do if a client has done that: what was copied is anything, and is
+   *     not to be told to be done. Runs on an engine's thread; had better not return
+   */
+  public void trustMemory(Runnable whenBetrayed) {
+    table.files().trust();
+    betrayed = whenBetrayed;
+  }
+
+  /** What to do if memory that was trusted is not there; null if none is trusted. */
+  Runnable betrayed() {
+    return betrayed;
   }
 
   public boolean enabled() {

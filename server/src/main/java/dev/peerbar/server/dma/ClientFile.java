@@ -13,7 +13,8 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * A file of the client's that is its memory, opened once for all the DMA mappings of it. Reading
- * and writing are for any thread that the {@link Gate} lets in.
+ * and writing are for any thread that the {@link Gate} lets in, or lets begin one of the {@link
+ * SlowSteps}.
  */
 sealed interface ClientFile {
 
@@ -23,8 +24,13 @@ sealed interface ClientFile {
   /** Bytes that may be accessed. A client that shrank the file since makes accesses fail. */
   long size();
 
-  /** Frees it. No access may follow or be under way. */
+  /** Frees it. No access may follow, and none be under way but that of a {@link Slow} one. */
   void close();
+
+  /** All bytes, and perhaps some more, if they may simply be touched; else null. */
+  default MemorySegment memory() {
+    return null;
+  }
 
   /** Bytes that are mapped into this process. */
   default long mapped() {
@@ -42,15 +48,21 @@ sealed interface ClientFile {
       FileDescriptor descriptor, FileStatus status, FileSystem fileSystem, Reach reach)
       throws LinuxException {
     return switch (reach) {
-      case TOUCHED -> new Touched(map(descriptor, status, status.size()));
+      case TOUCHED, TRUSTED -> {
+        Mapping mapping = map(descriptor, status, fileSystem);
+        yield new Mapped(mapping, status.size());
+      }
       case GUARDED -> guarded(descriptor, status, fileSystem);
       case BY_DESCRIPTOR -> new ByDescriptor(descriptor.duplicate(), status.size());
       case BY_MESSAGES -> throw new IllegalArgumentException("not to be opened");
     };
   }
 
-  private static Mapping map(FileDescriptor descriptor, FileStatus status, long length)
+  private static Mapping map(FileDescriptor descriptor, FileStatus status, FileSystem fileSystem)
       throws LinuxException {
+    // Huge pages are mapped, and unmapped, as wholes.
+    long page = fileSystem.kind() == FileSystem.Kind.HUGE_PAGES ? fileSystem.blockSize() : 1;
+    long length = (status.size() + page - 1) / page * page;
     SharedMemory.Access access =
         status.writable() ? SharedMemory.Access.READ_WRITE : SharedMemory.Access.READ_ONLY;
     return SharedMemory.map(descriptor, 0, length, access);
@@ -60,30 +72,23 @@ sealed interface ClientFile {
       FileDescriptor descriptor, FileStatus status, FileSystem fileSystem) throws LinuxException {
     FileDescriptor own = descriptor.duplicate();
     try {
-      // Huge pages are mapped, and unmapped, as wholes.
-      long page = fileSystem.blockSize();
-      long length = (status.size() + page - 1) / page * page;
-      return new Guarded(own, map(own, status, length), status.size());
+      return new Guarded(own, map(own, status, fileSystem), status.size());
     } catch (LinuxException e) {
       own.close();
       throw e;
     }
   }
 
-  /** Memory that is simply touched. No descriptor stays open: the mapping keeps the file alive. */
-  record Touched(Mapping mapping) implements ClientFile {
+  /** Memory that is simply mapped. No descriptor stays open: the mapping keeps the file alive. */
+  record Mapped(Mapping mapping, long size) implements ClientFile {
 
     @Override
-    public long size() {
+    public long mapped() {
       return mapping.segment().byteSize();
     }
 
     @Override
-    public long mapped() {
-      return size();
-    }
-
-    MemorySegment memory() {
+    public MemorySegment memory() {
       return mapping.segment();
     }
 
@@ -145,7 +150,7 @@ sealed interface ClientFile {
     }
 
     /**
-     * Copies into the file, from a place in a segment that can be touched.
+     * Copies into the file, from a place in a segment that can be mapped.
      *
      * @param bounce what it is copied through
      * @return whether all could be written
@@ -188,11 +193,27 @@ sealed interface ClientFile {
     }
   }
 
-  /** A file that is read and written in its place. */
-  record ByDescriptor(FileDescriptor descriptor, long size) implements ClientFile {
+  /**
+   * A file that may keep whoever reads or writes it waiting, and so is read and written in {@link
+   * SlowSteps} only. Closing it may be called while that is under way.
+   */
+  non-sealed interface Slow extends ClientFile {
 
     /** Copies out of the file. Returns whether all of it could be read. */
-    boolean read(long offset, MemorySegment into, long at, long length) {
+    boolean read(long offset, MemorySegment into, long at, long length);
+
+    /** Copies into the file. Returns whether all could be written. */
+    boolean write(long offset, MemorySegment from, long at, long length);
+  }
+
+  /**
+   * A file that is read and written in its place. Closed, it stays open until the calls that are
+   * under way have returned.
+   */
+  record ByDescriptor(FileDescriptor descriptor, long size) implements Slow {
+
+    @Override
+    public boolean read(long offset, MemorySegment into, long at, long length) {
       try {
         return FileContents.read(descriptor, offset, into, at, length) == length;
       } catch (LinuxException _) {
@@ -201,12 +222,13 @@ sealed interface ClientFile {
     }
 
     /**
-     * Copies into the file. Returns whether all could be written.
+     * {@inheritDoc}
      *
      * <p>A client that cuts its file off between the look at its size and the write has it grow
      * again by what is written: there is no write(2) that would not.
      */
-    boolean write(long offset, MemorySegment from, long at, long length) {
+    @Override
+    public boolean write(long offset, MemorySegment from, long at, long length) {
       try {
         if (offset + length > FileStatus.of(descriptor).size()) {
           return false;

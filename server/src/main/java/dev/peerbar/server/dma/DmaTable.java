@@ -127,7 +127,7 @@ public final class DmaTable {
 
   /**
    * Removes every mapping that lies wholly inside a range, as Linux vfio type1 does; none is fine.
-   * When this returns no engine touches them.
+   * When this returns no engine touches them, but for steps that {@link SlowSteps} tells of.
    *
    * @throws RefusedException EINVAL for an empty, unaligned or wrapping range, or one that would
    *     cut a mapping in two; nothing is removed then
@@ -148,7 +148,7 @@ public final class DmaTable {
     Run left = headReachesIn && head.iova() != iova ? head.before(iova) : null;
     Run right = tailReachesOut ? tail.from(last + 1) : null;
     List<RunNode> removed = new ArrayList<>();
-    gate.exclusively(() -> {
+    gate.revoke(() -> {
       runs.remove(iova, last, removed);
       if (left != null) {
         runs.replace(left);
@@ -167,10 +167,10 @@ public final class DmaTable {
     forget(removed);
   }
 
-  /** Removes every mapping and lets go of every file. When this returns no engine touches them. */
+  /** Removes every mapping and lets go of every file, as {@link #unmap}. */
   public void clear() {
     List<RunNode> removed = new ArrayList<>();
-    gate.exclusively(() -> runs.clear(removed));
+    gate.revoke(() -> runs.clear(removed));
     forget(removed);
   }
 
@@ -192,6 +192,11 @@ public final class DmaTable {
   /** Mappings that may live at the same time. */
   public int most() {
     return most;
+  }
+
+  /** The files behind the mappings. */
+  ClientFiles files() {
+    return files;
   }
 
   public int size() {

@@ -18,7 +18,7 @@ final class Extent {
   // Null if it can be reached by messages only.
   private final ClientFile file;
   private final long offset;
-  // All bytes of the file, or null if they cannot simply be touched.
+  // All bytes of the file, or null if they cannot simply be mapped.
   private final MemorySegment memory;
 
   private Extent(
@@ -29,7 +29,7 @@ final class Extent {
     this.writable = writable;
     this.file = file;
     this.offset = offset;
-    this.memory = file instanceof ClientFile.Touched touched ? touched.memory() : null;
+    this.memory = file == null ? null : file.memory();
   }
 
   /**
@@ -78,7 +78,7 @@ final class Extent {
     return file != null;
   }
 
-  /** Whether it is mapped into this process, so that others like it are copied to and from it. */
+  /** Whether it is mapped into this process, so that it is reached inside the {@link Gate}. */
   boolean mapped() {
     return memory != null || file instanceof ClientFile.Guarded;
   }
@@ -88,7 +88,7 @@ final class Extent {
     return file;
   }
 
-  /** All bytes of the file behind it, or null if they cannot simply be touched. */
+  /** All bytes of the file behind it, or null if they cannot simply be mapped. */
   MemorySegment memory() {
     return memory;
   }

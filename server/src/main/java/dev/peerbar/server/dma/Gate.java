@@ -9,7 +9,7 @@ import java.util.concurrent.locks.LockSupport;
  *
  * <p>An engine holds the gate for one bounded step at a time and looks up everything it relies on
  * inside. A change made through {@link #exclusively} therefore waits for at most one step of each
- * engine, and every later step sees it.
+ * engine, and every later step sees it. What may take long goes on outside: see {@link SlowSteps}.
  *
  * <p>A step costs two atomic additions. Changes come first: a step that begins after one has been
  * announced waits until it has been made.
@@ -29,6 +29,8 @@ public final class Gate {
       throw new ExceptionInInitializerError(e);
     }
   }
+
+  private final SlowSteps slowSteps = new SlowSteps();
 
   /** The steps in flight, and {@link #CLOSED} while a change waits or is being made. */
   @SuppressWarnings("unused") // Through STATE.
@@ -68,6 +70,22 @@ public final class Gate {
     } finally {
       STATE.getAndBitwiseAnd(this, ~CLOSED);
     }
+  }
+
+  /**
+   * As {@link #exclusively}, for a change that takes a right away. {@link #slowSteps} knows
+   * afterwards whether the reply has to wait.
+   */
+  public void revoke(Runnable change) {
+    exclusively(() -> {
+      change.run();
+      slowSteps.revoked();
+    });
+  }
+
+  /** The steps that began inside and go on outside. */
+  public SlowSteps slowSteps() {
+    return slowSteps;
   }
 
   private void awaitSteps() {

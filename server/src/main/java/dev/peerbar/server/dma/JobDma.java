@@ -6,6 +6,7 @@ import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.Mapping;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.Optional;
@@ -13,7 +14,7 @@ import java.util.Optional;
 /**
  * Bus mastering by one job: walks a range of IOVAs in steps. A step of direct memory copies what
  * lies in many mappings, so many bytes at most, inside the {@link Gate}; a step of other memory is
- * a {@link MessageTransfer} within one mapping.
+ * one of the {@link SlowSteps} or a {@link MessageTransfer}, within one extent.
  */
 final class JobDma implements Dma {
   /**
@@ -25,6 +26,8 @@ final class JobDma implements Dma {
   private final BusMaster bus;
   private final JobLife job;
   private final Bounce bounce;
+  // Null unless memory is trusted that a client could take away.
+  private final Runnable betrayed;
   private final Cursor source;
   private final Cursor target;
   private Progress progress = new Progress();
@@ -33,6 +36,7 @@ final class JobDma implements Dma {
     this.bus = bus;
     this.job = job;
     this.bounce = bounce;
+    this.betrayed = bus.betrayed();
     source = new Cursor(bus.table());
     target = new Cursor(bus.table());
   }
@@ -68,14 +72,14 @@ final class JobDma implements Dma {
     while (done < length) {
       long moved = directStep(access, iova + done, memory, done);
       if (moved == 0) {
-        moved = messageStep(access, iova + done, memory, done);
+        moved = longStep(access, iova + done, memory, done);
       }
       done += moved;
       progress.moved = done;
     }
   }
 
-  /** Returns the bytes moved, or 0 if the memory at the address can be reached by messages only. */
+  /** Returns the bytes moved, or 0 if the memory at the address is not mapped into this process. */
   private long directStep(Access access, long address, MemorySegment memory, long done)
       throws DmaFaultException, JobEndedException {
     Cursor cursor = access == Access.READ ? source : target;
@@ -85,7 +89,7 @@ final class JobDma implements Dma {
     try {
       job.check();
       Extent extent = bus.permit(cursor.at(address), access, address, done);
-      while (extent.direct()) {
+      while (extent.mapped()) {
         long part = Math.min(length - moved, extent.remaining(address + moved));
         move(access, extent, address + moved, memory, done + moved, part);
         moved += part;
@@ -99,9 +103,33 @@ final class JobDma implements Dma {
         }
       }
       return moved;
+    } catch (InternalError e) {
+      throw fault(e);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Ends a step that touched memory of the client's. */
+  private void leave() {
+    try {
+      if (betrayed != null) {
+        // What could not be touched has to be known before anybody relies on it.
+        Mapping.awaitFaults();
+      }
+    } catch (InternalError e) {
+      throw fault(e);
     } finally {
       bus.gate().exit();
     }
+  }
+
+  /** The JVM's word for memory that is not there. */
+  private InternalError fault(InternalError cause) {
+    if (betrayed != null) {
+      betrayed.run();
+    }
+    return cause;
   }
 
   private void move(
@@ -128,9 +156,7 @@ final class JobDma implements Dma {
       MemorySegment.copy(memory, offset, into, at, length);
       return true;
     }
-    return extent.file() instanceof ClientFile.Guarded guarded
-        ? guarded.read(offset, into, at, length, bounce)
-        : ((ClientFile.ByDescriptor) extent.file()).read(offset, into, at, length);
+    return ((ClientFile.Guarded) extent.file()).read(offset, into, at, length, bounce);
   }
 
   private boolean write(Extent extent, long offset, MemorySegment from, long at, long length) {
@@ -139,42 +165,116 @@ final class JobDma implements Dma {
       MemorySegment.copy(from, at, memory, offset, length);
       return true;
     }
-    return extent.file() instanceof ClientFile.Guarded guarded
-        ? guarded.write(offset, from, at, length, bounce)
-        : ((ClientFile.ByDescriptor) extent.file()).write(offset, from, at, length);
+    return ((ClientFile.Guarded) extent.file()).write(offset, from, at, length, bounce);
+  }
+
+  /** A step that may take long, within one extent. Returns the bytes moved. */
+  private long longStep(Access access, long address, MemorySegment memory, long done)
+      throws DmaFaultException, JobEndedException {
+    long length;
+    long offset = 0;
+    ClientFile.Slow file = null;
+    SlowSteps.Step step = null;
+    bus.gate().enter();
+    try {
+      job.check();
+      Extent extent = bus.permit(bus.table().find(address), access, address, done);
+      length = Math.min(memory.byteSize() - done, extent.remaining(address));
+      if (extent.file() instanceof ClientFile.Slow slow) {
+        file = slow;
+        offset = extent.fileOffset(address);
+        step = bus.gate().slowSteps().begin();
+      } else if (extent.mapped()) {
+        // Mapped anew meanwhile.
+        return 0;
+      }
+    } finally {
+      bus.gate().exit();
+    }
+    if (file == null) {
+      return messageStep(access, address, memory.asSlice(done, length), done);
+    }
+    try {
+      long part = Math.min(STEP, length);
+      boolean moved =
+          access == Access.READ
+              ? slowRead(file, offset, memory.asSlice(done, part))
+              : slowWrite(file, offset, memory.asSlice(done, part), address);
+      if (!moved) {
+        throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
+      }
+      progress.direct = true;
+      return part;
+    } catch (LinuxException _) {
+      throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
+    } finally {
+      bus.gate().slowSteps().end(step);
+    }
+  }
+
+  private boolean slowRead(ClientFile.Slow file, long offset, MemorySegment into)
+      throws LinuxException, JobEndedException {
+    long length = into.byteSize();
+    if (bounce.has(into)) {
+      return file.read(offset, into, 0, length);
+    }
+    // The job may end meanwhile, and what its memory is used for then is not to be overwritten.
+    MemorySegment own = bounce.take(length);
+    if (!file.read(offset, own, 0, length)) {
+      return false;
+    }
+    bus.gate().enter();
+    try {
+      job.check();
+      MemorySegment.copy(own, 0, into, 0, length);
+      return true;
+    } finally {
+      bus.gate().exit();
+    }
+  }
+
+  private boolean slowWrite(ClientFile.Slow file, long offset, MemorySegment from, long address)
+      throws LinuxException, JobEndedException {
+    long length = from.byteSize();
+    MemorySegment own = from;
+    if (!bounce.has(from)) {
+      own = bounce.take(length);
+      bus.gate().enter();
+      try {
+        job.check();
+        MemorySegment.copy(from, 0, own, 0, length);
+      } finally {
+        bus.gate().exit();
+      }
+    }
+    try {
+      return file.write(offset, own, 0, length);
+    } finally {
+      bus.gate().enter();
+      try {
+        bus.written(address, length);
+      } finally {
+        bus.gate().exit();
+      }
+    }
   }
 
   private long messageStep(Access access, long address, MemorySegment memory, long done)
       throws DmaFaultException, JobEndedException {
-    long length;
-    bus.gate().enter();
-    try {
-      Extent extent = bus.permit(bus.table().find(address), access, address, done);
-      length = Math.min(memory.byteSize() - done, extent.remaining(address));
-    } finally {
-      bus.gate().exit();
-    }
     Optional<MessagePath> path = bus.messages();
     if (path.isEmpty()) {
       throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
     }
     progress.messages = true;
     MessageTransfer transfer =
-        new MessageTransfer(
-            bus,
-            job,
-            path.get(),
-            bus.messageLimits(),
-            access,
-            address,
-            memory.asSlice(done, length));
+        new MessageTransfer(bus, job, path.get(), bus.messageLimits(), access, address, memory);
     try {
       transfer.run(done);
     } catch (JobEndedException ended) {
       progress.moved = done + transfer.moved();
       throw ended;
     }
-    return length;
+    return memory.byteSize();
   }
 
   @Override
@@ -228,8 +328,10 @@ final class JobDma implements Dma {
         }
       }
       return moved;
+    } catch (InternalError e) {
+      throw fault(e);
     } finally {
-      bus.gate().exit();
+      leave();
     }
   }
 

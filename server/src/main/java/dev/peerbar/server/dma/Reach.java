@@ -14,6 +14,12 @@ enum Reach {
   TOUCHED,
 
   /**
+   * Mapped and touched although the client could take it away: {@link BusMaster#trustMemory} says
+   * what happens if it does.
+   */
+  TRUSTED,
+
+  /**
    * Mapped, and copied by the kernel, which gives an error where a load or a store would raise
    * SIGBUS: for memory that can be cut off, or whose pages come out of a pool that can be empty.
    * Waits for no disk, no matter what the client does.
@@ -49,6 +55,9 @@ enum Reach {
 
   /** Whether it takes address space. */
   boolean maps() {
-    return this == TOUCHED || this == GUARDED;
+    return switch (this) {
+      case TOUCHED, TRUSTED, GUARDED -> true;
+      case BY_DESCRIPTOR, BY_MESSAGES -> false;
+    };
   }
 }

@@ -29,12 +29,13 @@ final class SerialEngine implements Engine {
   private static final Logger log = LoggerFactory.getLogger(SerialEngine.class);
   private static final long IDLE_SECONDS = 10;
 
+  /** What each engine's thread copies through, and takes with it when it goes. */
+  private static final ThreadLocal<Bounce> BOUNCE = ThreadLocal.withInitial(Bounce::new);
+
   private final EngineName name;
   private final BusMaster bus;
   private final InterruptTable interrupts;
   private final Executor functionThread;
-  // Of the engine's thread, of which there is one at a time.
-  private final ThreadLocal<Bounce> bounce = ThreadLocal.withInitial(Bounce::new);
   private final ThreadPoolExecutor worker;
   // Jobs that are queued or running, or have updates that may still run, and some that are over:
   // the function's thread only.
@@ -83,11 +84,11 @@ final class SerialEngine implements Engine {
   }
 
   /** What a thread of this engine does: with it goes the memory that its jobs copied through. */
-  private void runAndFree(Runnable work) {
+  private static void runAndFree(Runnable work) {
     try {
       work.run();
     } finally {
-      bounce.get().close();
+      BOUNCE.get().close();
     }
   }
 
@@ -111,7 +112,7 @@ final class SerialEngine implements Engine {
   private void run(Work work, RunningJob job) {
     try {
       job.life.check();
-      job.dma = bus.dma(job.life, name, bounce.get());
+      job.dma = bus.dma(job.life, name, BOUNCE.get());
       work.run(job);
     } catch (JobEndedException _) {
       log.debug("{}: job ended early", name);
@@ -150,7 +151,7 @@ final class SerialEngine implements Engine {
   private void end(JobLife life) {
     if (live.remove(life)) {
       life.end();
-      bus.gate().drain();
+      bus.gate().revoke(() -> {});
     }
   }
 

@@ -281,7 +281,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   /**
    * Resets the function. When this returns nothing of what it did before is issued any more: no
-   * copy, no message, no interrupt.
+   * copy, no message, no interrupt; see {@link #endWork}.
    */
   public void reset(ResetKind kind) {
     log.info("reset, %s", kind);
@@ -300,13 +300,14 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   }
 
   /**
-   * Ends every job, queued or running: when this returns nothing is copied or sent any more.
+   * Ends every job, queued or running: when this returns nothing is copied or sent any more, but
+   * for steps that {@link dev.peerbar.server.dma.SlowSteps} tells of.
    *
    * @return how many
    */
   public int endWork() {
     int ended = engines.values().stream().mapToInt(SerialEngine::endAll).sum();
-    bus.gate().drain();
+    bus.gate().revoke(() -> {});
     return ended;
   }
 
@@ -315,6 +316,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     migration.ifPresent(Migration::clientGone);
     bus.messages(Optional.empty());
     bus.table().clear();
+    bus.gate().slowSteps().forget();
     bus.stopLogging();
     interrupts.releaseAll();
     doorbellEvents.values().forEach(DoorbellEvents::close);

@@ -1,23 +1,34 @@
 package dev.peerbar.server.session;
 
 import dev.peerbar.protocol.Command;
+import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.PciRegion;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.socket.InPlaceHandler;
+import dev.peerbar.server.dma.SlowSteps;
 import dev.peerbar.server.events.MessageEvent;
 import dev.peerbar.server.function.Region;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import java.nio.ByteOrder;
+import java.util.function.Consumer;
 
 /**
  * Reads and writes as wide as registers are, where they were received: what a guest does more often
  * than all else. {@link RegionRequests} does the same for every length, and says what is wrong with
  * those that are left to it. For the function's thread.
+ *
+ * @param late takes the reply of a write that revoked something and has not settled yet
  */
-record RegisterAccess(ServedFunction function) implements InPlaceHandler {
+record RegisterAccess(ServedFunction function, SlowSteps slowSteps, Consumer<Frame> late)
+    implements InPlaceHandler {
+
+  RegisterAccess(ServedFunction function, Consumer<Frame> late) {
+    this(function, function.bus().gate().slowSteps(), late);
+  }
 
   @Override
   public boolean handle(ByteBuf message, int size, ByteBuf reply) {
@@ -25,7 +36,7 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
       // What is recorded is a matter of the pipeline.
       return false;
     }
-    if (!Header.isRequest(message)) {
+    if (!Header.isRequest(message) || slowSteps.unsettled()) {
       return false;
     }
     int command = Header.command(message);
@@ -78,7 +89,13 @@ record RegisterAccess(ServedFunction function) implements InPlaceHandler {
         message
             .internalNioBuffer(payload + RegionWrite.DATA, count)
             .order(ByteOrder.LITTLE_ENDIAN));
-    if (replied) {
+    if (replied && slowSteps.unsettled()) {
+      late.accept(
+          Frame.reply(
+              Header.decode(message),
+              new RegionWrite.Reply(write.offset(), write.region(), count),
+              ByteBufAllocator.DEFAULT));
+    } else if (replied) {
       Header.encodeReply(reply, Header.id(message), Command.REGION_WRITE.code(), RegionWrite.DATA);
       RegionWrite.Reply.encodeFixed(reply, write.offset(), write.region(), count);
     }

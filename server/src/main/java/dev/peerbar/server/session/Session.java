@@ -24,6 +24,7 @@ import java.util.EnumSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -38,6 +39,9 @@ public final class Session extends ChannelInboundHandlerAdapter {
    */
   private static final int MOST_UNSENT = 32 << 20;
 
+  /** Replies that wait for slow steps, before no more requests are read. */
+  private static final int MOST_HELD = 256;
+
   /** How long a connection may take to agree on a version. */
   static final long NEGOTIATION_SECONDS = 30;
 
@@ -51,6 +55,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
   private ScheduledFuture<?> silenceLimit;
   private Optional<TwinSocket> twin = Optional.empty();
   private boolean hangingUp;
+  private int held;
   // What is being handled; null is nothing.
   private Header current;
 
@@ -130,7 +135,12 @@ public final class Session extends ChannelInboundHandlerAdapter {
         .migration()
         .ifPresent(
             migration -> new MigrationRequests(migration, client).register(handlers, features));
-    channel.pipeline().get(FrameDecoder.class).handleInPlace(new RegisterAccess(function));
+    channel
+        .pipeline()
+        .get(FrameDecoder.class)
+        .handleInPlace(
+            new RegisterAccess(
+                function, reply -> hold(channel.pipeline().context(this), null, reply)));
     function.log().info("a client, %s", client);
     return pair.map(TwinSocket.Pair::client);
   }
@@ -158,8 +168,10 @@ public final class Session extends ChannelInboundHandlerAdapter {
         if (frame.header().noReply()) {
           finish(event, reply.header());
           reply.release();
+        } else if (function.bus().gate().slowSteps().unsettled()) {
+          hold(context, event, reply);
         } else {
-          context.write(reply, event == null ? context.voidPromise() : sent(context, event, reply));
+          write(context, event, reply);
         }
         if (hangingUp) {
           context.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
@@ -168,6 +180,38 @@ public final class Session extends ChannelInboundHandlerAdapter {
     } finally {
       frame.release();
     }
+  }
+
+  private static void write(ChannelHandlerContext context, MessageEvent event, Frame reply) {
+    context.write(reply, event == null ? context.voidPromise() : sent(context, event, reply));
+  }
+
+  /**
+   * Sends a reply once what was revoked is not touched any more. Requests that come later do not
+   * wait for it.
+   */
+  private void hold(ChannelHandlerContext context, MessageEvent event, Frame reply) {
+    held++;
+    readAsMayBe(context);
+    function
+        .bus()
+        .gate()
+        .slowSteps()
+        .whenSettled(() -> {
+          try {
+            context
+                .executor()
+                .execute(() -> {
+                  held--;
+                  write(context, event, reply);
+                  context.flush();
+                  readAsMayBe(context);
+                });
+          } catch (RejectedExecutionException _) {
+            // The server has stopped.
+            reply.release();
+          }
+        });
   }
 
   private boolean wantsPlace(Frame request) {
@@ -297,9 +341,13 @@ public final class Session extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext context) {
-    // A client that does not read its replies gets no more requests read.
-    context.channel().config().setAutoRead(context.channel().isWritable());
+    readAsMayBe(context);
     context.fireChannelWritabilityChanged();
+  }
+
+  /** A client that does not read its replies, or waits for many, gets no more requests read. */
+  private void readAsMayBe(ChannelHandlerContext context) {
+    context.channel().config().setAutoRead(context.channel().isWritable() && held < MOST_HELD);
   }
 
   @Override

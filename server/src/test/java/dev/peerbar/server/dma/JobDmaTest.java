@@ -165,6 +165,109 @@ final class JobDmaTest {
     }
   }
 
+  /** Every pair of ways that bytes can go between, over borders that lie anywhere in a page. */
+  @Test
+  void copiesCrossEveryKindOfMemory() throws Exception {
+    MemorySegment peer = arena.allocate(4 << 20);
+    answering(peer, 64 << 10);
+    long size = 1 << 20;
+    try (FileDescriptor first = resizable();
+        FileDescriptor second = resizable()) {
+      bus.table().map(0, size, true, true, 0, Optional.empty());
+      map(size, size, 0);
+      bus.table().map(2 * size, size, true, true, 0, Optional.of(first.duplicate()));
+      bus.table()
+          .files()
+          .openWith((file, status, fileSystem, _) ->
+              ClientFile.open(file, status, fileSystem, Reach.BY_DESCRIPTOR));
+      bus.table().map(3 * size, size, true, true, 0, Optional.of(second.duplicate()));
+      MemorySegment model = random(4 * size, 12);
+      dma.write(0, model);
+      Random random = new Random(13);
+      for (int i = 0; i < 200; i++) {
+        long length = random.nextLong(2 * size);
+        long from = random.nextLong(2 * size - length);
+        long to = 2 * size + random.nextLong(2 * size - length);
+        if (random.nextBoolean()) {
+          long other = from;
+          from = to;
+          to = other;
+        }
+        dma.copy(from, to, length);
+        MemorySegment.copy(model, from, model, to, length);
+      }
+      MemorySegment back = arena.allocate(4 * size);
+      dma.read(0, back);
+      assertThat(back.mismatch(model)).isEqualTo(-1);
+      for (long page = 0; page < 4 * size; page += PAGE) {
+        MemorySegment word = arena.allocate(8, 8);
+        dma.read(page + 16, word);
+        assertThat(word.mismatch(model.asSlice(page + 16, 8))).isEqualTo(-1);
+      }
+    }
+  }
+
+  /** A memory file that the processor may not simply touch. */
+  private FileDescriptor resizable() throws Exception {
+    java.nio.file.Path path =
+        java.nio.file.Files.createTempFile(java.nio.file.Path.of("/dev/shm"), "job-dma", "");
+    FileDescriptor descriptor = OpenFiles.readWrite(path);
+    try (var file = new java.io.RandomAccessFile(path.toFile(), "rw")) {
+      file.setLength(RAM);
+    }
+    java.nio.file.Files.delete(path);
+    return descriptor;
+  }
+
+  @Test
+  void whatIsWrittenToADiskIsLogged() throws Exception {
+    MemorySegment disk = arena.allocate(RAM);
+    WaitingFiles files = WaitingFiles.install(bus, disk);
+    map(0, RAM, 0);
+    bus.startLogging(List.of());
+    Thread engine =
+        Thread.ofPlatform()
+            .start(() -> {
+              try {
+                dma.write(3 * PAGE + 5, random(PAGE, 14));
+              } catch (DmaFaultException | JobEndedException e) {
+                throw new AssertionError(e);
+              }
+            });
+    files.awaitBegun();
+    files.letGo();
+    engine.join();
+    long[] bitmap = new long[1];
+    bus.dirtyLog().orElseThrow().report(0, 8 * PAGE, PAGE, MemorySegment.ofArray(bitmap));
+    assertThat(bitmap).containsExactly(0b11000L);
+  }
+
+  /** The gate is free while a disk is waited for, and the table changes. */
+  @Test
+  void aDiskKeepsNobodyWaitingButItsJob() throws Exception {
+    WaitingFiles files = WaitingFiles.install(bus, arena.allocate(RAM).fill((byte) 7));
+    map(0, RAM, 0);
+    MemorySegment into = arena.allocate(PAGE);
+    Thread engine =
+        Thread.ofPlatform()
+            .start(() ->
+                assertThatThrownBy(() -> dma.read(0, into)).isInstanceOf(JobEndedException.class));
+    files.awaitBegun();
+    bus.table().unmap(0, RAM);
+    assertThat(bus.gate().slowSteps().unsettled()).isTrue();
+    job.end();
+    boolean[] settled = new boolean[1];
+    bus.gate().slowSteps().whenSettled(() -> settled[0] = true);
+    assertThat(bus.gate().slowSteps().unsettled()).isFalse();
+    assertThat(settled[0]).isFalse();
+    files.letGo();
+    engine.join();
+    assertThat(settled[0]).isTrue();
+    assertThat(into.mismatch(arena.allocate(PAGE))).as("a job that had ended").isEqualTo(-1);
+    bus.gate().revoke(() -> {});
+    assertThat(bus.gate().slowSteps().unsettled()).isFalse();
+  }
+
   @Test
   void anEndedJobTouchesNothing() throws Exception {
     map(0x1000, PAGE, 0);

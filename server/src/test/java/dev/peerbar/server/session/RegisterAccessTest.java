@@ -1,6 +1,7 @@
 package dev.peerbar.server.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
 
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
@@ -105,7 +106,7 @@ class RegisterAccessTest {
   void serve() throws IOException {
     inPlace = Served.start();
     pipeline = Served.start();
-    access = new RegisterAccess(inPlace.function());
+    access = new RegisterAccess(inPlace.function(), _ -> fail("nothing is to wait for"));
   }
 
   @AfterEach

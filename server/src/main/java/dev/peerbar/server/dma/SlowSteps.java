@@ -1,0 +1,118 @@
+package dev.peerbar.server.dma;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Steps of engines outside the {@link Gate}, which may have to wait for a disk, or for a file
+ * system that somebody has frozen. A step begins inside the gate, where it looks up all that it
+ * relies on, and touches nothing but the client's file and memory of the engine's own.
+ *
+ * <p>A revocation takes effect at once, and no later step begins; but those that are under way
+ * cannot be waited for on the function's thread. So whoever asked for it gets its reply when they
+ * have ended: {@link #unsettled} tells that the reply has to wait, {@link #whenSettled} when it
+ * need not any more.
+ */
+public final class SlowSteps {
+  private final Set<Step> underWay = new HashSet<>();
+
+  /** The last revocation that has not been replied to yet; null for none. */
+  private Settlement unsettled;
+
+  /** A step under way. */
+  static final class Step {
+    private final List<Settlement> awaitedBy = new ArrayList<>(1);
+
+    private Step() {}
+  }
+
+  /** What is done when some steps have ended. */
+  private static final class Settlement {
+    private int steps;
+    private Runnable action;
+    private volatile boolean over;
+  }
+
+  /** Begins a step. For an engine inside the gate; {@link #end} must follow, outside. */
+  synchronized Step begin() {
+    Step step = new Step();
+    underWay.add(step);
+    return step;
+  }
+
+  /** Ends a step: it touches nothing any more. */
+  void end(Step step) {
+    List<Runnable> actions = new ArrayList<>(0);
+    synchronized (this) {
+      underWay.remove(step);
+      for (Settlement settlement : step.awaitedBy) {
+        settlement.steps--;
+        if (settlement.steps == 0) {
+          settlement.over = true;
+          if (settlement.action != null) {
+            actions.add(settlement.action);
+          }
+        }
+      }
+    }
+    actions.forEach(Runnable::run);
+  }
+
+  /** Something has been revoked. For the function's thread, while it holds the gate. */
+  synchronized void revoked() {
+    if (underWay.isEmpty()) {
+      return;
+    }
+    // It stands for an earlier one too: what that waited for is under way still, or has ended.
+    unsettled = new Settlement();
+    unsettled.steps = underWay.size();
+    for (Step step : underWay) {
+      step.awaitedBy.add(unsettled);
+    }
+  }
+
+  /**
+   * Whether something was revoked, and no reply has waited for it yet, though steps that began
+   * before are under way. A revocation that is not to be replied to is answered for by the next
+   * reply of all. For the function's thread.
+   */
+  public boolean unsettled() {
+    if (unsettled == null) {
+      return false;
+    }
+    if (unsettled.over) {
+      unsettled = null;
+      return false;
+    }
+    return true;
+  }
+
+  /**
+   * Does something once the steps have ended that {@link #unsettled} told of, which tells of them
+   * no more. For the function's thread.
+   *
+   * @param action runs on the thread of the last of them, or at once
+   */
+  public void whenSettled(Runnable action) {
+    Settlement settlement = unsettled;
+    unsettled = null;
+    synchronized (this) {
+      if (settlement != null && !settlement.over) {
+        settlement.action = action;
+        return;
+      }
+    }
+    action.run();
+  }
+
+  /**
+   * The client has gone: nobody waits for what is under way with its files any more. For the
+   * function's thread.
+   */
+  public synchronized void forget() {
+    underWay.clear();
+    unsettled = null;
+  }
+}
