@@ -3,8 +3,10 @@ package dev.peerbar.protocol.socket;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.FileStatus;
+import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.OpenDescriptors;
 import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.linux.SocketMessages;
@@ -16,10 +18,13 @@ import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.MessageSocket;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.AbstractByteBufAllocator;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledDirectByteBuf;
+import io.netty.buffer.UnpooledHeapByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
@@ -52,7 +57,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(60)
 @ParameterizedClass
@@ -532,6 +539,70 @@ class DescriptorSocketChannelTest {
               }
             })
         .isInstanceOf(EOFException.class);
+  }
+
+  @Test
+  void anErrorOfAHandlerIsToldAndTheNextMessageIsReceived() throws Exception {
+    AtomicInteger calls = new AtomicInteger();
+    channel
+        .pipeline()
+        .get(FrameDecoder.class)
+        .handleInPlace((_, _, _) -> {
+          if (calls.incrementAndGet() == 1) {
+            throw new AssertionError("on purpose");
+          }
+          return false;
+        });
+    register();
+    peer.send(frame(1, 8), LONG);
+    assertThat((Throwable) nextEvent()).hasMessage("on purpose");
+    peer.send(frame(2, 8), LONG);
+    assertThat(((Frame) nextEvent()).header().id()).isEqualTo(2);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoCannotReceiveAnyMoreHangsUp(boolean error) throws Exception {
+    // The kind of buffer that fails outside the turn of a receiver.
+    channel
+        .config()
+        .setAllocator(
+            new AbstractByteBufAllocator(true) {
+              @Override
+              protected ByteBuf newDirectBuffer(int initial, int most) {
+                return new UnpooledDirectByteBuf(this, initial, most) {
+                  @Override
+                  public int writableBytes() {
+                    if (error) {
+                      throw new AssertionError("on purpose");
+                    }
+                    throw new IllegalStateException("on purpose");
+                  }
+                };
+              }
+
+              @Override
+              protected ByteBuf newHeapBuffer(int initial, int most) {
+                return new UnpooledHeapByteBuf(this, initial, most);
+              }
+
+              @Override
+              public boolean isDirectBufferPooled() {
+                return false;
+              }
+            });
+    register();
+    try {
+      peer.send(frame(1, 8), LONG);
+    } catch (LinuxException e) {
+      // Some look for it before it comes.
+      assertThat(e.errno()).isEqualTo(Errno.EPIPE);
+    }
+    assertThat((Throwable) nextEvent()).hasMessage("on purpose");
+    assertThat(nextEvent()).isEqualTo("inactive");
+    assertThatThrownBy(() -> peer.receive(LONG)).isInstanceOf(EOFException.class);
+    // The turn is nobody's: the loop goes on.
+    group.submit(() -> {}).get(20, TimeUnit.SECONDS);
   }
 
   @Test
