@@ -184,6 +184,15 @@ public final class DescriptorServerSocketChannel extends AbstractChannel impleme
             TimeUnit.MILLISECONDS);
   }
 
+  private DescriptorSocketChannel connected(FileDescriptor accepted) {
+    try {
+      return new DescriptorSocketChannel(this, accepted);
+    } catch (RuntimeException | Error e) {
+      accepted.close();
+      throw e;
+    }
+  }
+
   private void accept() {
     RecvByteBufAllocator.ExtendedHandle counts =
         (RecvByteBufAllocator.ExtendedHandle) unsafe().recvBufAllocHandle();
@@ -199,11 +208,11 @@ public final class DescriptorServerSocketChannel extends AbstractChannel impleme
         counts.lastBytesRead(1);
         counts.incMessagesRead(1);
         readPending = false;
-        pipeline().fireChannelRead(new DescriptorSocketChannel(this, accepted.get()));
+        pipeline().fireChannelRead(connected(accepted.get()));
       } while (counts.continueReading() && isOpen());
       counts.readComplete();
       pipeline().fireChannelReadComplete();
-    } catch (LinuxException e) {
+    } catch (LinuxException | RuntimeException | Error e) {
       counts.readComplete();
       pipeline().fireChannelReadComplete();
       pipeline().fireExceptionCaught(e);

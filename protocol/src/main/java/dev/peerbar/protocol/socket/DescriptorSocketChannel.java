@@ -419,9 +419,17 @@ public final class DescriptorSocketChannel extends AbstractChannel {
     }
 
     @Override
-    public void failed(LinuxException cause) {
+    public void failed(Throwable cause) {
+      receivingFailed(cause);
+    }
+  }
+
+  /** Whoever sends more would be heard by nobody. */
+  private void receivingFailed(Throwable cause) {
+    try {
       pipeline().fireExceptionCaught(cause);
-      inputEnded();
+    } finally {
+      unsafe().close(voidPromise());
     }
   }
 
@@ -439,11 +447,10 @@ public final class DescriptorSocketChannel extends AbstractChannel {
       } while (more && sizes.continueReading() && isOpen() && interest.wants(EpollInterest.IN));
       sizes.readComplete();
       pipeline().fireChannelReadComplete();
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       sizes.readComplete();
       pipeline().fireChannelReadComplete();
-      pipeline().fireExceptionCaught(e);
-      ended = e instanceof IOException;
+      receivingFailed(e);
     }
     if (ended) {
       inputEnded();

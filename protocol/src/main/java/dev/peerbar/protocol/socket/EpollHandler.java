@@ -128,8 +128,10 @@ final class EpollHandler implements IoHandler {
     }
     try {
       registration.handle.handle(registration, new Events(events));
-    } catch (RuntimeException e) {
-      LOG.warn("an event was not handled", e);
+    } catch (RuntimeException | Error e) {
+      LOG.warn("an event was not handled: what it was for is closed", e);
+      registration.cancel();
+      registration.handle.close();
     }
   }
 
@@ -173,7 +175,11 @@ final class EpollHandler implements IoHandler {
   public void prepareToDestroy() {
     for (Registration registration : List.copyOf(registrations.values())) {
       registration.cancel();
-      registration.handle.close();
+      try {
+        registration.handle.close();
+      } catch (RuntimeException | Error e) {
+        LOG.warn("not closed", e);
+      }
     }
   }
 

@@ -16,7 +16,7 @@ public final class EventWatch implements AutoCloseable {
     void readable();
 
     /** What {@link #readable} threw; the watch has ended. */
-    void failed(RuntimeException cause);
+    void failed(Throwable cause);
   }
 
   private final Listener listener;
@@ -60,7 +60,7 @@ public final class EventWatch implements AutoCloseable {
     }
     try {
       listener.readable();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       close();
       listener.failed(e);
     }

@@ -97,7 +97,7 @@ public final class FrameDecoder extends ChannelDuplexHandler {
           sendReply();
         }
       }
-    } catch (RuntimeException | IOException e) {
+    } catch (RuntimeException | Error | IOException e) {
       bytes.release();
       context.fireExceptionCaught(e);
       return true;

@@ -30,8 +30,8 @@ final class Receiver implements Runnable {
     /** Nothing more will come; this is over. */
     void ended();
 
-    /** Receiving failed; this is over. */
-    void failed(LinuxException cause);
+    /** Receiving failed, or this died of what it did; this is over. */
+    void failed(Throwable cause);
   }
 
   private final FileDescriptor socket;
@@ -84,19 +84,31 @@ final class Receiver implements Runnable {
   public void run() {
     loop.enter();
     try {
-      while (awaitWanted()) {
-        ByteBuf bytes = buffers.take();
-        loop.leave();
-        int result = receive(bytes);
-        loop.enter();
-        if (!handOver(bytes, result)) {
-          return;
-        }
-      }
+      receiveAll();
+    } catch (RuntimeException | Error e) {
+      // Nobody else receives: without this thread the connection would be open and dead.
+      owner.failed(e);
     } finally {
       buffers.release();
       messages.takeDescriptors().forEach(FileDescriptor::close);
       loop.leave();
+    }
+  }
+
+  /** Begins and ends in the turn, whatever happens. */
+  private void receiveAll() {
+    while (awaitWanted()) {
+      ByteBuf bytes = buffers.take();
+      int result;
+      loop.leave();
+      try {
+        result = receive(bytes);
+      } finally {
+        loop.enter();
+      }
+      if (!handOver(bytes, result)) {
+        return;
+      }
     }
   }
 

@@ -11,6 +11,8 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An event loop that lends its turn. Its own thread waits for all sockets at once, with epoll; a
@@ -21,6 +23,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>Work that was given to the loop before a message came is done before the message is handled.
  */
 public final class SocketEventLoop extends SingleThreadIoEventLoop {
+  private static final Logger LOG = LoggerFactory.getLogger(SocketEventLoop.class);
+
   /** A deadline that never comes. */
   static final long NEVER = Long.MAX_VALUE;
 
@@ -112,7 +116,13 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
   protected void run() {
     // Given back when the handler is destroyed, which is the last that the loop does.
     turn.take();
-    super.run();
+    try {
+      super.run();
+    } catch (RuntimeException | Error e) {
+      LOG.error("the event loop has died, and its connections with it", e);
+      ioHandler().prepareToDestroy();
+      throw e;
+    }
   }
 
   /**
@@ -133,9 +143,17 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
 
   /** Gives the turn back. */
   void leave() {
+    try {
+      wakeInTime();
+    } finally {
+      turn.visitor = null;
+      turn.lock.unlock();
+    }
+  }
+
+  /** What a visitor has scheduled may be due before the loop's own thread would look. */
+  private void wakeInTime() {
     ((EpollHandler) ioHandler()).wakeBy(nextScheduledTaskDeadlineNanos());
-    turn.visitor = null;
-    turn.lock.unlock();
   }
 
   /** Something that those who have the turn can wait for, letting others have it meanwhile. */
@@ -145,6 +163,7 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
 
   /** Waits, for a visitor. Can end too early. */
   void await(Condition condition) {
+    wakeInTime();
     turn.visitor = null;
     condition.awaitUninterruptibly();
     turn.visitor = Thread.currentThread();

@@ -3,8 +3,10 @@ package dev.peerbar.protocol.socket;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.FileStatus;
+import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.OpenDescriptors;
 import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.linux.SocketMessages;
@@ -16,11 +18,15 @@ import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.MessageSocket;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.AbstractByteBufAllocator;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledDirectByteBuf;
+import io.netty.buffer.UnpooledHeapByteBuf;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
@@ -31,15 +37,19 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.EOFException;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -47,7 +57,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(60)
 @ParameterizedClass
@@ -88,10 +100,10 @@ class DescriptorSocketChannelTest {
   @AfterEach
   void nothingLeaks() throws Exception {
     peer.close();
-    if (!channel.isRegistered()) {
-      channel.unsafe().closeForcibly();
-    } else if (channel.isOpen()) {
+    if (channel.isRegistered()) {
       channel.close().sync();
+    } else if (channel.isOpen()) {
+      channel.unsafe().closeForcibly();
     }
     for (Object event = events.poll(); event != null; event = events.poll()) {
       if (event instanceof Frame frame) {
@@ -235,6 +247,138 @@ class DescriptorSocketChannelTest {
       frame.release();
     }
     assertThat(nextEvent()).isEqualTo("writable");
+  }
+
+  /** A write whose data, all the same byte, are lent. */
+  private static LentMessage lent(int id, MemorySegment data, BooleanSupplier mayBegin) {
+    ByteBuf head = Unpooled.directBuffer();
+    int size = RegionWrite.DATA + (int) data.byteSize();
+    Header.request(id, Command.REGION_WRITE, size, false).encode(head);
+    RegionWrite.Reply.encodeFixed(head, 0, 0, (int) data.byteSize());
+    return new LentMessage(head, data, mayBegin);
+  }
+
+  private static MemorySegment data(Arena arena, int size, int value) {
+    return arena.allocate(size).fill((byte) value);
+  }
+
+  private void expectLent(int id, int size) throws Exception {
+    Frame frame = peer.receive(LONG);
+    assertThat(frame.header().id()).isEqualTo(id);
+    ByteBuf data = RegionWrite.Request.decode(frame.payload()).data();
+    assertThat(data.readableBytes()).isEqualTo(size);
+    assertThat(data.forEachByte(value -> value == (byte) id)).isEqualTo(-1);
+    frame.release();
+  }
+
+  @Test
+  void whatIsLentIsSentFromWhereItLies() throws Exception {
+    register();
+    try (Arena arena = Arena.ofShared()) {
+      int[] sizes = {0, 1, 4096, 1 << 20, 300_000};
+      for (int id = 0; id < sizes.length; id++) {
+        LentMessage message = lent(id, data(arena, sizes[id], id), () -> true);
+        ChannelFuture sent = channel.writeAndFlush(message);
+        expectLent(id, sizes[id]);
+        sent.sync();
+        assertThat(message.refCnt()).isZero();
+      }
+    }
+  }
+
+  @Test
+  void whatIsTakenBackAmidItsSendingIsSentFromACopyAndTheRestIsNot() throws Exception {
+    register();
+    try (Arena arena = Arena.ofShared()) {
+      List<LentMessage> all = new ArrayList<>();
+      for (int id = 0; id < 4; id++) {
+        all.add(lent(id, data(arena, 1 << 20, id), () -> true));
+      }
+      group
+          .submit(() -> {
+            all.forEach(channel::write);
+            channel.flush();
+            assertThat(all.get(0).hasBegun()).isTrue();
+            assertThat(all.get(0).isSent()).isFalse();
+            all.subList(0, 3).forEach(message -> message.takeBack(channel.alloc()));
+            return null;
+          })
+          .sync();
+      // What is read of these now is not what is expected.
+      try (Arena other = Arena.ofConfined()) {
+        other.allocate(4 << 20).fill((byte) 0x66);
+        expectLent(0, 1 << 20);
+      }
+      expectLent(3, 1 << 20);
+      onLoop();
+      assertThat(all).allSatisfy(message -> assertThat(message.refCnt()).isZero());
+    }
+  }
+
+  @Test
+  void whatMayNotBeginIsDroppedAndAskedForOnlyThen() throws Exception {
+    register();
+    try (Arena arena = Arena.ofShared()) {
+      AtomicInteger asked = new AtomicInteger();
+      ChannelFuture first = channel.writeAndFlush(lent(1, data(arena, 1 << 20, 1), () -> true));
+      ChannelFuture second =
+          channel.writeAndFlush(
+              lent(
+                  2,
+                  data(arena, 64, 2),
+                  () -> {
+                    asked.incrementAndGet();
+                    return false;
+                  }));
+      onLoop();
+      assertThat(asked).hasValue(0);
+      expectLent(1, 1 << 20);
+      first.sync();
+      second.sync();
+      assertThat(asked).hasValue(1);
+      channel.writeAndFlush(frame(3, 8)).sync();
+      expectIds(3);
+    }
+  }
+
+  @Test
+  void onASocketThatBeginsWholeNothingIsEverHalfSent() throws Exception {
+    final int rounds = 400;
+    int most = channel.beginWhole() - Header.SIZE - RegionWrite.DATA;
+    assertThat(most).isGreaterThan(64 << 10);
+    register();
+    Random random = new Random(5);
+    List<Integer> sizes = new ArrayList<>();
+    List<LentMessage> all = new ArrayList<>();
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment[] data = new MemorySegment[256];
+      for (int id = 0; id < data.length; id++) {
+        data[id] = data(arena, most, id);
+      }
+      int received = 0;
+      for (int id = 0; id < rounds; id++) {
+        // Of all magnitudes, and the largest.
+        int size = random.nextInt(8) == 0 ? most : random.nextInt(1 << random.nextInt(1, 18));
+        sizes.add(size);
+        all.add(lent(id, data[id & 0xff].asSlice(0, size), () -> true));
+        LentMessage next = all.getLast();
+        group.submit(() -> channel.writeAndFlush(next)).sync();
+        for (int reads = random.nextInt(2); reads > 0 && received < id; reads--) {
+          expectLent(received, sizes.get(received));
+          received++;
+        }
+        group
+            .submit(() ->
+                assertThat(all)
+                    .allSatisfy(
+                        message -> assertThat(message.isSent()).isEqualTo(message.hasBegun())))
+            .sync();
+      }
+      assertThat(all.getLast().hasBegun()).as("the last, with the socket full").isFalse();
+      for (; received < rounds; received++) {
+        expectLent(received, sizes.get(received));
+      }
+    }
   }
 
   @Test
@@ -395,6 +539,70 @@ class DescriptorSocketChannelTest {
               }
             })
         .isInstanceOf(EOFException.class);
+  }
+
+  @Test
+  void anErrorOfAHandlerIsToldAndTheNextMessageIsReceived() throws Exception {
+    AtomicInteger calls = new AtomicInteger();
+    channel
+        .pipeline()
+        .get(FrameDecoder.class)
+        .handleInPlace((_, _, _) -> {
+          if (calls.incrementAndGet() == 1) {
+            throw new AssertionError("on purpose");
+          }
+          return false;
+        });
+    register();
+    peer.send(frame(1, 8), LONG);
+    assertThat((Throwable) nextEvent()).hasMessage("on purpose");
+    peer.send(frame(2, 8), LONG);
+    assertThat(((Frame) nextEvent()).header().id()).isEqualTo(2);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoCannotReceiveAnyMoreHangsUp(boolean error) throws Exception {
+    // The kind of buffer that fails outside the turn of a receiver.
+    channel
+        .config()
+        .setAllocator(
+            new AbstractByteBufAllocator(true) {
+              @Override
+              protected ByteBuf newDirectBuffer(int initial, int most) {
+                return new UnpooledDirectByteBuf(this, initial, most) {
+                  @Override
+                  public int writableBytes() {
+                    if (error) {
+                      throw new AssertionError("on purpose");
+                    }
+                    throw new IllegalStateException("on purpose");
+                  }
+                };
+              }
+
+              @Override
+              protected ByteBuf newHeapBuffer(int initial, int most) {
+                return new UnpooledHeapByteBuf(this, initial, most);
+              }
+
+              @Override
+              public boolean isDirectBufferPooled() {
+                return false;
+              }
+            });
+    register();
+    try {
+      peer.send(frame(1, 8), LONG);
+    } catch (LinuxException e) {
+      // Some look for it before it comes.
+      assertThat(e.errno()).isEqualTo(Errno.EPIPE);
+    }
+    assertThat((Throwable) nextEvent()).hasMessage("on purpose");
+    assertThat(nextEvent()).isEqualTo("inactive");
+    assertThatThrownBy(() -> peer.receive(LONG)).isInstanceOf(EOFException.class);
+    // The turn is nobody's: the loop goes on.
+    group.submit(() -> {}).get(20, TimeUnit.SECONDS);
   }
 
   @Test

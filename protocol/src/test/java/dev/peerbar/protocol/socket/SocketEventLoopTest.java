@@ -1,9 +1,21 @@
 package dev.peerbar.protocol.socket;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.fail;
 
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.protocol.client.MessageSocket;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoEvent;
+import io.netty.channel.IoRegistration;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.EOFException;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -106,6 +118,108 @@ class SocketEventLoopTest {
     loop.schedule(() -> later.complete(true), 1, TimeUnit.MILLISECONDS);
     loop.leave();
     assertThat(later.get(30, TimeUnit.SECONDS)).isTrue();
+  }
+
+  @Test
+  void whatAVisitorSchedulesIsDoneWhileItWaits() throws Exception {
+    Condition condition = loop.condition();
+    loop.schedule(() -> {}, 1, TimeUnit.HOURS);
+    loop.submit(() -> true).get();
+    CompletableFuture<Boolean> woken = new CompletableFuture<>();
+    Thread.ofPlatform()
+        .daemon()
+        .start(() -> {
+          loop.enter();
+          loop.schedule(
+              () -> {
+                turns = 1;
+                condition.signalAll();
+              },
+              1,
+              TimeUnit.MILLISECONDS);
+          while (turns == 0) {
+            loop.await(condition);
+          }
+          loop.leave();
+          woken.complete(true);
+        });
+    assertThat(woken.get(30, TimeUnit.SECONDS)).isTrue();
+  }
+
+  @Test
+  void anErrorInAnEventEndsWhatItWasForAndNothingElse() throws Exception {
+    try (UnixSocket.Pair broken = UnixSocket.pair();
+        UnixSocket.Pair other = UnixSocket.pair()) {
+      CompletableFuture<Throwable> told = new CompletableFuture<>();
+      CompletableFuture<Boolean> heard = new CompletableFuture<>();
+      watch(broken.first(), () -> fail("on purpose"), told);
+      watch(other.first(), () -> heard.complete(true), new CompletableFuture<>());
+      send(broken.second());
+      assertThat(told.get(30, TimeUnit.SECONDS)).hasMessage("on purpose");
+      send(other.second());
+      assertThat(heard.get(30, TimeUnit.SECONDS)).isTrue();
+      loop.submit(() -> other.first().close()).get();
+    }
+  }
+
+  private void watch(FileDescriptor socket, Runnable readable, CompletableFuture<Throwable> failed)
+      throws Exception {
+    loop.submit(() ->
+            EventWatch.begin(
+                loop,
+                socket,
+                new EventWatch.Listener() {
+                  @Override
+                  public void readable() {
+                    readable.run();
+                  }
+
+                  @Override
+                  public void failed(Throwable cause) {
+                    failed.complete(cause);
+                  }
+                }))
+        .get();
+  }
+
+  private static void send(FileDescriptor socket) throws IOException {
+    try (MessageSocket peer = new MessageSocket(socket.duplicate())) {
+      peer.send(Unpooled.buffer().writeByte(1), List.of(), Duration.ofSeconds(20));
+    }
+  }
+
+  @Test
+  void theDeathOfTheLoopIsTheEndOfItsConnections() throws Exception {
+    try (UnixSocket.Pair connected = UnixSocket.pair();
+        UnixSocket.Pair deadly = UnixSocket.pair();
+        MessageSocket peer = new MessageSocket(connected.second().duplicate())) {
+      DescriptorSocketChannel channel = DescriptorSocketChannel.adopt(connected.first());
+      group.register(channel).sync();
+      loop.submit(() -> loop.register(new Deadly(deadly.first()))).get().sync();
+      send(deadly.second());
+      assertThatThrownBy(() -> peer.receive(Duration.ofSeconds(30)))
+          .isInstanceOf(EOFException.class);
+      assertThat(channel.isOpen()).isFalse();
+    }
+  }
+
+  /** Fails at its first event, and then at being closed: no loop survives that. */
+  private record Deadly(FileDescriptor descriptor) implements EpollHandler.Handle {
+    @Override
+    public void registered() {}
+
+    @Override
+    public void unregistered() {}
+
+    @Override
+    public void handle(IoRegistration registration, IoEvent event) {
+      fail("on purpose");
+    }
+
+    @Override
+    public void close() {
+      fail("on purpose, again");
+    }
   }
 
   @Test

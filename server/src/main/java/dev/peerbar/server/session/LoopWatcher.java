@@ -34,7 +34,7 @@ record LoopWatcher(Channel channel) implements EventWatcher {
     }
 
     @Override
-    public void failed(RuntimeException cause) {
+    public void failed(Throwable cause) {
       channel.pipeline().fireExceptionCaught(cause);
     }
   }
