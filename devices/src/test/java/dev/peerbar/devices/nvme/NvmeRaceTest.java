@@ -354,8 +354,7 @@ final class NvmeRaceTest {
       assertThat(other.run(driver.io(IoOpcode.READ, i, 1, buffer).build()).status())
           .isEqualTo(Status.SUCCESS);
       assertThat(slow)
-          .doesNotContain(
-              pair.run(driver.io(IoOpcode.COMPARE, i, 1, buffer).build()).commandId());
+          .doesNotContain(pair.run(driver.io(IoOpcode.COMPARE, i, 1, buffer).build()).commandId());
     }
     go.countDown();
     for (int i = 0; i < 20; i++) {

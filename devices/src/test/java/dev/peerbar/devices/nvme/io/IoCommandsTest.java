@@ -250,8 +250,7 @@ final class IoCommandsTest {
     assertThat(storage.calls()).as("the step in which the life ended is the last").hasSize(3);
     storage.before(_ -> {});
     driver.enable();
-    assertThat(
-            driver.createPair(1, 16).run(io(IoOpcode.FLUSH, 0, 1).commandId(1).build()).status())
+    assertThat(driver.createPair(1, 16).run(io(IoOpcode.FLUSH, 0, 1).commandId(1).build()).status())
         .isEqualTo(Status.SUCCESS);
   }
 
