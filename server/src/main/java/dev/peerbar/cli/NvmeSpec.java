@@ -76,6 +76,19 @@ final class NvmeSpec extends EndpointSpec {
   private DoorbellMode doorbells = DoorbellMode.TRAP;
 
   @Option(
+      names = "--shadow-doorbells",
+      arity = "1",
+      paramLabel = "on|off",
+      converter = OnOff.class,
+      description =
+          "Offer Doorbell Buffer Config, with which drivers ring in their own memory; off for"
+              + " drivers and peers that ring queues of their own by the registers or the mapped"
+              + " page alone (default: on, off with --doorbells=map).")
+  @JsonProperty("shadow-doorbells")
+  @JsonDeserialize(converter = OnOff.FromText.class)
+  private Boolean shadowDoorbells;
+
+  @Option(
       names = "--serial",
       paramLabel = "TEXT",
       description =
@@ -146,7 +159,9 @@ final class NvmeSpec extends EndpointSpec {
     return medium == null || medium.size == null ? DEFAULT_SIZE : medium.size;
   }
 
-  private NvmeConfig config(String serialNumber) {
-    return new NvmeConfig(lba, cmb, queues, doorbells, serialNumber);
+  NvmeConfig config(String serialNumber) {
+    boolean shadow =
+        shadowDoorbells == null ? NvmeConfig.shadowDoorbells(doorbells) : shadowDoorbells;
+    return new NvmeConfig(lba, cmb, queues, doorbells, shadow, serialNumber);
   }
 }

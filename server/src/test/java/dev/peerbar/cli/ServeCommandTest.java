@@ -124,6 +124,46 @@ final class ServeCommandTest {
         .containsExactly(ServerOptions.BUSY_POLL, Duration.ZERO);
   }
 
+  /** What YAML 1.1 takes for truth values, and the same words as text. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "`` | true",
+        "`doorbells: map` | false",
+        "`shadow-doorbells: on` | true",
+        "`shadow-doorbells: off` | false",
+        "`shadow-doorbells: 'on'` | true",
+        "`shadow-doorbells: \"off\"` | false",
+        "`shadow-doorbells: true` | true",
+        "`shadow-doorbells: false` | false",
+        "`shadow-doorbells: Off` | false",
+        "`doorbells: map, shadow-doorbells: on` | true",
+        "`doorbells: trap, shadow-doorbells: off` | false",
+      })
+  void shadowDoorbellsInAFile(String options, boolean expected) throws Exception {
+    Path file =
+        config("endpoints: [{type: nvme, socket-path: s, size: 1M, %s}]".formatted(options));
+    NvmeSpec spec = (NvmeSpec) EndpointFile.read(file).endpoints().getFirst();
+    assertThat(spec.config("X").shadowDoorbells()).isEqualTo(expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--lba=512, true",
+    "--doorbells=map, false",
+    "--shadow-doorbells=on, true",
+    "--shadow-doorbells=off, false",
+    "--doorbells=map --shadow-doorbells=on, true",
+    "--doorbells=map --shadow-doorbells=off, false"
+  })
+  void shadowDoorbellsOnTheCommandLine(String options, boolean expected) {
+    NvmeSpec spec = new NvmeSpec();
+    new CommandLine(spec).setCaseInsensitiveEnumValuesAllowed(true).parseArgs(options.split(" "));
+    assertThat(spec.config("X").shadowDoorbells()).isEqualTo(expected);
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"0", "-1", "16777217", "2M", "lots"})
   void howManyMappingsThereMayBeIsSaid(String number) {
@@ -173,6 +213,8 @@ final class ServeCommandTest {
         "--queues=65",
         "--queues=x",
         "--doorbells=maybe",
+        "--shadow-doorbells=maybe",
+        "--shadow-doorbells",
         "--serial=123456789012345678901",
         "--serial=",
         "--serial=Zähler"
@@ -296,6 +338,7 @@ final class ServeCommandTest {
         "`endpoints: [{type: nvme, socket-path: s, cmb: 3M}]` | power of two",
         "`endpoints: [{type: nvme, socket-path: s, queues: 99}]` | 1 to 64",
         "`endpoints: [{type: nvme, socket-path: s, doorbells: maybe}]` | maybe",
+        "`endpoints: [{type: nvme, socket-path: s, shadow-doorbells: maybe}]` | neither on nor off",
         "`endpoints: [{type: nvme, socket-path: s, serial: 123456789012345678901}]` | 20 printable",
         "`endpoints: [{type: nvme, socket-path: s, channels: 1}]` | channels",
         "`endpoints: [null]` | socket-path",

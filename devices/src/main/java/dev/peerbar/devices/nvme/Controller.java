@@ -214,6 +214,7 @@ final class Controller {
                 configuration.pageSize(),
                 config.queues(),
                 vectors,
+                config.shadowDoorbells(),
                 function::msixEnabled,
                 () -> configuration.entrySizesSet(),
                 System::nanoTime),

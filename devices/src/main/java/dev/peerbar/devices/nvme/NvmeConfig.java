@@ -9,11 +9,17 @@ import dev.peerbar.pci.DoorbellMode;
  * @param cmbSize of the Controller Memory Buffer in bytes: 0 for none, or a power of two from 4 KiB
  *     to 64 GiB
  * @param queues pairs of I/O queues, 1 to 64
+ * @param shadowDoorbells whether Doorbell Buffer Config is offered: drivers of today use it at once
  * @param serialNumber 1 to 20 printable ASCII characters without spaces around them; subsystem name
  *     and namespace identifiers derive from it, so that no two endpoints of one host may share it
  */
 public record NvmeConfig(
-    int lbaSize, long cmbSize, int queues, DoorbellMode doorbells, String serialNumber) {
+    int lbaSize,
+    long cmbSize,
+    int queues,
+    DoorbellMode doorbells,
+    boolean shadowDoorbells,
+    String serialNumber) {
 
   public static final int MOST_QUEUES = 64;
 
@@ -21,7 +27,7 @@ public record NvmeConfig(
   private static final long LARGEST_CMB = 1L << 36;
   private static final int SERIAL_NUMBER_LENGTH = 20;
 
-  /** 512-byte blocks, a CMB of 64 MiB, 16 queues, trapped doorbells. */
+  /** 512-byte blocks, a CMB of 64 MiB, 16 queues, trapped and shadow doorbells. */
   public static final NvmeConfig DEFAULT =
       new NvmeConfig(512, 64L << 20, 16, DoorbellMode.TRAP, "PB0000000001");
 
@@ -51,6 +57,20 @@ public record NvmeConfig(
           "A serial number is 1 to 20 printable ASCII characters, not \"%s\"."
               .formatted(serialNumber));
     }
+  }
+
+  /** As {@link #shadowDoorbells(DoorbellMode)} has it. */
+  public NvmeConfig(
+      int lbaSize, long cmbSize, int queues, DoorbellMode doorbells, String serialNumber) {
+    this(lbaSize, cmbSize, queues, doorbells, shadowDoorbells(doorbells), serialNumber);
+  }
+
+  /**
+   * Whether shadow doorbells are offered unless somebody says otherwise: where each doorbell is a
+   * message they spare most of them. Whoever maps the page means to ring there.
+   */
+  public static boolean shadowDoorbells(DoorbellMode doorbells) {
+    return doorbells == DoorbellMode.TRAP;
   }
 
   public int lbaSizeLog2() {

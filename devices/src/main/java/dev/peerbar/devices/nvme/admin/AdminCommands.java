@@ -48,7 +48,7 @@ public final class AdminCommands implements AdminHandler {
     this.io = io;
     this.queues = queues;
     features = new Features(settings, smart, new FeatureEffects());
-    logs = new LogPages(errors, smart, features, events, identity);
+    logs = new LogPages(settings, errors, smart, features, events, identity);
     queueCommands = new QueueCommands(settings, events, queues);
     io.writeCache(true);
   }
@@ -56,7 +56,7 @@ public final class AdminCommands implements AdminHandler {
   @Override
   public void execute(SubmissionEntry entry, Reply reply) {
     Command command = new Command(entry, reply, errors);
-    Optional<AdminOpcode> opcode = AdminOpcode.of(entry.opcode());
+    Optional<AdminOpcode> opcode = AdminOpcode.of(entry.opcode()).filter(settings::has);
     if (opcode.isEmpty()) {
       command.end(Status.INVALID_COMMAND_OPCODE, Parameter.OPCODE);
       return;

@@ -46,7 +46,7 @@ public final class Identify {
   private final byte[] descriptors;
 
   public Identify(NvmeConfig config, Storage storage, Identity identity) {
-    controllerWithMessages = IdentifyController.page(identity, true);
+    controllerWithMessages = IdentifyController.page(identity, config.shadowDoorbells());
     controllerWithPin = IdentifyController.page(identity, false);
     namespace = IdentifyNamespace.page(config, storage, identity);
     descriptors = IdentifyNamespace.descriptors(identity);

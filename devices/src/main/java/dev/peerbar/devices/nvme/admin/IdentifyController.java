@@ -79,11 +79,11 @@ final class IdentifyController {
   private IdentifyController() {}
 
   /**
-   * @param msix whether interrupts are messages. Doorbell Buffer Config is only offered then: an
-   *     interrupt by the pin lasts until the host reaches the device, which a head that moves in
-   *     the shadow alone does not.
+   * @param shadowDoorbells whether Doorbell Buffer Config is offered. It is not while interrupts go
+   *     by the pin, which is asserted until the host reaches the device: a head that moves in the
+   *     shadow alone does not.
    */
-  static byte[] page(Identity identity, boolean msix) {
+  static byte[] page(Identity identity, boolean shadowDoorbells) {
     int sqes = NvmeRegisters.IOSQES << 4 | NvmeRegisters.IOSQES;
     int cqes = NvmeRegisters.IOCQES << 4 | NvmeRegisters.IOCQES;
     return new Page(Identify.BYTES)
@@ -103,7 +103,7 @@ final class IdentifyController {
         .put32(RTD3E, TRANSITION)
         .put32(OAES, OAES_NAMESPACE_ATTRIBUTES)
         .put8(CNTRLTYPE, IO_CONTROLLER)
-        .put16(OACS, msix ? OACS_DOORBELL_BUFFER_CONFIG : 0)
+        .put16(OACS, shadowDoorbells ? OACS_DOORBELL_BUFFER_CONFIG : 0)
         .put8(ACL, QueueCommands.MOST_ABORTS - 1)
         .put8(AERL, AsyncEvents.MOST_REQUESTS - 1)
         .put8(FRMW, FRMW_ONE_READ_ONLY_SLOT)

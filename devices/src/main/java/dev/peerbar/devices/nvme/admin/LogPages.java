@@ -33,6 +33,7 @@ final class LogPages {
   private static final int SUPPORTED = 1;
   private static final int CHANGES_BLOCKS = 1 << 1;
 
+  private final AdminSettings settings;
   private final ErrorLog errors;
   private final SmartLog smart;
   private final Features features;
@@ -40,7 +41,13 @@ final class LogPages {
   private final Identity identity;
 
   LogPages(
-      ErrorLog errors, SmartLog smart, Features features, AsyncEvents events, Identity identity) {
+      AdminSettings settings,
+      ErrorLog errors,
+      SmartLog smart,
+      Features features,
+      AsyncEvents events,
+      Identity identity) {
+    this.settings = settings;
     this.errors = errors;
     this.smart = smart;
     this.features = features;
@@ -97,10 +104,12 @@ final class LogPages {
     };
   }
 
-  private static byte[] effects() {
+  private byte[] effects() {
     Page page = new Page(EFFECTS_BYTES);
     for (AdminOpcode opcode : AdminOpcode.values()) {
-      page.put32(ADMIN_EFFECTS + opcode.code() * Integer.BYTES, SUPPORTED);
+      if (settings.has(opcode)) {
+        page.put32(ADMIN_EFFECTS + opcode.code() * Integer.BYTES, SUPPORTED);
+      }
     }
     for (IoOpcode opcode : IoOpcode.values()) {
       int effect =

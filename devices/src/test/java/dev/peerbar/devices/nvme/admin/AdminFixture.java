@@ -50,6 +50,7 @@ final class AdminFixture {
             PAGE_SIZE,
             config.queues(),
             config.queues() + 1,
+            config.shadowDoorbells(),
             () -> msix,
             () -> entrySizesSet,
             () -> nanos),

@@ -49,6 +49,14 @@ final class IdentifyTest {
   }
 
   @Test
+  void shadowDoorbellsAreNotOfferedWhereTheyAreOff() {
+    AdminFixture other =
+        new AdminFixture(new NvmeConfig(512, 0, 1, DoorbellMode.TRAP, false, "OTHER"));
+
+    assertThat(other.run(identify(1, 0)).data().getShort(256)).as("OACS").isZero();
+  }
+
+  @Test
   void controllerSaysWhatItCanDo() {
     ByteBuffer page = nvme.run(identify(1, 0)).data();
 

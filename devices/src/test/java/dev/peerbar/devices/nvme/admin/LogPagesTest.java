@@ -4,8 +4,10 @@ import static dev.peerbar.devices.nvme.admin.AdminFixture.identify;
 import static dev.peerbar.devices.nvme.admin.AdminFixture.log;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.nvme.NvmeConfig;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.storage.StorageException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -114,6 +116,15 @@ final class LogPagesTest {
     assertThat(page.getInt(1024 + 4 * 0x02)).as("Read").isEqualTo(1);
     assertThat(page.getInt(1024 + 4 * 0x09)).as("Dataset Management").isEqualTo(3);
     assertThat(page.getInt(1024 + 4 * 0x04)).as("Write Uncorrectable").isZero();
+  }
+
+  @Test
+  void aCommandThatIsOffHasNone() {
+    AdminFixture other =
+        new AdminFixture(new NvmeConfig(512, 0, 1, DoorbellMode.TRAP, false, "OTHER"));
+    ByteBuffer page = other.run(log(EFFECTS, 4096, false)).data();
+    assertThat(page.getInt(4 * 0x7c)).as("Doorbell Buffer Config").isZero();
+    assertThat(page.getInt(4 * 0x06)).as("Identify").isEqualTo(1);
   }
 
   @Test

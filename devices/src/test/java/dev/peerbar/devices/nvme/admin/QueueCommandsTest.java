@@ -10,10 +10,12 @@ import static org.mockito.Mockito.verify;
 import static org.mockito.Mockito.verifyNoInteractions;
 import static org.mockito.Mockito.when;
 
+import dev.peerbar.devices.nvme.NvmeConfig;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.devices.nvme.queue.Priority;
+import dev.peerbar.pci.DoorbellMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -145,6 +147,25 @@ final class QueueCommandsTest {
         SubmissionEntry.builder(AdminOpcode.DOORBELL_BUFFER_CONFIG).prp1(ADDRESS).prp2(0x4000);
     assertThat(nvme.run(config).status()).isEqualTo(Status.SUCCESS);
     verify(nvme.queues).shadowDoorbells(ADDRESS, 0x4000);
+  }
+
+  @Test
+  void whereShadowDoorbellsAreOffThereIsNoSuchCommand() {
+    for (DoorbellMode doorbells : DoorbellMode.values()) {
+      AdminFixture other = new AdminFixture(new NvmeConfig(512, 0, 1, doorbells, false, "OTHER"));
+      SubmissionEntry.Builder config =
+          SubmissionEntry.builder(AdminOpcode.DOORBELL_BUFFER_CONFIG).prp1(ADDRESS).prp2(0x4000);
+      assertThat(other.run(config).status()).isEqualTo(Status.INVALID_COMMAND_OPCODE);
+      verifyNoInteractions(other.queues);
+    }
+  }
+
+  /** Whoever maps the page means to ring there; asked for, there are both. */
+  @Test
+  void unlessAskedForAMappedPageIsInsteadOfShadowDoorbells() {
+    assertThat(new NvmeConfig(512, 0, 1, DoorbellMode.TRAP, "A").shadowDoorbells()).isTrue();
+    assertThat(new NvmeConfig(512, 0, 1, DoorbellMode.MAP, "A").shadowDoorbells()).isFalse();
+    assertThat(new NvmeConfig(512, 0, 1, DoorbellMode.MAP, true, "A").shadowDoorbells()).isTrue();
   }
 
   @Test
