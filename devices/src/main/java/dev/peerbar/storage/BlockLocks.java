@@ -1,82 +1,124 @@
 package dev.peerbar.storage;
 
-import java.util.concurrent.locks.Lock;
-import java.util.concurrent.locks.StampedLock;
-
 /**
  * Keeps the blocks of a {@link Storage} whole: readers of a block beside each other, a writer
  * alone. For any thread; not reentrant.
  *
- * <p>Neighbouring blocks share a lock, and so do a few far apart. A range takes its locks in one
- * order, whichever it is, so that no two wait for each other.
+ * <p>What is locked is a range, of any length at the same cost. Whoever comes waits for those
+ * before it whose blocks it shares, those that still wait among them, so that nobody starves and no
+ * two wait for each other. As there are no more of them than threads that use the storage, they are
+ * a list. In the long run nothing is allocated.
  */
 public final class BlockLocks {
-  private static final int LOCKS = 1024;
+  private static final long BLOCK_MASK = Storage.ATOMIC_BLOCK - 1;
 
-  /** Blocks next to each other that one lock keeps: 64 KiB, so that most commands need one. */
-  private static final int REGION_BITS = 16;
-
-  private final Lock[] shared = new Lock[LOCKS];
-  private final Lock[] exclusive = new Lock[LOCKS];
+  // Guarded by this: those who hold and those who wait, as they came; and who has gone.
+  private final Held list = new Held();
+  private Held spare;
+  private int waiting;
 
   public BlockLocks() {
-    for (int i = 0; i < LOCKS; i++) {
-      StampedLock lock = new StampedLock();
-      shared[i] = lock.asReadLock();
-      exclusive[i] = lock.asWriteLock();
-    }
+    list.before = list;
+    list.after = list;
   }
 
-  /** What a thread has locked, and lets go of. */
-  public static final class Held implements AutoCloseable {
-    private final Lock[] locks;
-    private final int first;
-    private final int count;
+  /** What a thread has locked, and lets go of, once. */
+  public final class Held implements AutoCloseable {
+    private long first;
+    private long end;
+    private boolean alone;
+    private Held before;
+    private Held after;
 
-    private Held(Lock[] locks, int first, int count) {
-      this.locks = locks;
-      this.first = first;
-      this.count = count;
-      // Those at the beginning that the range wraps around to are the lowest.
-      for (int i = 0; i < first + count - LOCKS; i++) {
-        locks[i].lock();
-      }
-      for (int i = first; i < Math.min(first + count, LOCKS); i++) {
-        locks[i].lock();
-      }
+    private Held() {}
+
+    private boolean excludes(Held other) {
+      return (alone || other.alone) && first < other.end && other.first < end;
     }
 
     @Override
     public void close() {
-      for (int i = 0; i < count; i++) {
-        locks[(first + i) % LOCKS].unlock();
-      }
+      release(this);
     }
   }
 
   /** Waits until nobody writes in a range, and keeps it so. */
   public Held toRead(long position, long length) {
-    return lock(shared, position, length);
+    return lock(first(position, length), end(position, length), false);
   }
 
   /** Waits until nobody reads or writes in a range, and keeps it so. */
   public Held toWrite(long position, long length) {
-    return lock(exclusive, position, length);
+    return lock(first(position, length), end(position, length), true);
   }
 
   /** Waits until nobody reads or writes anywhere, and keeps it so. */
   public Held everything() {
-    return new Held(exclusive, 0, LOCKS);
+    return lock(0, Long.MAX_VALUE, true);
   }
 
-  private static Held lock(Lock[] locks, long position, long length) {
-    if (length <= 0) {
-      return new Held(locks, 0, 0);
+  // An empty range has nothing in common with any other.
+
+  private static long first(long position, long length) {
+    return length > 0 ? position & ~BLOCK_MASK : Long.MAX_VALUE;
+  }
+
+  private static long end(long position, long length) {
+    return length > 0 ? position + length + BLOCK_MASK & ~BLOCK_MASK : 0;
+  }
+
+  private synchronized Held lock(long first, long end, boolean alone) {
+    Held held = spare;
+    if (held == null) {
+      held = new Held();
+    } else {
+      spare = held.after;
     }
-    long first = position >>> REGION_BITS;
-    long last = position + length - 1 >>> REGION_BITS;
-    return last - first >= LOCKS - 1
-        ? new Held(locks, 0, LOCKS)
-        : new Held(locks, (int) (first % LOCKS), (int) (last - first + 1));
+    held.first = first;
+    held.end = end;
+    held.alone = alone;
+    held.before = list.before;
+    held.after = list;
+    held.before.after = held;
+    list.before = held;
+    awaitThoseBefore(held);
+    return held;
+  }
+
+  private void awaitThoseBefore(Held held) {
+    boolean interrupted = false;
+    while (isExcluded(held)) {
+      waiting++;
+      try {
+        wait();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      } finally {
+        waiting--;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private boolean isExcluded(Held held) {
+    for (Held other = held.before; other != list; other = other.before) {
+      if (held.excludes(other)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private synchronized void release(Held held) {
+    held.before.after = held.after;
+    held.after.before = held.before;
+    held.before = null;
+    held.after = spare;
+    spare = held;
+    if (waiting > 0) {
+      notifyAll();
+    }
   }
 }

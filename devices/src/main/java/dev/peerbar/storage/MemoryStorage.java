@@ -6,10 +6,11 @@ import java.util.Objects;
 
 /** Storage that lasts as long as the process: every write is as durable as the next. */
 public final class MemoryStorage implements Storage {
-  /** What is given back and zeroed at once, so that nobody waits long for a lock. */
-  private static final long STEP = 2L << 20;
+  /** What is filled at once, so that nobody waits long. */
+  private static final long MOST_FILLED = 2L << 20;
 
   private final Memory memory;
+  private final StepSize step = new StepSize();
   private final BlockLocks locks = new BlockLocks();
 
   /** Changes with all locks held, so that whoever holds one may rely on it. */
@@ -91,52 +92,54 @@ public final class MemoryStorage implements Storage {
   }
 
   @Override
-  public void zero(long position, long length, boolean deallocate, boolean durable) {
+  public long zero(long position, long length, boolean deallocate) {
     Objects.checkFromIndexSize(position, length, size());
-    inSteps(position, length, (at, count) -> clear(at, count, deallocate));
+    if (deallocate) {
+      return giveBack(position, length);
+    }
+    long count = Math.min(length, MOST_FILLED - position % ATOMIC_BLOCK);
+    try (BlockLocks.Held _ = locks.toWrite(position, count)) {
+      checkOpen();
+      fill(position, position + count);
+    }
+    return count;
   }
 
   @Override
-  public void discard(long position, long length) {
+  public long discard(long position, long length) {
     Objects.checkFromIndexSize(position, length, size());
     long first = roundUp(position);
     long end = roundDown(position + length);
-    if (first < end) {
-      inSteps(first, end - first, (at, count) -> clear(at, count, true));
+    if (first >= end) {
+      return length;
     }
+    long done = first + giveBack(first, end - first);
+    return done == end ? length : done - position;
   }
 
-  private void clear(long position, long length, boolean giveBack) {
-    long first = roundUp(position);
-    long end = roundDown(position + length);
-    if (!giveBack || first >= end) {
-      fill(position, position + length);
-      return;
+  /** Gives whole blocks back and fills the parts of others; returns how much it did. */
+  private long giveBack(long position, long length) {
+    long count = step.next(position, length);
+    long end = position + count;
+    long firstWhole = roundUp(position);
+    long endWhole = roundDown(end);
+    try (BlockLocks.Held _ = locks.toWrite(position, count)) {
+      checkOpen();
+      long begin = System.nanoTime();
+      if (firstWhole >= endWhole) {
+        fill(position, end);
+      } else {
+        fill(position, firstWhole);
+        memory.giveBack(firstWhole, endWhole - firstWhole);
+        fill(endWhole, end);
+      }
+      step.took(count, System.nanoTime() - begin);
     }
-    fill(position, first);
-    memory.giveBack(first, end - first);
-    fill(end, position + length);
+    return count;
   }
 
   private void fill(long from, long to) {
     memory.segment().asSlice(from, to - from).fill((byte) 0);
-  }
-
-  private interface Step {
-    void run(long position, long length);
-  }
-
-  private void inSteps(long position, long length, Step step) {
-    for (long done = 0; done < length; ) {
-      long at = position + done;
-      // Up to a boundary, so that only the ends of the whole range can cut a block.
-      long count = Math.min(length - done, STEP - at % STEP);
-      try (BlockLocks.Held _ = locks.toWrite(at, count)) {
-        checkOpen();
-        step.run(at, count);
-      }
-      done += count;
-    }
   }
 
   private void checkOpen() {

@@ -51,29 +51,33 @@ public interface Storage extends AutoCloseable {
   void flush() throws StorageException;
 
   /**
-   * Makes a range read as zeros.
+   * Makes the beginning of a range read as zeros: as much of it as can be had in a short time, so
+   * that whoever has to may give up before the rest.
    *
    * @param position in bytes
    * @param length in bytes
    * @param deallocate whether the room it takes may be given back, as far as that is possible
-   * @param durable whether the zeros are on stable storage when this returns
-   * @throws StorageException if it cannot be written, or not made durable
+   * @return how many bytes are zeros now: all of them, or some up to a multiple of {@value
+   *     #ATOMIC_BLOCK}
+   * @throws StorageException if it cannot be written
    * @throws IndexOutOfBoundsException for a range that is not within the storage
    */
-  void zero(long position, long length, boolean deallocate, boolean durable)
-      throws StorageException;
+  long zero(long position, long length, boolean deallocate) throws StorageException;
 
   /**
-   * Says that what a range holds is of no use any more, so that the room it takes can be given
-   * back. Every block within it reads as zeros afterwards, or is as it was where nothing can be
-   * given back; parts of blocks at the ends always stay as they were.
+   * Says that what the beginning of a range holds is of no use any more, so that the room it takes
+   * can be given back; as much of it at a time as with {@link #zero}. Every block within it reads
+   * as zeros afterwards, or is as it was where nothing can be given back; parts of blocks at the
+   * ends of the range always stay as they were.
    *
    * @param position in bytes
    * @param length in bytes
+   * @return how many bytes that is true of: all of them, or some up to a multiple of {@value
+   *     #ATOMIC_BLOCK}
    * @throws StorageException if storage failed; that it cannot give room back is no failure
    * @throws IndexOutOfBoundsException for a range that is not within the storage
    */
-  void discard(long position, long length) throws StorageException;
+  long discard(long position, long length) throws StorageException;
 
   /**
    * Whether every whole block of a range that was discarded reads as zeros from then on, as opposed

@@ -3,6 +3,7 @@ package dev.peerbar.linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.function.IntSupplier;
 
@@ -60,26 +61,45 @@ public final class FileContents {
    */
   public static long read(FileDescriptor file, long offset, MemorySegment into)
       throws LinuxException {
+    return read(file, offset, into, 0, into.byteSize());
+  }
+
+  /**
+   * Reads into a part of a segment (pread(2)). The segment may be a {@link Mapping} of which parts
+   * cannot be touched any more: where a store would raise SIGBUS, this fails. Without garbage if
+   * the segment is native.
+   *
+   * @param offset in the file, in bytes
+   * @param at where in the segment
+   * @return bytes read; less than the length only at the end of the file
+   * @throws LinuxException what pread says; EFAULT for the first byte that cannot be stored
+   */
+  public static long read(
+      FileDescriptor file, long offset, MemorySegment into, long at, long length)
+      throws LinuxException {
+    Objects.checkFromIndexSize(at, length, into.byteSize());
     if (!into.isNative()) {
       try (Arena arena = Arena.ofConfined()) {
-        MemorySegment copy = arena.allocate(into.byteSize());
-        long length = read(file, offset, copy);
-        into.asSlice(0, length).copyFrom(copy.asSlice(0, length));
-        return length;
+        MemorySegment copy = arena.allocate(length);
+        long done = read(file, offset, copy, 0, length);
+        MemorySegment.copy(copy, 0, into, at, done);
+        return done;
       }
+    }
+    if (into.isReadOnly()) {
+      throw new LinuxException("pread", Errno.EFAULT);
     }
     int number = file.acquire("pread");
     try {
       for (long done = 0; ; ) {
-        if (done == into.byteSize()) {
+        if (done == length) {
           return done;
         }
-        long length =
-            Libc.pread(number, into.address() + done, into.byteSize() - done, offset + done);
-        if (length == 0) {
+        long part = Libc.pread(number, into.address() + at + done, length - done, offset + done);
+        if (part == 0) {
           return done;
         }
-        done += transferred("pread", length);
+        done += transferred("pread", part);
       }
     } finally {
       file.release();

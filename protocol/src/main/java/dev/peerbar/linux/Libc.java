@@ -89,6 +89,7 @@ final class Libc {
   private static final MemorySegment SHUTDOWN = function("shutdown");
   private static final MemorySegment GETSOCKOPT = function("getsockopt");
   private static final MemorySegment SETSOCKOPT = function("setsockopt");
+  private static final MemorySegment IOCTL = function("ioctl");
   private static final MemorySegment RECVMSG = function("recvmsg");
   private static final MemorySegment SENDMSG = function("sendmsg");
 
@@ -293,6 +294,10 @@ final class Libc {
 
   static int setsockopt(int fd, int level, int option, MemorySegment value, int length) {
     return (int) call(SETSOCKOPT, fd, level, option, value.address(), length);
+  }
+
+  static int ioctl(int fd, long request, long argument) {
+    return (int) call(IOCTL, fd, request, argument);
   }
 
   static long recvmsg(int fd, long message, int flags) {

@@ -2,8 +2,6 @@ package dev.peerbar.linux;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.Set;
 
 /** Memory that processes share through a file descriptor. */
 public final class SharedMemory {
@@ -15,15 +13,6 @@ public final class SharedMemory {
   private static final int PROT_READ = 1;
   private static final int PROT_WRITE = 2;
   private static final int MAP_SHARED = 1;
-  private static final int MAP_NORESERVE = 0x4000;
-
-  // struct statfs on a 64-bit machine.
-  private static final long F_TYPE = 0;
-  private static final long STATFS_LENGTH = 120;
-
-  /** tmpfs and memfd, ramfs, ext2 to ext4, XFS, Btrfs, F2FS, DMABUFs (linux/magic.h). */
-  private static final Set<Long> LOCAL_FILE_SYSTEMS =
-      Set.of(0x01021994L, 0x858458f6L, 0xef53L, 0x58465342L, 0x9123683eL, 0xf2f52010L, 0x444d4142L);
 
   /** What a mapping lets this process do. */
   public enum Access {
@@ -70,12 +59,14 @@ public final class SharedMemory {
   /**
    * Maps a range of a file, shared. The descriptor may be closed afterwards.
    *
-   * <p>Does not look whether the file is that long: {@link FileStatus#size} tells.
+   * <p>Does not look whether the file is that long: {@link FileStatus#size} tells. Of a file of
+   * huge pages the whole range is set aside in the machine's pool, as far as the file has it not
+   * yet, so that no other file takes those pages; a hole punched later gives them back.
    *
    * @param offset into the file, in bytes, a multiple of the page size
    * @param length in bytes, positive; need not be a multiple of the page size
    * @throws LinuxException EACCES if the descriptor was not opened for such access; ENODEV if it
-   *     cannot be mapped; EINVAL, ENOMEM, EOVERFLOW
+   *     cannot be mapped; ENOMEM, also if the pool has too few huge pages; EINVAL, EOVERFLOW
    */
   @SuppressWarnings("restricted") // The length is the one that was mapped.
   public static Mapping map(FileDescriptor file, long offset, long length, Access access)
@@ -86,7 +77,7 @@ public final class SharedMemory {
     long address;
     int number = file.acquire("mmap");
     try {
-      address = Libc.mmap(0, length, access.protection, MAP_SHARED | MAP_NORESERVE, number, offset);
+      address = Libc.mmap(0, length, access.protection, MAP_SHARED, number, offset);
       if (address == -1) {
         throw new LinuxException("mmap", Libc.errno());
       }
@@ -98,28 +89,8 @@ public final class SharedMemory {
   }
 
   /**
-   * Whether reading and writing the file is between this process and this machine's memory or
-   * disks, so that it comes to an end. In other file systems (FUSE, the network's) anybody may
-   * answer, and nobody has to. Huge pages out of the machine's pool (hugetlbfs) are not among them
-   * either: touching a mapping raises SIGBUS while the pool is empty, sealed or not, and pwrite(2)
-   * does not write them.
-   *
-   * @throws LinuxException EBADF if the descriptor is closed
-   */
-  public static boolean answersByItself(FileDescriptor file) throws LinuxException {
-    int number = file.acquire("fstatfs");
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment status = arena.allocate(STATFS_LENGTH, Long.BYTES);
-      Libc.check("fstatfs", Libc.fstatfs(number, status));
-      return LOCAL_FILE_SYSTEMS.contains(status.get(ValueLayout.JAVA_LONG, F_TYPE));
-    } finally {
-      file.release();
-    }
-  }
-
-  /**
    * Whether nobody can make the file shorter than it is now. That touching its mapping cannot fail
-   * follows for a size asked for afterwards, if the file {@link #answersByItself}.
+   * follows for a size asked for afterwards, if it is on a {@link FileSystem.Kind#MEMORY}.
    *
    * @return false for a file that cannot be sealed at all
    * @throws LinuxException EBADF if the descriptor is closed

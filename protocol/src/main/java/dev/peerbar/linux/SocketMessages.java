@@ -33,6 +33,7 @@ public final class SocketMessages {
 
   private static final int SOL_SOCKET = 1;
   private static final int SCM_RIGHTS = 1;
+  private static final int SIOCOUTQ = 0x5411;
   private static final int MSG_CTRUNC = 0x8;
   private static final int MSG_DONTWAIT = 0x40;
   private static final int MSG_NOSIGNAL = 0x4000;
@@ -61,7 +62,8 @@ public final class SocketMessages {
   // Where the structures are in the one piece of memory.
   private static final long RANGES = align(MSGHDR);
   private static final long CONTROLS = RANGES + MAX_RANGES * IOVEC;
-  private static final long TOTAL = CONTROLS + CONTROL;
+  private static final long COUNT = CONTROLS + CONTROL;
+  private static final long TOTAL = COUNT + Long.BYTES;
 
   private final MemorySegment memory = Arena.ofAuto().allocate(TOTAL, Long.BYTES);
   private final List<FileDescriptor> toSend = new ArrayList<>();
@@ -150,6 +152,20 @@ public final class SocketMessages {
       socket.release();
       toSend.clear();
       ranges = 0;
+    }
+  }
+
+  /**
+   * How much of the send buffer is taken by what the peer has not received yet (SIOCOUTQ). In
+   * bytes, as {@link UnixSocket#sendBuffer} counts them.
+   */
+  public int unread(FileDescriptor socket) throws LinuxException {
+    int number = socket.acquire("ioctl");
+    try {
+      Libc.check("ioctl", Libc.ioctl(number, SIOCOUTQ, memory.address() + COUNT));
+      return memory.get(JAVA_INT, COUNT);
+    } finally {
+      socket.release();
     }
   }
 

@@ -29,6 +29,7 @@ public final class UnixSocket {
   private static final int SOCK_CLOEXEC = 0x80000;
   private static final int SOL_SOCKET = 1;
   private static final int SO_TYPE = 3;
+  private static final int SO_SNDBUF = 7;
   private static final int SO_PEERCRED = 17;
   private static final int SO_SNDTIMEO_NEW = 67;
   private static final int SO_ACCEPTCONN = 30;
@@ -332,6 +333,34 @@ public final class UnixSocket {
           value.getAtIndex(JAVA_INT, 0),
           value.getAtIndex(JAVA_INT, 1),
           value.getAtIndex(JAVA_INT, 2));
+    }
+  }
+
+  /**
+   * How large the send buffer is, as Linux counts what is in it: with its own structures, which
+   * take about as much again as small messages do. In bytes.
+   *
+   * @throws LinuxException ENOTSOCK, EBADF
+   */
+  public static int sendBuffer(FileDescriptor socket) throws LinuxException {
+    return intOption(socket, SO_SNDBUF);
+  }
+
+  /**
+   * Makes the send buffer larger or smaller. Linux doubles the size (socket(7), SO_SNDBUF), and
+   * gives less than is wanted if net.core.wmem_max says so.
+   *
+   * @param bytes positive
+   * @throws LinuxException ENOTSOCK, EBADF
+   */
+  public static void setSendBuffer(FileDescriptor socket, int bytes) throws LinuxException {
+    int number = socket.acquire("setsockopt");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment value = arena.allocateFrom(JAVA_INT, bytes);
+      Libc.check(
+          "setsockopt", Libc.setsockopt(number, SOL_SOCKET, SO_SNDBUF, value, Integer.BYTES));
+    } finally {
+      socket.release();
     }
   }
 

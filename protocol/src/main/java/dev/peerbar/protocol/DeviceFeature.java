@@ -109,6 +109,16 @@ public final class DeviceFeature {
       this(DATA + data.readableBytes(), flags, data);
     }
 
+    /**
+     * Appends what comes before the data, for a server that has the data in a buffer of their own.
+     *
+     * @param length of the data, in bytes
+     */
+    public static void encodeFixed(ByteBuf out, int flags, int length) {
+      out.writeIntLE(DATA + length);
+      out.writeIntLE(flags);
+    }
+
     @Override
     public int encodedSize() {
       return DATA + data.readableBytes();
@@ -129,27 +139,6 @@ public final class DeviceFeature {
     public static Reply decode(ByteBuf in) throws InvalidMessageException {
       Request same = Request.decode(in);
       return new Reply(same.argsz, same.flags, same.data);
-    }
-  }
-
-  /**
-   * The reply before its data are bytes, as a server makes it.
-   *
-   * @param flags those of the request
-   * @param data as the feature has it
-   */
-  public record Answer(int flags, Payload data) implements Payload {
-
-    @Override
-    public int encodedSize() {
-      return DATA + data.encodedSize();
-    }
-
-    @Override
-    public void encode(ByteBuf out) {
-      out.writeIntLE(encodedSize());
-      out.writeIntLE(flags);
-      data.encode(out);
     }
   }
 }

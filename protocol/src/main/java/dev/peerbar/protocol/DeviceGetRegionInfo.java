@@ -65,10 +65,10 @@ public final class DeviceGetRegionInfo {
     /**
      * Reads the payload.
      *
-     * @throws InvalidMessageException if the length is wrong
+     * @throws InvalidMessageException if it is too short
      */
     public static Request decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, LENGTH);
+      Fields.atLeast(in, LENGTH);
       int start = in.readerIndex();
       return new Request(
           in.getIntLE(start + ARGSZ),
@@ -152,17 +152,13 @@ public final class DeviceGetRegionInfo {
       int flags = in.getIntLE(start + Request.FLAGS);
       boolean cutShort = in.readableBytes() == Request.LENGTH;
       int first = (flags & CAPS) == 0 || cutShort ? 0 : in.getIntLE(start + Request.CAP_OFFSET);
-      List<RegionCapability> capabilities = decodeCapabilities(in, first);
-      if (capabilities.isEmpty()) {
-        Fields.exactly(in, Request.LENGTH);
-      }
       return new Reply(
           in.getIntLE(start + Request.ARGSZ),
           flags,
           in.getIntLE(start + Request.INDEX),
           in.getLongLE(start + Request.SIZE),
           in.getLongLE(start + Request.OFFSET),
-          capabilities);
+          decodeCapabilities(in, first));
     }
 
     private static List<RegionCapability> decodeCapabilities(ByteBuf in, int first)

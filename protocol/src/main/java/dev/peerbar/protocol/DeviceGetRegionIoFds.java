@@ -41,10 +41,10 @@ public final class DeviceGetRegionIoFds {
     /**
      * Reads the payload.
      *
-     * @throws InvalidMessageException if the length is wrong
+     * @throws InvalidMessageException if it is too short
      */
     public static Request decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, FIXED_LENGTH);
+      Fields.atLeast(in, FIXED_LENGTH);
       int start = in.readerIndex();
       return new Request(
           in.getIntLE(start + ARGSZ),

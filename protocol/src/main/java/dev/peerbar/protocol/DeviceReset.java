@@ -16,13 +16,8 @@ public final class DeviceReset {
     @Override
     public void encode(ByteBuf out) {}
 
-    /**
-     * Reads the payload.
-     *
-     * @throws InvalidMessageException if there is one
-     */
-    public static Request decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, 0);
+    /** Reads the payload: there is nothing to look at. */
+    public static Request decode(ByteBuf in) {
       return new Request();
     }
   }

@@ -1,6 +1,7 @@
 package dev.peerbar.protocol;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 
 /** DEVICE_SET_IRQS: what happens when an interrupt is raised, masked or unmasked. */
 public final class DeviceSetIrqs {
@@ -71,21 +72,25 @@ public final class DeviceSetIrqs {
     /**
      * Reads the payload.
      *
-     * @throws InvalidMessageException if the length is not that of the flags and the count
+     * @throws InvalidMessageException if it is too short, or the booleans are not as many as
+     *     announced
      */
     public static Request decode(ByteBuf in) throws InvalidMessageException {
       Fields.atLeast(in, FIXED_LENGTH);
       int at = in.readerIndex();
       int flags = in.getIntLE(at + FLAGS);
       int count = in.getIntLE(at + COUNT);
-      Fields.tail(in, DATA, (flags & DATA_BOOL) == 0 ? 0 : Integer.toUnsignedLong(count));
+      boolean booleans = (flags & DATA_BOOL) != 0;
+      if (booleans) {
+        Fields.tail(in, DATA, Integer.toUnsignedLong(count));
+      }
       return new Request(
           in.getIntLE(at + ARGSZ),
           flags,
           in.getIntLE(at + INDEX),
           in.getIntLE(at + START),
           count,
-          Fields.tail(in, DATA));
+          booleans ? Fields.tail(in, DATA) : Unpooled.EMPTY_BUFFER);
     }
   }
 }

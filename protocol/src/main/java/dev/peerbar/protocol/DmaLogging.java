@@ -93,10 +93,10 @@ public final class DmaLogging {
     /**
      * Reads the data of the feature.
      *
-     * @throws InvalidMessageException if the length is wrong
+     * @throws InvalidMessageException if it is too short
      */
     public static ReportRequest decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, Report.BITMAP);
+      Fields.atLeast(in, Report.BITMAP);
       int start = in.readerIndex();
       return new ReportRequest(
           in.getLongLE(start + Report.IOVA),
@@ -118,7 +118,9 @@ public final class DmaLogging {
     static final int IOVA = 0;
     static final int RANGE_LENGTH = 8;
     static final int PAGE_SIZE = 16;
-    static final int BITMAP = 24;
+
+    /** Where the bitmap begins; the length of the request, in bytes. */
+    public static final int BITMAP = 24;
 
     @Override
     public int encodedSize() {

@@ -52,10 +52,10 @@ public final class DmaMap {
     /**
      * Reads the payload.
      *
-     * @throws InvalidMessageException if the length is wrong
+     * @throws InvalidMessageException if it is too short
      */
     public static Request decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, LENGTH);
+      Fields.atLeast(in, LENGTH);
       int start = in.readerIndex();
       return new Request(
           in.getIntLE(start + ARGSZ),

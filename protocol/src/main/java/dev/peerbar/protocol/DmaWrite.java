@@ -60,7 +60,8 @@ public final class DmaWrite {
 
     /**
      * Reads the payload. The specification gives the count 4 bytes in the reply; QEMU 11.1 sends 8,
-     * as in the request, and its first versions sent a header only. All three are taken.
+     * as in the request, and its first versions sent a header only. All three are taken, and told
+     * apart by their lengths.
      *
      * @throws InvalidMessageException if the length is none of these, or the count needs more than
      *     4 bytes

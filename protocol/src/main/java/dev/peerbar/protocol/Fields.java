@@ -6,15 +6,12 @@ import io.netty.buffer.ByteBuf;
 final class Fields {
   private Fields() {}
 
-  /** The payload is exactly as long as its table. */
-  static void exactly(ByteBuf in, int size) throws InvalidMessageException {
-    if (in.readableBytes() != size) {
-      throw new InvalidMessageException(
-          "payload of " + in.readableBytes() + " bytes instead of " + size);
-    }
-  }
-
-  /** The payload has at least the fixed part of its table. */
+  /**
+   * The payload has its table, or the fixed part of it. More may follow, as in an argument of
+   * Linux's ioctls: a client may send all the room that it has for the reply (SPDK's initiator and
+   * the reference library's sample do), and a later version may have a longer table. Nobody looks
+   * at it, but where the table says itself that data follow: {@link #tail(ByteBuf, int, long)}.
+   */
   static void atLeast(ByteBuf in, int size) throws InvalidMessageException {
     if (in.readableBytes() < size) {
       throw new InvalidMessageException(

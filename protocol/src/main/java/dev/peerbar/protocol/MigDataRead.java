@@ -33,10 +33,10 @@ public final class MigDataRead {
     /**
      * Reads the payload.
      *
-     * @throws InvalidMessageException if the length is wrong
+     * @throws InvalidMessageException if it is too short
      */
     public static Request decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, DATA);
+      Fields.atLeast(in, DATA);
       int start = in.readerIndex();
       return new Request(in.getIntLE(start + ARGSZ), in.getIntLE(start + SIZE));
     }

@@ -28,10 +28,10 @@ public record MigrationFeature(long flags) implements Payload {
   /**
    * Reads the data of the feature.
    *
-   * @throws InvalidMessageException if the length is wrong
+   * @throws InvalidMessageException if it is too short
    */
   public static MigrationFeature decode(ByteBuf in) throws InvalidMessageException {
-    Fields.exactly(in, LENGTH);
+    Fields.atLeast(in, LENGTH);
     return new MigrationFeature(in.getLongLE(in.readerIndex() + FLAGS));
   }
 }

@@ -44,10 +44,10 @@ public record MigrationState(State state, int dataFd) implements Payload {
   /**
    * Reads the data of the feature.
    *
-   * @throws InvalidMessageException if the length is wrong or the state is none
+   * @throws InvalidMessageException if it is too short or the state is none
    */
   public static MigrationState decode(ByteBuf in) throws InvalidMessageException {
-    Fields.exactly(in, LENGTH);
+    Fields.atLeast(in, LENGTH);
     int code = in.getIntLE(in.readerIndex() + DEVICE_STATE);
     if (code < 0 || code >= State.values().length) {
       throw new InvalidMessageException("migration state " + Integer.toUnsignedString(code));

@@ -34,10 +34,10 @@ public final class RegionRead {
     /**
      * Reads the payload.
      *
-     * @throws InvalidMessageException if the length is wrong
+     * @throws InvalidMessageException if it is too short
      */
     public static Request decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, DATA);
+      Fields.atLeast(in, DATA);
       return at(in, in.readerIndex());
     }
 

@@ -102,10 +102,10 @@ public final class RegionWriteMulti {
     /**
      * Reads the payload.
      *
-     * @throws InvalidMessageException if the length is wrong
+     * @throws InvalidMessageException if it is too short
      */
     public static Reply decode(ByteBuf in) throws InvalidMessageException {
-      Fields.exactly(in, WRS);
+      Fields.atLeast(in, WRS);
       return new Reply(in.getLongLE(in.readerIndex() + WR_CNT));
     }
   }

@@ -8,10 +8,10 @@
  * runs on.
  *
  * <p>{@code decode} judges a payload whole, reads from the buffer's reader index to its writer
- * index, and moves neither. It checks what the message says of itself: its length, its counts.
- * Whether an address, an index or a flag makes sense to a device is the server's to say. Numbers
- * that the specification leaves unsigned are kept as they are, in Java's signed types of the same
- * width.
+ * index, and moves neither. It checks what the message says of itself: that its table is there, and
+ * as much data as are announced. A table may be followed by more, which is not looked at. Whether
+ * an address, an index or a flag makes sense to a device is the server's to say. Numbers that the
+ * specification leaves unsigned are kept as they are, in Java's signed types of the same width.
  *
  * <p>{@code encode} appends to the buffer.
  */

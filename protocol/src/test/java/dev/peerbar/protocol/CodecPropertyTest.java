@@ -18,6 +18,11 @@ class CodecPropertyTest {
     return Samples.all();
   }
 
+  @Provide
+  Arbitrary<Samples.Sample> fixed() {
+    return Samples.fixed();
+  }
+
   @Property(tries = 4000)
   void whatIsEncodedDecodesToTheSame(
       @ForAll("samples") Samples.Sample sample, @ForAll @IntRange(max = 9) int before)
@@ -28,6 +33,16 @@ class CodecPropertyTest {
     assertThat(bytes.readableBytes()).isEqualTo(sample.payload().encodedSize());
     assertThat(sample.decoder().decode(bytes)).isEqualTo(sample.payload());
     assertThat(bytes.readerIndex()).isEqualTo(before);
+  }
+
+  @Property(tries = 2000)
+  void whatFollowsATableIsNotLookedAt(
+      @ForAll("fixed") Samples.Sample sample, @ForAll @Size(min = 1, max = 200) byte[] more)
+      throws InvalidMessageException {
+    ByteBuf bytes = Unpooled.buffer();
+    sample.payload().encode(bytes);
+    bytes.writeBytes(more);
+    assertThat(sample.decoder().decode(bytes)).isEqualTo(sample.payload());
   }
 
   @Property(tries = 4000)

@@ -59,7 +59,8 @@ class WireFormatTest {
         new DmaMap.Request(DmaMap.READABLE | DmaMap.WRITEABLE, 0x1000, 0x10000, 0x2000);
     assertThat(hex(request)).isEqualTo(wire);
     assertThat(DmaMap.Request.decode(bytes(wire))).isEqualTo(request);
-    assertThatThrownBy(() -> DmaMap.Request.decode(bytes(wire + "00")))
+    assertThat(DmaMap.Request.decode(bytes(wire + "00ff"))).isEqualTo(request);
+    assertThatThrownBy(() -> DmaMap.Request.decode(bytes(wire.substring(2))))
         .isInstanceOf(InvalidMessageException.class);
   }
 
@@ -151,10 +152,15 @@ class WireFormatTest {
   }
 
   @Test
-  void answersOfFeaturesAreTheirReplies() {
+  void theFixedPartOfAFeatureIsThatOfTheRecord() {
     MigrationState state = new MigrationState(MigrationState.State.RESUMING, -1);
-    DeviceFeature.Answer answer = new DeviceFeature.Answer(DeviceFeature.GET | 2, state);
-    assertThat(hex(answer)).isEqualTo("10000000" + "02000100" + "04000000" + "ffffffff");
+    ByteBuf data = Unpooled.buffer();
+    state.encode(data);
+    DeviceFeature.Reply reply = new DeviceFeature.Reply(DeviceFeature.GET | 2, data);
+    assertThat(hex(reply)).isEqualTo("10000000" + "02000100" + "04000000" + "ffffffff");
+    ByteBuf fixed = Unpooled.buffer();
+    DeviceFeature.Reply.encodeFixed(fixed, DeviceFeature.GET | 2, data.readableBytes());
+    assertThat(hex(fixed) + hex(data)).isEqualTo(hex(reply));
   }
 
   @Test

@@ -57,6 +57,17 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
   @JsonProperty("busy-poll")
   private boolean busyPoll;
 
+  @Option(
+      names = "--max-dma-maps",
+      paramLabel = "N",
+      converter = MappingCount.class,
+      description =
+          "The most DMA mappings that the client may have at a time, at about 50 bytes of memory"
+              + " each (default: 2097152, which is 8 GiB in pages of 4 KiB).")
+  @JsonProperty("max-dma-maps")
+  @JsonDeserialize(converter = MappingCount.FromText.class)
+  private int maxDmaMaps = ServerOptions.DMA_MAPS;
+
   /** Modes in a file are written as on the command line. */
   static final class ModeFromText extends StdConverter<String, Integer> {
     @Override
@@ -86,7 +97,8 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
   ServerOptions options() {
     return ServerOptions.DEFAULT
         .withAllowed(new AllowedPeers(allowedUsers))
-        .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO);
+        .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO)
+        .withMaxDmaMaps(maxDmaMaps);
   }
 
   /** What the endpoint is called in logs and threads. */

@@ -64,7 +64,7 @@ public final class EndpointServer implements AutoCloseable {
     EventLoopGroup loop = SocketEventLoop.group(new DefaultThreadFactory(name));
     ServedFunction function = null;
     try {
-      function = new ServedFunction(name, endpoint, loop.next());
+      function = new ServedFunction(name, endpoint, loop.next(), options.maxDmaMaps());
       Connections connections = new Connections(function, options);
       return switch (place) {
         case ListeningPlace.AtPath atPath -> {

@@ -8,11 +8,22 @@ import java.time.Duration;
  * @param allowed who may connect
  * @param busyPoll how long to look for a client's next message before sleeping, at most; how long
  *     that is worth while is learnt from the client. Zero to sleep at once
+ * @param maxDmaMaps mappings of a client that may live at the same time, 1 to {@link
+ *     #MOST_DMA_MAPS}
  */
-public record ServerOptions(AllowedPeers allowed, Duration busyPoll) {
-  /** Any user, and no looking. */
+public record ServerOptions(AllowedPeers allowed, Duration busyPoll, int maxDmaMaps) {
+  /**
+   * More than guests have: all of 8 GiB, page by page. A vIOMMU sends each page as a mapping, and
+   * some containers of Linux vfio fill it with pages of 4 KiB whatever lies behind.
+   */
+  public static final int DMA_MAPS = 2 << 20;
+
+  /** 64 GiB, page by page. */
+  public static final int MOST_DMA_MAPS = 16 << 20;
+
+  /** Any user, no looking, and {@link #DMA_MAPS}. */
   public static final ServerOptions DEFAULT =
-      new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO);
+      new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO, DMA_MAPS);
 
   /**
    * A look that is worth a processor to who asks for it: some times what it takes to wake up, and
@@ -22,11 +33,16 @@ public record ServerOptions(AllowedPeers allowed, Duration busyPoll) {
 
   /** The same for some users only. */
   public ServerOptions withAllowed(AllowedPeers peers) {
-    return new ServerOptions(peers, busyPoll);
+    return new ServerOptions(peers, busyPoll, maxDmaMaps);
   }
 
   /** The same with a look. */
   public ServerOptions withBusyPoll(Duration most) {
-    return new ServerOptions(allowed, most);
+    return new ServerOptions(allowed, most, maxDmaMaps);
+  }
+
+  /** The same with another number of mappings. */
+  public ServerOptions withMaxDmaMaps(int most) {
+    return new ServerOptions(allowed, busyPoll, most);
   }
 }

@@ -92,6 +92,10 @@ final class ServeCommandTest {
         "--doorbells=maybe",
         "--scrub-on-reset=2",
         "--busy-poll=2",
+        "--max-dma-maps=many",
+        "--max-dma-maps=",
+        "--max-dma-maps=1.5",
+        "--max-dma-maps=99999999999999999999",
         "--socket-mode=rw",
         "--socket-mode=0888",
         "--socket-mode=07777",
@@ -118,6 +122,34 @@ final class ServeCommandTest {
     assertThat(EndpointFile.read(file).endpoints())
         .extracting(endpoint -> endpoint.options().busyPoll())
         .containsExactly(ServerOptions.BUSY_POLL, Duration.ZERO);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0", "-1", "16777217", "2M", "lots"})
+  void howManyMappingsThereMayBeIsSaid(String number) {
+    String socket = "--socket-path=" + directory.resolve("s");
+    Outcome outcome = run("serve", "nvme", socket, "--max-dma-maps=" + number);
+    assertThat(outcome.status()).isEqualTo(WRONG_USAGE);
+    assertThat(outcome.errors().lines().findFirst().orElseThrow())
+        .contains("--max-dma-maps")
+        .endsWith("'" + number + "' is not a number of mappings from 1 to 16777216");
+    assertThat(directory.resolve("s")).doesNotExist();
+  }
+
+  @Test
+  void theMappingsThatWereAskedForAreServed() throws Exception {
+    Path file =
+        Files.writeString(
+            directory.resolve("mappings.yaml"),
+            """
+            endpoints:
+              - {type: hbm, socket-path: a.sock, max-dma-maps: 1}
+              - {type: hbm, socket-path: b.sock, max-dma-maps: 16777216}
+              - {type: nvme, socket-path: c.sock, size: 1M}
+            """);
+    assertThat(EndpointFile.read(file).endpoints())
+        .extracting(endpoint -> endpoint.options().maxDmaMaps())
+        .containsExactly(1, 16_777_216, 2_097_152);
   }
 
   @ParameterizedTest
@@ -250,6 +282,11 @@ final class ServeCommandTest {
         "`endpoints: [{type: hbm, socket-path: s, socket-mode: 0999}]` | 0999",
         "`endpoints: [{type: hbm, socket-path: s, allow-uid: [root]}]` | root",
         "`endpoints: [{type: hbm, socket-path: s, allow-uid: 0}]` | form",
+        "`endpoints: [{type: hbm, socket-path: s, max-dma-maps: 0}]` | from 1 to 16777216",
+        "`endpoints: [{type: hbm, socket-path: s, max-dma-maps: 16777217}]` | from 1 to 16777216",
+        "`endpoints: [{type: hbm, socket-path: s, max-dma-maps: -5}]` | '-5'",
+        "`endpoints: [{type: hbm, socket-path: s, max-dma-maps: many}]` | 'many'",
+        "`endpoints: [{type: hbm, socket-path: s, max-dma-maps: [1]}]` | form",
         "`endpoints: [{type: nvme}]` | socket-path",
         "`endpoints: [{type: nvme, socket-path: s, size: 1G, backing: f}]` | not both",
         "`endpoints: [{type: nvme, socket-path: s, size: 1000}]` | 512-byte blocks",

@@ -143,16 +143,15 @@ final class BrokenWorkTest {
     }
 
     @Override
-    public void zero(long position, long length, boolean deallocate, boolean durable)
-        throws StorageException {
+    public long zero(long position, long length, boolean deallocate) throws StorageException {
       before.run();
-      storage.zero(position, length, deallocate, durable);
+      return storage.zero(position, length, deallocate);
     }
 
     @Override
-    public void discard(long position, long length) throws StorageException {
+    public long discard(long position, long length) throws StorageException {
       before.run();
-      storage.discard(position, length);
+      return storage.discard(position, length);
     }
 
     @Override

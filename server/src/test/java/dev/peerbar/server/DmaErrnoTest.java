@@ -155,11 +155,6 @@ final class DmaErrnoTest {
   }
 
   @Test
-  void mapWithTwoDescriptorsIsEinval() throws Exception {
-    refusesMap(Errno.EINVAL, map(IOVA, PAGE), file, file);
-  }
-
-  @Test
   void mapOfWhatCannotBeMappedIsEnodev() throws Exception {
     for (FileDescriptor end : OpenFiles.pipe()) {
       refusesMap(Errno.ENODEV, map(IOVA, PAGE), wire.own(end));

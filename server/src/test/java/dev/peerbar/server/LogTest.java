@@ -7,9 +7,11 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.AppenderBase;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DmaMap;
+import dev.peerbar.protocol.DmaUnmap;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.function.ServedFunction;
@@ -97,6 +99,24 @@ final class LogTest {
     assertThat(lines.all)
         .anyMatch(
             line -> line.startsWith("WARN hbm: DMA_MAP refused with ENODEV: 0x1000 + 0x1000: "));
+  }
+
+  @Test
+  void descriptorsThatAreNotWantedAreNamedOnce() throws Exception {
+    wire = Wire.connected(directory);
+    FileDescriptor event = wire.own(EventDescriptor.create());
+    for (int i = 0; i < 5; i++) {
+      ByteBuf unmap = Wire.bytes(new DmaUnmap.Request(0x1000, PAGE));
+      wire.ask(Command.DMA_UNMAP.code(), unmap, event, event).release();
+      wire.ask(Command.DEVICE_RESET.code(), Unpooled.EMPTY_BUFFER, event).release();
+    }
+    assertThat(lines.all)
+        .filteredOn(line -> line.contains("file descriptors"))
+        .containsExactly(
+            "INFO hbm: DMA_UNMAP with 2 file descriptors takes 0: the others are closed, from now"
+                + " on silently",
+            "INFO hbm: DEVICE_RESET with 1 file descriptors takes 0: the others are closed, from"
+                + " now on silently");
   }
 
   @Test

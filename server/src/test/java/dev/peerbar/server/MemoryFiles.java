@@ -12,6 +12,7 @@ import java.lang.invoke.MethodHandle;
 final class MemoryFiles {
   private static final int MFD_ALLOW_SEALING = 2;
   private static final int MFD_HUGETLB = 4;
+  private static final int MFD_HUGE_1GB = 30 << 26;
   private static final int F_ADD_SEALS = 1033;
   private static final int F_SEAL_SHRINK = 2;
 
@@ -51,6 +52,16 @@ final class MemoryFiles {
     FileDescriptor file = create(MFD_ALLOW_SEALING | MFD_HUGETLB, size);
     seal(file);
     return file;
+  }
+
+  /** Memory in huge pages that anyone may resize. */
+  static FileDescriptor unsealedHugePages(long size) {
+    return create(MFD_ALLOW_SEALING | MFD_HUGETLB, size);
+  }
+
+  /** Memory in pages of 1 GiB, of which hardly any machine has some. */
+  static FileDescriptor giganticPages(long size) {
+    return create(MFD_HUGETLB | MFD_HUGE_1GB, size);
   }
 
   private static FileDescriptor create(int flags, long size) {

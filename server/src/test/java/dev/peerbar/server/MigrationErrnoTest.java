@@ -131,7 +131,6 @@ class MigrationErrnoTest {
     refuses(Errno.EINVAL, argsz, MIGRATION | GET, none());
     refuses(Errno.EINVAL, argsz, STATE | GET, none());
     refuses(Errno.EINVAL, argsz, STATE | SET, state(STOP.code()));
-    refuses(Errno.EINVAL, argsz, STATE | PROBE, state(STOP.code()));
   }
 
   @ParameterizedTest
@@ -189,9 +188,9 @@ class MigrationErrnoTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 4, 7, 9})
-  void aStateOfTheWrongLengthIsEinval(int length) throws Exception {
-    refuses(Errno.EINVAL, AMPLE, STATE | SET, state(STOP.code()).writeByte(0).slice(0, length));
+  @ValueSource(ints = {0, 4, 7})
+  void aStateThatIsTooShortIsEinval(int length) throws Exception {
+    refuses(Errno.EINVAL, AMPLE, STATE | SET, state(STOP.code()).slice(0, length));
   }
 
   @Test

@@ -82,14 +82,13 @@ final class NvmeSlowStorageTest {
     }
 
     @Override
-    public void zero(long position, long length, boolean deallocate, boolean durable)
-        throws StorageException {
-      storage.zero(position, length, deallocate, durable);
+    public long zero(long position, long length, boolean deallocate) throws StorageException {
+      return storage.zero(position, length, deallocate);
     }
 
     @Override
-    public void discard(long position, long length) throws StorageException {
-      storage.discard(position, length);
+    public long discard(long position, long length) throws StorageException {
+      return storage.discard(position, length);
     }
 
     @Override

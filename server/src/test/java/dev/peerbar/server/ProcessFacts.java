@@ -3,6 +3,7 @@ package dev.peerbar.server;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufAllocatorMetricProvider;
 import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,7 +15,7 @@ import java.util.Arrays;
  * @param descriptors open, but for jars
  * @param heap in use after a collection, in KiB
  * @param resident memory, in KiB
- * @param direct memory of Netty's buffers, in KiB
+ * @param direct memory of direct buffers, in KiB
  */
 record ProcessFacts(long descriptors, int threads, long heap, long resident, long direct) {
   private static final int KIB = 1024;
@@ -37,9 +38,13 @@ record ProcessFacts(long descriptors, int threads, long heap, long resident, lon
         directBytes() / KIB);
   }
 
-  /** Bytes of Netty's direct buffers. */
+  /** Bytes of direct buffers, Netty's and the JDK's. */
   static long directBytes() {
-    return ((ByteBufAllocatorMetricProvider) ByteBufAllocator.DEFAULT).metric().usedDirectMemory();
+    return ((ByteBufAllocatorMetricProvider) ByteBufAllocator.DEFAULT).metric().usedDirectMemory()
+        + ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+            .filter(pool -> pool.getName().equals("direct"))
+            .mapToLong(BufferPoolMXBean::getMemoryUsed)
+            .sum();
   }
 
   /** The resident memory of a process. */

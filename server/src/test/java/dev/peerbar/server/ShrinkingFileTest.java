@@ -1,9 +1,14 @@
 package dev.peerbar.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileContents;
 import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.FileStatus;
+import dev.peerbar.linux.Mapping;
+import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import java.lang.foreign.Arena;
@@ -17,6 +22,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Memory files that change their size under a mapping. A server that touched what is not there any
@@ -77,9 +85,7 @@ final class ShrinkingFileTest {
                 address -> assertThat(address).isBetween(SOURCE, SOURCE + SIZE - 1),
                 address -> assertThat(address).isBetween(TARGET, TARGET + SIZE - 1));
         faults++;
-        client.reset();
-        driver.start();
-        driver.interrupted();
+        again();
       }
     }
     client.dmaUnmap(SOURCE, SIZE);
@@ -94,11 +100,13 @@ final class ShrinkingFileTest {
     program.lives();
   }
 
-  @Test
-  void aFileThatShrinksAndGrowsUnderCopiesIsAFaultAtMost() throws Exception {
+  @ParameterizedTest
+  @EnumSource
+  void aFileThatShrinksAndGrowsUnderCopiesIsAFaultAtMost(FileKind kind) throws Exception {
     Random random = new Random(1);
-    try (FileDescriptor source = MemoryFiles.unsealed(SIZE);
-        FileDescriptor target = MemoryFiles.unsealed(SIZE)) {
+    try (AutoCloseable _ = kind.huge() ? HugePages.withFree(4) : () -> {};
+        FileDescriptor source = kind.create(SIZE);
+        FileDescriptor target = kind.create(SIZE)) {
       int faults =
           copyUnder(
               60,
@@ -106,17 +114,67 @@ final class ShrinkingFileTest {
               target,
               (from, to) -> {
                 for (int i = 0; i < 20; i++) {
-                  MemoryFiles.resize(from, random.nextLong(SIZE));
-                  MemoryFiles.resize(to, random.nextLong(SIZE));
+                  MemoryFiles.resize(from, kind.size(random.nextLong(SIZE)));
+                  MemoryFiles.resize(to, kind.size(random.nextLong(SIZE)));
                 }
               },
               (from, to) -> {
                 MemoryFiles.resize(from, SIZE);
                 MemoryFiles.resize(to, SIZE);
               });
-      System.out.printf("files that shrank under copies: %d faults in 60 rounds%n", faults);
-      MemoryFiles.resize(source, 0);
+      System.out.printf("%s that shrank under copies: %d faults in 60 rounds%n", kind, faults);
       assertThat(copyUnderShrunk(source, target)).isEqualTo(HbmDriver.READ_FAULT);
+    }
+    livesOn();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void whatWasCutOffIsNotGivenBackByWrites(FileKind kind) throws Exception {
+    try (AutoCloseable _ = kind.huge() ? HugePages.withFree(4) : () -> {};
+        FileDescriptor source = kind.create(SIZE);
+        FileDescriptor target = kind.create(SIZE)) {
+      client.dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(source));
+      client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(target));
+      MemoryFiles.resize(target, SIZE / 2);
+      driver.run(RingEntry.copy(SOURCE, TARGET, SIZE));
+      driver.halted(HbmDriver.WRITE_FAULT);
+      assertThat(driver.faultAddress()).isBetween(TARGET + SIZE / 2 - (2 << 20), TARGET + SIZE / 2);
+      assertThat(FileStatus.of(target).size()).isEqualTo(SIZE / 2);
+      again();
+      driver.run(RingEntry.fill(7, TARGET, SIZE));
+      driver.halted(HbmDriver.WRITE_FAULT);
+      assertThat(FileStatus.of(target).size()).isEqualTo(SIZE / 2);
+    }
+    livesOn();
+  }
+
+  /** After a fault. */
+  private void again() throws Exception {
+    client.reset();
+    driver.start();
+    driver.interrupted();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void holesUnderCopiesReadAsZeros(FileKind kind) throws Exception {
+    try (AutoCloseable _ = kind.huge() ? HugePages.withFree(8) : () -> {};
+        FileDescriptor source = kind.create(SIZE);
+        FileDescriptor target = kind.create(SIZE)) {
+      int faults =
+          copyUnder(
+              40,
+              source,
+              target,
+              (from, to) -> {
+                for (int i = 0; i < 50; i++) {
+                  FileContents.punchHole(from, 0, SIZE);
+                  FileContents.punchHole(to, 0, SIZE);
+                }
+              },
+              (from, to) -> {});
+      assertThat(faults).isZero();
     }
     livesOn();
   }
@@ -181,9 +239,7 @@ final class ShrinkingFileTest {
           driver.run(RingEntry.copy(SOURCE, 0, 1 << 20).toBar());
           driver.halted(HbmDriver.READ_FAULT);
           faults++;
-          client.reset();
-          driver.start();
-          driver.interrupted();
+          again();
           client.dmaUnmap(SOURCE, SIZE);
         }
       }
@@ -194,19 +250,64 @@ final class ShrinkingFileTest {
     livesOn();
   }
 
-  /** Touching a mapping of huge pages is SIGBUS while the machine's pool is empty. */
+  /** Sealed huge pages have holes too, and what fills a hole is the machine's to give. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void anEmptyPoolIsAFaultAtMost(boolean sealed) throws Exception {
+    try (HugePages pool = HugePages.withFree(2);
+        FileDescriptor file =
+            sealed ? MemoryFiles.hugePages(SIZE) : MemoryFiles.unsealedHugePages(SIZE)) {
+      client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(file));
+      driver.run(RingEntry.fill(7, TARGET, SIZE));
+      driver.idle();
+      // Others find the pool empty for no longer than this.
+      try {
+        FileContents.punchHole(file, 0, SIZE);
+        pool.takeAll();
+        driver.run(RingEntry.fill(7, TARGET, SIZE));
+      } finally {
+        pool.giveBack();
+      }
+      driver.halted(HbmDriver.WRITE_FAULT);
+      assertThat(driver.faultAddress()).isEqualTo(TARGET);
+      again();
+      driver.run(RingEntry.fill(7, TARGET, SIZE));
+      driver.idle();
+    }
+    livesOn();
+  }
+
+  /** Its pages are set aside when it is mapped, so that nobody has to find out later. */
   @Test
-  void hugePagesAreReachedByMessages() throws Exception {
+  void aFileThatThePoolIsTooSmallForIsRefused() throws Exception {
+    try (FileDescriptor file = MemoryFiles.giganticPages(1L << 40)) {
+      assertThatThrownBy(
+              () -> client.dmaMap(Wire.READ_WRITE, 0, TARGET, 1L << 30, Optional.of(file)))
+          .isInstanceOfSatisfying(
+              RemoteErrorException.class, e -> assertThat(e.code()).isEqualTo(Errno.ENOMEM.code()));
+    }
+    livesOn();
+  }
+
+  /** Clients that have such memory answer no DMA_READ and no DMA_WRITE: this one would refuse. */
+  @Test
+  void hugePagesAreReachedWithoutMessages() throws Exception {
     MemorySegment bytes = Arena.ofAuto().allocate(SIZE);
     GuestMemory.randomise(bytes, 2);
-    client.memory().put(SOURCE, bytes);
-    try (FileDescriptor file = MemoryFiles.hugePages(SIZE)) {
+    try (HugePages _ = HugePages.withFree(2);
+        FileDescriptor file = MemoryFiles.unsealedHugePages(SIZE);
+        Mapping mapping = SharedMemory.map(file, 0, SIZE, SharedMemory.Access.READ_WRITE)) {
+      mapping.segment().copyFrom(bytes);
       client.dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(file));
+      driver.run(RingEntry.copy(SOURCE, 0, 1 << 20).toBar());
+      driver.idle();
+      assertThat(MemorySegment.ofArray(client.regionRead(Wire.MEMORY, 0, 1 << 20)))
+          .satisfies(seen -> assertThat(seen.mismatch(bytes.asSlice(0, 1 << 20))).isEqualTo(-1));
+      driver.run(RingEntry.copy(0, SOURCE + (3 << 20), 1 << 20).fromBar());
+      driver.idle();
+      assertThat(mapping.segment().asSlice(3 << 20).mismatch(bytes.asSlice(0, 1 << 20)))
+          .isEqualTo(-1);
     }
-    driver.run(RingEntry.copy(SOURCE, 0, 1 << 20).toBar());
-    driver.idle();
-    assertThat(MemorySegment.ofArray(client.regionRead(Wire.MEMORY, 0, 1 << 20)))
-        .satisfies(seen -> assertThat(seen.mismatch(bytes.asSlice(0, 1 << 20))).isEqualTo(-1));
     livesOn();
   }
 

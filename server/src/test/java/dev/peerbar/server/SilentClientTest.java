@@ -2,11 +2,14 @@ package dev.peerbar.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceReset;
 import dev.peerbar.protocol.DmaMap;
+import dev.peerbar.protocol.Payload;
 import dev.peerbar.protocol.RegionRead;
+import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.protocol.client.VfioUserClient;
@@ -17,7 +20,9 @@ import java.net.SocketTimeoutException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -150,6 +155,82 @@ final class SilentClientTest {
         Thread.currentThread().interrupt();
       }
     }
+  }
+
+  @Test
+  void requestsThatAreNeverReceivedKeepNoMemory() throws Exception {
+    // With less than what a server is ready to have unsent, or it stops reading.
+    final int rounds = 400;
+    try (MessageSocket raw = new MessageSocket(UnixSocket.connect(wire.path(), Wire.LIMIT));
+        GuestMemory ring = new GuestMemory("silent-ring", GuestMemory.PAGE)) {
+      negotiate(raw);
+      RingEntry.copy(0, FAR, SIZE / 4).fromBar().store(ring.bytes(), 0);
+      post(raw, Command.DMA_MAP, new DmaMap.Request(3, 0, HbmDriver.RING, 4096), ring.file());
+      post(raw, Command.DMA_MAP, new DmaMap.Request(3, 0, FAR, SIZE));
+      ProcessFacts before = ProcessFacts.settled();
+      for (int i = 0; i < rounds; i++) {
+        postWrite(raw, Wire.CONFIG, HbmDriver.COMMAND, 6, 2);
+        postWrite(raw, Wire.REGISTERS, 0x1008, HbmDriver.RING, 8);
+        postWrite(raw, Wire.REGISTERS, 0x1010, 2, 4);
+        postWrite(raw, Wire.REGISTERS, 0x1000, 1, 4);
+        postWrite(raw, Wire.REGISTERS, HbmDriver.doorbell(0), 1, 4);
+        Wire.await("the engine to wait for its message", SilentClientTest::waitsForMessage);
+        post(raw, Command.DEVICE_RESET, new DeviceReset.Request());
+        Wire.await("the reset", () -> !waitsForMessage());
+      }
+      keptLittle("%d requests that nobody receives".formatted(rounds), before);
+    }
+    wire.connect().close();
+  }
+
+  @Test
+  void requestsThatAreNeverReceivedFromATwinKeepNoMemory() throws Exception {
+    final int rounds = 1_600;
+    try (Twins client = Twins.connect(wire.path());
+        HbmDriver driver = new HbmDriver(client.main(), 0)) {
+      client.main().dmaMap(Wire.READ_WRITE, 0, FAR, SIZE, Optional.empty());
+      ProcessFacts before = ProcessFacts.settled();
+      for (int i = 0; i < rounds; i++) {
+        driver.submit(RingEntry.copy(0, FAR, SIZE / 4).fromBar());
+        Wire.await("the engine to wait for its message", SilentClientTest::waitsForMessage);
+        client.main().reset();
+        driver.start();
+      }
+      keptLittle("%d requests that nobody receives from a twin".formatted(rounds), before);
+    }
+    wire.connect().close();
+  }
+
+  /** Whether the engine waits for a message that the function's thread has been told to send. */
+  private static boolean waitsForMessage() {
+    return Thread.getAllStackTraces().entrySet().stream()
+        .filter(thread -> thread.getKey().getName().equals("hbm-channel-0"))
+        .filter(thread -> thread.getKey().getState() == Thread.State.WAITING)
+        .flatMap(thread -> Arrays.stream(thread.getValue()))
+        .anyMatch(frame -> frame.getClassName().endsWith("MessageTransfer"));
+  }
+
+  private static void post(
+      MessageSocket raw, Command command, Payload payload, FileDescriptor... descriptors)
+      throws IOException {
+    raw.send(
+        Wire.message(1, command.code(), Wire.NO_REPLY, Wire.bytes(payload)),
+        List.of(descriptors),
+        Wire.LIMIT);
+  }
+
+  private static void postWrite(MessageSocket raw, int region, long offset, long value, int length)
+      throws IOException {
+    ByteBuf data = Unpooled.buffer().writeLongLE(value).slice(0, length);
+    post(raw, Command.REGION_WRITE, new RegionWrite.Request(offset, region, data));
+  }
+
+  private static void keptLittle(String what, ProcessFacts before) throws IOException {
+    ProcessFacts after = ProcessFacts.settled();
+    System.out.printf("%s: before %s; after %s%n", what, before, after);
+    assertThat(after.direct() - before.direct()).as("KiB of buffers").isLessThan(8 << 10);
+    assertThat(after.resident() - before.resident()).as("KiB resident").isLessThan(48 << 10);
+    assertThat(after.descriptors()).isEqualTo(before.descriptors());
   }
 
   @Test

@@ -4,10 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peerbar.linux.Errno;
-import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.Capabilities;
-import dev.peerbar.protocol.Capabilities.TwinSocket;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.DeviceReset;
@@ -27,17 +25,20 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The second socket, held here by hand: what comes and goes there, and how both end. */
 @Timeout(60)
@@ -45,18 +46,12 @@ final class TwinSocketTest {
   private static final long IOVA = 0x4000_0000L;
   private static final int LENGTH = 4096;
 
+  /** As much as many messages. */
+  private static final int WRITTEN = 1 << 20;
+
   @TempDir private Path directory;
   private final List<AutoCloseable> owned = new ArrayList<>();
   private Wire wire;
-
-  /** A client that does not know of its twin socket, and the twin socket. */
-  private record Twins(VfioUserClient main, MessageSocket twin) implements AutoCloseable {
-    @Override
-    public void close() {
-      main.close();
-      twin.close();
-    }
-  }
 
   @BeforeEach
   void start() throws Exception {
@@ -76,33 +71,8 @@ final class TwinSocketTest {
     return resource;
   }
 
-  private static Capabilities capabilities(int descriptors, boolean twin) {
-    return new Capabilities(
-        descriptors,
-        1 << 20,
-        65535,
-        4096,
-        Optional.of(new TwinSocket(twin, OptionalInt.empty())),
-        false,
-        Optional.empty());
-  }
-
   private Twins connect() throws Exception {
-    VfioUserClient main = VfioUserClient.connect(wire.path());
-    main.setTimeout(Wire.LIMIT);
-    Frame reply =
-        main.submit(Command.VERSION, new Version.Request(0, 1, capabilities(1, true))).get();
-    try {
-      Version.Reply agreed = Version.Reply.decode(reply.payload());
-      assertThat(agreed.capabilities().twinSocket())
-          .contains(new TwinSocket(true, OptionalInt.of(0)));
-      assertThat(reply.descriptors().count()).isOne();
-      FileDescriptor socket = reply.descriptors().take(0).orElseThrow();
-      assertThat(UnixSocket.isUnixStream(socket)).isTrue();
-      return own(new Twins(main, new MessageSocket(socket)));
-    } finally {
-      reply.release();
-    }
+    return own(Twins.connect(wire.path()));
   }
 
   /** Has the device read client memory that only messages reach. */
@@ -269,6 +239,97 @@ final class TwinSocketTest {
     Wire.await("all to be closed", () -> OpenFiles.count() == open);
   }
 
+  // A client that does not receive.
+
+  /** What ends the right to memory for all that the device is about to send. */
+  private enum End {
+    DEVICE_RESET,
+    FUNCTION_LEVEL_RESET,
+    BUS_MASTER_OFF,
+    UNMAP
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void whatHadNotBegunWhenItsRightEndedIsNeverSent(End end) throws Exception {
+    final int lives = 16;
+    Twins client = connect();
+    HbmDriver driver = own(new HbmDriver(client.main(), 0));
+    for (int life = 0; life < lives; life++) {
+      if (life > 0) {
+        client.main().reset();
+        driver.start();
+      }
+      writeLife(client, driver, life);
+      end(end, client.main(), driver);
+    }
+    // What came by now was in the socket before the reply: the first lives filled it.
+    List<Integer> old = new ArrayList<>();
+    if (end == End.BUS_MASTER_OFF || end == End.UNMAP) {
+      // The device hears of it when the socket would take its message.
+      while (driver.state() != HbmDriver.HALTED) {
+        receiveLife(client.twin(), Duration.ofMillis(1)).ifPresent(old::add);
+      }
+    }
+    client.main().reset();
+    driver.start();
+    writeLife(client, driver, lives);
+    int life = receiveLife(client.twin(), Wire.LIMIT).orElseThrow();
+    while (life < lives) {
+      old.add(life);
+      life = receiveLife(client.twin(), Wire.LIMIT).orElseThrow();
+    }
+    System.out.printf(
+        "%s: of %d lives, %s came to a client that did not receive%n", end, lives, old);
+    assertThat(old).isNotEmpty().isSorted().hasSizeLessThan(lives - 1);
+    assertThat(old).as("the first ones, and nothing after them").last().isEqualTo(old.size() - 1);
+  }
+
+  /** Has the device write memory that only messages reach, and waits until it is about to. */
+  private static void writeLife(Twins client, HbmDriver driver, int life) throws Exception {
+    client.main().dmaUnmap(IOVA, WRITTEN);
+    client.main().dmaMap(Wire.READ_WRITE, 0, IOVA, WRITTEN, Optional.empty());
+    ByteBuf number = Unpooled.buffer().writeIntLE(life);
+    client.main().regionWrite(Wire.MEMORY, 0, ByteBufUtil.getBytes(number));
+    driver.submit(RingEntry.copy(0, IOVA, WRITTEN).fromBar().silent());
+    Wire.await("the engine to wait for its message", TwinSocketTest::waitsForMessage);
+    // What the function's thread was given to do before this is done.
+    works(client.main());
+  }
+
+  private static boolean waitsForMessage() {
+    return Thread.getAllStackTraces().entrySet().stream()
+        .filter(thread -> thread.getKey().getName().equals("hbm-channel-0"))
+        .filter(thread -> thread.getKey().getState() == Thread.State.WAITING)
+        .flatMap(thread -> Arrays.stream(thread.getValue()))
+        .anyMatch(frame -> frame.getClassName().endsWith("MessageTransfer"));
+  }
+
+  private static void end(End end, VfioUserClient main, HbmDriver driver) throws Exception {
+    switch (end) {
+      case DEVICE_RESET -> main.reset();
+      case FUNCTION_LEVEL_RESET -> driver.functionLevelReset();
+      case BUS_MASTER_OFF -> driver.command(HbmDriver.MEMORY_SPACE);
+      case UNMAP -> main.dmaUnmap(IOVA, WRITTEN);
+    }
+  }
+
+  private static Optional<Integer> receiveLife(MessageSocket twin, Duration timeout)
+      throws Exception {
+    Frame write;
+    try {
+      write = twin.receive(timeout);
+    } catch (SocketTimeoutException e) {
+      return Optional.empty();
+    }
+    try {
+      ByteBuf data = DmaWrite.Request.decode(write.payload()).data();
+      return Optional.of(data.getIntLE(data.readerIndex()));
+    } finally {
+      write.release();
+    }
+  }
+
   // The end.
 
   @Test
@@ -327,15 +388,15 @@ final class TwinSocketTest {
       client.setTimeout(Wire.LIMIT);
       switch (i % 4) {
         case 0 -> {
-          client.negotiate(capabilities(1, true));
+          client.negotiate(Twins.capabilities(1, true));
           works(client);
         }
-        case 1 -> client.negotiate(capabilities(1, true));
-        case 2 -> assertThatThrownBy(() -> client.negotiate(capabilities(-1, true)));
+        case 1 -> client.negotiate(Twins.capabilities(1, true));
+        case 2 -> assertThatThrownBy(() -> client.negotiate(Twins.capabilities(-1, true)));
         default ->
             // Gone before the reply.
             client
-                .submit(Command.VERSION, new Version.Request(0, 1, capabilities(1, true)))
+                .submit(Command.VERSION, new Version.Request(0, 1, Twins.capabilities(1, true)))
                 .thenAccept(Frame::release);
       }
       client.close();
@@ -356,8 +417,8 @@ final class TwinSocketTest {
 
   @Test
   void withoutTheWishThereIsNone() throws Exception {
-    hasNone(capabilities(1, false));
-    hasNone(capabilities(0, true));
+    hasNone(Twins.capabilities(1, false));
+    hasNone(Twins.capabilities(0, true));
     hasNone(Wire.capabilities());
   }
 

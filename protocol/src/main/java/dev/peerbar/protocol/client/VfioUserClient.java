@@ -299,15 +299,26 @@ public final class VfioUserClient implements AutoCloseable {
   }
 
   /**
-   * Probes, gets or sets a feature.
+   * Probes, gets or sets a feature, the data of which in a reply are less than 1 MiB.
    *
    * @param flags the feature's number and what to do with it
    * @param data as the feature wants them
    */
   public DeviceFeature.Reply deviceFeature(int flags, ByteBuf data) throws IOException {
+    return deviceFeature(AMPLE_REPLY, flags, data);
+  }
+
+  /**
+   * Probes, gets or sets a feature.
+   *
+   * @param argsz how many bytes the reply may have
+   * @param flags the feature's number and what to do with it
+   * @param data as the feature wants them
+   */
+  public DeviceFeature.Reply deviceFeature(int argsz, int flags, ByteBuf data) throws IOException {
     return call(
         Command.DEVICE_FEATURE,
-        new DeviceFeature.Request(AMPLE_REPLY, flags, data),
+        new DeviceFeature.Request(argsz, flags, data),
         payload -> DeviceFeature.Reply.decode(Unpooled.copiedBuffer(payload)));
   }
 

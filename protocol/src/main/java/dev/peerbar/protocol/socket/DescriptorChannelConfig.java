@@ -56,7 +56,7 @@ final class DescriptorChannelConfig extends DefaultChannelConfig {
     onAutoReadCleared.run();
   }
 
-  /** Counts frames by their bytes, so that the watermarks mean something. */
+  /** Counts messages by their bytes, so that the watermarks mean something. */
   private record FrameSizes(MessageSizeEstimator others) implements MessageSizeEstimator {
     @Override
     public Handle newHandle() {
@@ -64,6 +64,7 @@ final class DescriptorChannelConfig extends DefaultChannelConfig {
       return message ->
           switch (message) {
             case Frame frame -> frame.header().size();
+            case LentMessage lent -> lent.size();
             case DescriptorBytes both -> both.bytes().readableBytes();
             default -> handle.size(message);
           };

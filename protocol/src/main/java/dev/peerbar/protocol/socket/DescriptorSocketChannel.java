@@ -28,9 +28,9 @@ import java.util.concurrent.ThreadFactory;
  * A connected Unix stream socket whose bytes come and go together with file descriptors.
  *
  * <p>Reads fire a {@link ByteBuf}, or {@link DescriptorBytes} for bytes that descriptors came with,
- * one for each receive. Writes take {@link Frame}s, and for tests ByteBufs and DescriptorBytes;
- * each is one send as long as the socket takes it whole. Descriptors go with the first byte, and
- * are closed when the message is sent or failed.
+ * one for each receive. Writes take {@link Frame}s and {@link LentMessage}s, and for tests ByteBufs
+ * and DescriptorBytes; each is one send as long as the socket takes it whole. Descriptors go with
+ * the first byte, and are closed when the message is sent or failed.
  *
  * <p>A message costs one epoll_wait, one recvmsg and one sendmsg: a receive that comes short ends
  * the reading, without another that learns of the end. After {@link #receiveOnThread} it costs no
@@ -115,6 +115,19 @@ public final class DescriptorSocketChannel extends AbstractChannel {
     decoder = pipeline().get(FrameDecoder.class);
     wantInput(reading);
     threads.newThread(made).start();
+  }
+
+  /**
+   * From now on a {@link LentMessage} of up to some size begins to be sent only when the socket
+   * takes it whole, so that no part of one is ever left to be sent. On the event loop or before.
+   *
+   * @return the size, in bytes
+   * @throws LinuxException EBADF
+   */
+  public int beginWhole() throws LinuxException {
+    SendBuffer buffer = SendBuffer.widened(socket);
+    outbound.beginWhole(buffer);
+    return buffer.mostWhole();
   }
 
   /**
@@ -266,6 +279,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
         checkCount(both.descriptors());
         yield both;
       }
+      case LentMessage lent -> lent;
       case ByteBuf bytes when bytes.isDirect() -> bytes;
       case ByteBuf bytes -> {
         ByteBuf copy = direct(bytes);

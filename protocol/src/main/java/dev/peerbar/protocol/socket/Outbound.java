@@ -10,6 +10,7 @@ import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.Optional;
 
 /**
  * Sends one message after the other, each in as many pieces as the socket wants. For the event
@@ -23,8 +24,11 @@ final class Outbound {
   private final SocketMessages messages;
   private final ByteBuf header = Unpooled.wrappedBuffer(ByteBuffer.allocateDirect(Header.SIZE));
 
-  /** How many bytes of the current message are sent. */
+  /** How many bytes of the current message are sent, if it is not a {@link LentMessage}. */
   private long sent;
+
+  /** Present if a {@link LentMessage} begins only when the socket takes it whole. */
+  private Optional<SendBuffer> whole = Optional.empty();
 
   Outbound(SocketMessages messages) {
     this.messages = messages;
@@ -36,6 +40,9 @@ final class Outbound {
    * @return whether the message is done; if not, the socket takes no more now
    */
   boolean send(FileDescriptor socket, Object message) throws IOException {
+    if (message instanceof LentMessage lent) {
+      return send(socket, lent);
+    }
     long length =
         switch (message) {
           case Frame frame -> gather(frame);
@@ -56,6 +63,23 @@ final class Outbound {
       sent = 0;
     }
     return done;
+  }
+
+  private boolean send(FileDescriptor socket, LentMessage message) throws IOException {
+    if (!message.hasBegun()) {
+      if (whole.isPresent() && !whole.get().takes(socket, messages, message.size())) {
+        return false;
+      }
+      if (!message.mayBegin()) {
+        return true;
+      }
+    }
+    return message.send(socket, messages);
+  }
+
+  /** From now on a {@link LentMessage} begins only when the socket takes it whole. */
+  void beginWhole(SendBuffer buffer) {
+    whole = Optional.of(buffer);
   }
 
   /**

@@ -84,7 +84,10 @@ final class CommandMix {
 
   /** Gives everything known contents. */
   void prepare() throws Exception {
-    storage.zero(0, (long) DISK_SLOTS * SLOT, false, false);
+    long used = (long) DISK_SLOTS * SLOT;
+    for (long done = 0; done < used; ) {
+      done += storage.zero(done, used - done, false);
+    }
     for (Place place : Place.values()) {
       long[] slots = new long[MEMORY_SLOTS];
       memory.put(place, slots);

@@ -44,7 +44,8 @@ final class SnapshotReader {
       new Capabilities(
           16,
           1 << 20,
-          65535,
+          // Servers say no more than they are asked for.
+          Integer.MAX_VALUE,
           4096,
           Optional.of(new Capabilities.TwinSocket(true, OptionalInt.empty())),
           true,

@@ -14,7 +14,7 @@ import java.util.concurrent.Executor;
  */
 public final class BusMaster {
   private final Gate gate = new Gate();
-  private final DmaTable table = new DmaTable(gate);
+  private final DmaTable table;
   private final Executor functionThread;
   private volatile boolean enabled;
   private volatile Optional<MessagePath> messages = Optional.empty();
@@ -23,9 +23,11 @@ public final class BusMaster {
 
   /**
    * @param functionThread runs what it is given on the function's thread, in order
+   * @param maxDmaMaps mappings that may live at the same time
    */
-  public BusMaster(Executor functionThread) {
+  public BusMaster(Executor functionThread, int maxDmaMaps) {
     this.functionThread = functionThread;
+    table = new DmaTable(gate, maxDmaMaps);
   }
 
   public DmaTable table() {

@@ -1,8 +1,11 @@
 package dev.peerbar.server.dma;
 
+import dev.peerbar.endpoint.DmaFaultException.Access;
+import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileContents;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.FileStatus;
+import dev.peerbar.linux.FileSystem;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
@@ -20,35 +23,55 @@ sealed interface ClientFile {
   /** Bytes that may be accessed. A client that shrank the file since makes accesses fail. */
   long size();
 
-  /** Copies out of the file, to a place in a segment. Returns whether all of it could be read. */
-  boolean read(long offset, MemorySegment into, long at, long length);
-
-  /** Copies into the file, from a place in a segment. Returns whether all could be written. */
-  boolean write(long offset, MemorySegment from, long at, long length);
-
   /** Frees it. No access may follow or be under way. */
   void close();
 
-  /**
-   * Opens a file: mapped whole if its size is {@code sealed}, else by descriptor. Touching a mapped
-   * page that the client has cut off would raise SIGBUS, which a JVM reports late and anywhere;
-   * pread and pwrite just come back short.
-   *
-   * @param descriptor stays the caller's
-   * @param status as it was once the file was sealed
-   */
-  static ClientFile open(FileDescriptor descriptor, FileStatus status, boolean sealed)
-      throws LinuxException {
-    if (!sealed) {
-      return new ByDescriptor(descriptor.duplicate(), status.size());
-    }
-    SharedMemory.Access access =
-        status.writable() ? SharedMemory.Access.READ_WRITE : SharedMemory.Access.READ_ONLY;
-    return new Mapped(SharedMemory.map(descriptor, 0, status.size(), access));
+  /** Bytes that are mapped into this process. */
+  default long mapped() {
+    return 0;
   }
 
-  /** Sealed shared memory. No descriptor stays open: the mapping keeps the file alive. */
-  record Mapped(Mapping mapping) implements ClientFile {
+  /**
+   * Opens a file.
+   *
+   * @param descriptor stays the caller's
+   * @param status as it was once the file was sealed, if it is
+   * @param reach any way but {@link Reach#BY_MESSAGES}
+   */
+  static ClientFile open(
+      FileDescriptor descriptor, FileStatus status, FileSystem fileSystem, Reach reach)
+      throws LinuxException {
+    return switch (reach) {
+      case TOUCHED -> new Touched(map(descriptor, status, status.size()));
+      case GUARDED -> guarded(descriptor, status, fileSystem);
+      case BY_DESCRIPTOR -> new ByDescriptor(descriptor.duplicate(), status.size());
+      case BY_MESSAGES -> throw new IllegalArgumentException("not to be opened");
+    };
+  }
+
+  private static Mapping map(FileDescriptor descriptor, FileStatus status, long length)
+      throws LinuxException {
+    SharedMemory.Access access =
+        status.writable() ? SharedMemory.Access.READ_WRITE : SharedMemory.Access.READ_ONLY;
+    return SharedMemory.map(descriptor, 0, length, access);
+  }
+
+  private static Guarded guarded(
+      FileDescriptor descriptor, FileStatus status, FileSystem fileSystem) throws LinuxException {
+    FileDescriptor own = descriptor.duplicate();
+    try {
+      // Huge pages are mapped, and unmapped, as wholes.
+      long page = fileSystem.blockSize();
+      long length = (status.size() + page - 1) / page * page;
+      return new Guarded(own, map(own, status, length), status.size());
+    } catch (LinuxException e) {
+      own.close();
+      throw e;
+    }
+  }
+
+  /** Memory that is simply touched. No descriptor stays open: the mapping keeps the file alive. */
+  record Touched(Mapping mapping) implements ClientFile {
 
     @Override
     public long size() {
@@ -56,15 +79,12 @@ sealed interface ClientFile {
     }
 
     @Override
-    public boolean read(long offset, MemorySegment into, long at, long length) {
-      MemorySegment.copy(mapping.segment(), offset, into, at, length);
-      return true;
+    public long mapped() {
+      return size();
     }
 
-    @Override
-    public boolean write(long offset, MemorySegment from, long at, long length) {
-      MemorySegment.copy(from, at, mapping.segment(), offset, length);
-      return true;
+    MemorySegment memory() {
+      return mapping.segment();
     }
 
     @Override
@@ -73,22 +93,121 @@ sealed interface ClientFile {
     }
   }
 
-  /** A file whose size the client can change. */
-  record ByDescriptor(FileDescriptor descriptor, long size) implements ClientFile {
+  /**
+   * Memory that the client may take away at any time, so that only the kernel touches it. It is
+   * read from its file, and what is written is read into its mapping from another file: neither
+   * makes a file longer, as a write past its end would, and both fail where a page cannot be had.
+   */
+  record Guarded(FileDescriptor descriptor, Mapping mapping, long size) implements ClientFile {
+    /** How often a word is read anew that changed meanwhile. */
+    private static final int MOST_LOOKS = 16;
 
     @Override
-    public boolean read(long offset, MemorySegment into, long at, long length) {
+    public long mapped() {
+      return mapping.segment().byteSize();
+    }
+
+    /**
+     * Copies out of the file, to a place in a segment.
+     *
+     * @param bounce for a second look at a word
+     * @return whether all of it could be read
+     */
+    boolean read(long offset, MemorySegment into, long at, long length, Bounce bounce) {
       try {
-        return FileContents.read(descriptor, offset, into.asSlice(at, length)) == length;
+        if (FileContents.read(descriptor, offset, into, at, length) != length) {
+          return false;
+        }
+        return !isWord(offset, length) || readWhole(offset, into, at, length, bounce);
       } catch (LinuxException _) {
         return false;
       }
     }
 
-    @Override
-    public boolean write(long offset, MemorySegment from, long at, long length) {
+    private static boolean isWord(long offset, long length) {
+      return length <= Long.BYTES && length > 1 && offset % length == 0;
+    }
+
+    /** Looks again until two looks agree: the kernel may copy a word in pieces. */
+    private boolean readWhole(long offset, MemorySegment word, long at, long length, Bounce bounce)
+        throws LinuxException {
+      MemorySegment again = bounce.stage();
+      for (int looks = 1; looks < MOST_LOOKS; looks++) {
+        if (FileContents.read(descriptor, offset, again, 0, length) != length) {
+          return false;
+        }
+        if (MemorySegment.mismatch(again, 0, length, word, at, at + length) < 0) {
+          return true;
+        }
+        MemorySegment.copy(again, 0, word, at, length);
+      }
+      return true;
+    }
+
+    /**
+     * Copies into the file, from a place in a segment that can be touched.
+     *
+     * @param bounce what it is copied through
+     * @return whether all could be written
+     */
+    boolean write(long offset, MemorySegment from, long at, long length, Bounce bounce) {
       try {
-        // A write past the end would make the client's file grow again.
+        MemorySegment stage = bounce.stage();
+        for (long done = 0; done < length; ) {
+          long part = Math.min(stage.byteSize(), length - done);
+          MemorySegment.copy(from, at + done, stage, 0, part);
+          FileContents.read(
+              bounce.file(), bounce.stageOffset(), mapping.segment(), offset + done, part);
+          done += part;
+        }
+        return true;
+      } catch (LinuxException _) {
+        return false;
+      }
+    }
+
+    /**
+     * Copies to another such file.
+     *
+     * @return null if all could be copied, or what could not be done
+     */
+    Access copy(long offset, Guarded target, long targetOffset, long length) {
+      try {
+        MemorySegment into = target.mapping.segment();
+        long done = FileContents.read(descriptor, offset, into, targetOffset, length);
+        return done == length ? null : Access.READ;
+      } catch (LinuxException e) {
+        return e.errno() == Errno.EFAULT ? Access.WRITE : Access.READ;
+      }
+    }
+
+    @Override
+    public void close() {
+      mapping.close();
+      descriptor.close();
+    }
+  }
+
+  /** A file that is read and written in its place. */
+  record ByDescriptor(FileDescriptor descriptor, long size) implements ClientFile {
+
+    /** Copies out of the file. Returns whether all of it could be read. */
+    boolean read(long offset, MemorySegment into, long at, long length) {
+      try {
+        return FileContents.read(descriptor, offset, into, at, length) == length;
+      } catch (LinuxException _) {
+        return false;
+      }
+    }
+
+    /**
+     * Copies into the file. Returns whether all could be written.
+     *
+     * <p>A client that cuts its file off between the look at its size and the write has it grow
+     * again by what is written: there is no write(2) that would not.
+     */
+    boolean write(long offset, MemorySegment from, long at, long length) {
+      try {
         if (offset + length > FileStatus.of(descriptor).size()) {
           return false;
         }

@@ -4,10 +4,12 @@ import com.sun.management.UnixOperatingSystemMXBean;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.FileStatus;
+import dev.peerbar.linux.FileSystem;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.server.dma.DmaTable.RefusedException;
 import java.lang.management.ManagementFactory;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -22,21 +24,19 @@ final class ClientFiles {
   /** A file in use. */
   static final class Reference {
     private final ClientFile.Key key;
+    private final int number;
     private final ClientFile file;
     private int users;
 
-    private Reference(ClientFile.Key key, ClientFile file) {
+    private Reference(ClientFile.Key key, int number, ClientFile file) {
       this.key = key;
+      this.number = number;
       this.file = file;
     }
 
-    ClientFile file() {
-      return file;
-    }
-
-    /** Bytes that are mapped into this process. */
-    private long mapped() {
-      return file instanceof ClientFile.Mapped whole ? whole.size() : 0;
+    /** By which a {@link Run} names it. */
+    int number() {
+      return number;
     }
   }
 
@@ -60,18 +60,23 @@ final class ClientFiles {
 
   // A file that grew is opened anew; DMA mappings made before keep the old one until they go.
   private final Map<ClientFile.Key, Reference> newest = new HashMap<>();
+  // Mappings name files by number: two million of them refer to a file each. Engines read it inside
+  // the gate, and find no mapping of a number that is being given or taken back.
+  private final Reference[] byNumber = new Reference[Run.NO_FILE + 1 + MOST_FILES];
+  private final BitSet numbers = new BitSet();
   private int open;
   private long mapped;
 
   /**
-   * The file behind a descriptor, open at least as far as {@code offset + size}.
+   * The file behind a descriptor, open at least as far as {@code offset + size}, with one mapping
+   * more.
    *
    * @param descriptor stays the caller's
-   * @return empty if the file is the client's alone to touch: this process could wait for it for
-   *     ever, or die of it
+   * @return empty if the file is the client's alone to touch ({@link Reach#BY_MESSAGES})
    * @throws RefusedException as mmap(2): ENODEV if it is no file of bytes; EACCES if it cannot be
    *     read, or is to be written and the descriptor does not allow it; EINVAL if the range reaches
-   *     beyond the file; ENOSPC for too many files, EMFILE if the process has few descriptors left
+   *     beyond the file; ENOSPC for too many files, EMFILE if the process has few descriptors left;
+   *     ENOMEM if the pool has too few huge pages for the file
    * @throws LinuxException if it cannot be opened
    */
   Optional<Reference> acquire(FileDescriptor descriptor, long offset, long size, boolean write)
@@ -101,7 +106,9 @@ final class ClientFiles {
     ClientFile.Key key = new ClientFile.Key(status.device(), status.inode(), status.writable());
     Reference reference = newest.get(key);
     if (reference == null || offset + size > reference.file.size()) {
-      if (!SharedMemory.answersByItself(descriptor)) {
+      FileSystem fileSystem = FileSystem.of(descriptor);
+      Reach reach = reach(fileSystem, sealed, status.size());
+      if (reach == Reach.BY_MESSAGES) {
         return Optional.empty();
       }
       if (open == MOST_FILES) {
@@ -110,21 +117,61 @@ final class ClientFiles {
       if (descriptor.number() >= DESCRIPTOR_LIMIT) {
         throw new RefusedException(Errno.EMFILE, "hardly any file descriptors are left");
       }
-      boolean map = sealed && status.size() <= MOST_MAPPED - mapped;
-      reference = new Reference(key, ClientFile.open(descriptor, status, map));
+      int number = numbers.nextClearBit(Run.NO_FILE + 1);
+      reference = new Reference(key, number, open(descriptor, status, fileSystem, reach));
+      numbers.set(number);
+      byNumber[number] = reference;
       open++;
-      mapped += reference.mapped();
+      mapped += reference.file.mapped();
       newest.put(key, reference);
     }
     reference.users++;
     return Optional.of(reference);
   }
 
-  void release(Reference reference) {
-    if (--reference.users == 0) {
+  private Reach reach(FileSystem fileSystem, boolean sealed, long size) {
+    Reach reach = Reach.of(fileSystem.kind(), sealed);
+    if (!reach.maps() || size <= MOST_MAPPED - mapped) {
+      return reach;
+    }
+    return fileSystem.kind() == FileSystem.Kind.MEMORY ? Reach.BY_DESCRIPTOR : Reach.BY_MESSAGES;
+  }
+
+  private static ClientFile open(
+      FileDescriptor descriptor, FileStatus status, FileSystem fileSystem, Reach reach)
+      throws RefusedException, LinuxException {
+    try {
+      return ClientFile.open(descriptor, status, fileSystem, reach);
+    } catch (LinuxException e) {
+      if (e.errno() == Errno.ENOMEM && fileSystem.kind() == FileSystem.Kind.HUGE_PAGES) {
+        throw new RefusedException(
+            Errno.ENOMEM,
+            "the pool has too few huge pages of %d KiB for all of the file's %d MiB (nr_hugepages)"
+                .formatted(fileSystem.blockSize() >> 10, status.size() >> 20));
+      }
+      throw e;
+    }
+  }
+
+  /** The file of a number, or null for {@link Run#NO_FILE}. For engines inside the gate, too. */
+  ClientFile file(int number) {
+    return number == Run.NO_FILE ? null : byNumber[number].file;
+  }
+
+  /**
+   * Counts mappings of a file. With the last one it is closed.
+   *
+   * @param mappings how many more there are; negative for how many less
+   */
+  void count(int number, int mappings) {
+    Reference reference = byNumber[number];
+    reference.users += mappings;
+    if (reference.users == 0) {
       newest.remove(reference.key, reference);
+      numbers.clear(number);
+      byNumber[number] = null;
       open--;
-      mapped -= reference.mapped();
+      mapped -= reference.file.mapped();
       reference.file.close();
     }
   }

@@ -6,29 +6,21 @@ package dev.peerbar.server.dma;
  */
 final class Cursor {
   private final DmaTable table;
+  private final Runs.Place place;
   private Extent last;
-
-  // The one after the last, and where it begins: looked at early, so that it comes from memory
-  // while the bytes of the last one are being copied.
-  private Extent ahead;
-  private long aheadStart;
+  private long seen;
 
   Cursor(DmaTable table) {
     this.table = table;
+    place = table.place();
   }
 
   /** The extent that covers an address, or null. */
   Extent at(long address) {
-    if (last != null && !last.stale() && last.covers(address)) {
-      return last;
+    if (last == null || seen != table.changes() || !last.covers(address)) {
+      seen = table.changes();
+      last = table.find(address, place);
     }
-    Extent found = ahead;
-    if (found == null || aheadStart != address || found.stale()) {
-      found = table.find(address);
-    }
-    last = found;
-    ahead = found == null ? null : found.next();
-    aheadStart = ahead == null ? 0 : ahead.iova();
-    return found;
+    return last;
   }
 }

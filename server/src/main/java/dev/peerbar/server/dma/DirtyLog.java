@@ -1,5 +1,8 @@
 package dev.peerbar.server.dma;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
@@ -32,6 +35,15 @@ public final class DirtyLog {
   /** As many ranges as Linux takes (LOG_MAX_RANGES: those that fit into a page). */
   public static final int MOST_RANGES = 256;
 
+  /**
+   * The longest answer, in bytes: 2^31 pages, 8 TiB of the smallest. Linux has the same limit for a
+   * container's bitmap (DIRTY_BITMAP_SIZE_MAX of its type1 IOMMU driver), and clients for what they
+   * do not say themselves (max_bitmap_size).
+   */
+  public static final int MOST_BITMAP = 256 << 20;
+
+  private static final ValueLayout.OfLong WORD =
+      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final int PAGE_BITS = Long.numberOfTrailingZeros(PAGE_SIZE);
   private static final int CHUNK_WORDS = 64;
   private static final long CHUNK_PAGES = (long) CHUNK_WORDS * Long.SIZE;
@@ -120,13 +132,14 @@ public final class DirtyLog {
    * Tells what was written in a range, and forgets it. For the function's thread.
    *
    * @param iova a multiple of {@link #PAGE_SIZE}
-   * @param length in bytes, at least 1 and at most {@code 2^31 * pageSize}; does not wrap
+   * @param length in bytes, at least 1; does not wrap
    * @param pageSize what one bit of the answer stands for, a power of two, at least {@link
    *     #PAGE_SIZE}
-   * @return bit n for the {@code pageSize} bytes from {@code iova + n * pageSize} on
+   * @param answer {@link #bitmapSize} bytes of zeros, aligned to 8; bit n, in words of 64 bits,
+   *     becomes 1 if the {@code pageSize} bytes from {@code iova + n * pageSize} on were written
    */
-  public long[] report(long iova, long length, long pageSize) {
-    Bitmap bitmap = new Bitmap(iova, length, pageSize);
+  public void report(long iova, long length, long pageSize, MemorySegment answer) {
+    Bitmap bitmap = new Bitmap(iova, length, pageSize, answer);
     gate.exclusively(() -> {
       if (overflowed) {
         everything(watched.values(), bitmap);
@@ -134,7 +147,6 @@ public final class DirtyLog {
         take(bitmap);
       }
     });
-    return bitmap.words;
   }
 
   private static void everything(Collection<Pages> watched, Bitmap bitmap) {
@@ -178,12 +190,12 @@ public final class DirtyLog {
   private static final class Bitmap {
     private final Pages pages;
     private final int pagesOfBitLog2;
-    private final long[] words;
+    private final MemorySegment words;
 
-    Bitmap(long iova, long length, long pageSize) {
+    Bitmap(long iova, long length, long pageSize, MemorySegment words) {
       pages = Pages.of(iova, length);
       pagesOfBitLog2 = Long.numberOfTrailingZeros(pageSize) - PAGE_BITS;
-      words = new long[Math.toIntExact(wordsOf(length, pageSize))];
+      this.words = words;
     }
 
     void add(Pages part) {
@@ -192,7 +204,8 @@ public final class DirtyLog {
       }
       Pages bits = new Pages(bit(part.first()), bit(part.last()));
       for (long word = bits.first() & -Long.SIZE; word <= bits.last(); word += Long.SIZE) {
-        words[(int) (word / Long.SIZE)] |= bits.mask(word);
+        long at = word / Byte.SIZE;
+        words.set(WORD, at, words.get(WORD, at) | bits.mask(word));
       }
     }
 
@@ -202,12 +215,12 @@ public final class DirtyLog {
   }
 
   /**
-   * How long the answer of {@link #report} is, in words of 64 bits.
+   * How long the answer of {@link #report} is, in bytes.
    *
    * @param length in bytes, at least 1
    */
-  public static long wordsOf(long length, long pageSize) {
+  public static long bitmapSize(long length, long pageSize) {
     long lastBit = Long.divideUnsigned(length - 1, pageSize);
-    return lastBit / Long.SIZE + 1;
+    return (lastBit / Long.SIZE + 1) * Long.BYTES;
   }
 }

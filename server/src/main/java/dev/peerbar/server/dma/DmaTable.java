@@ -3,29 +3,36 @@ package dev.peerbar.server.dma;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
-import java.util.Map;
-import java.util.NavigableMap;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
-import java.util.TreeMap;
 
 /**
  * The client's DMA mappings, by IOVA. The function's thread changes it; engines look up inside the
- * {@link Gate}. The work of a change or a lookup grows with the logarithm of the mappings.
+ * {@link Gate}. The work of a change or a lookup grows with the logarithm of the mappings; of a
+ * change that removes many, so does the part that engines wait for.
  */
 public final class DmaTable {
   /** The page size that mappings are made of, in bytes; the capability {@code pgsizes}. */
   public static final long PAGE_SIZE = 4096;
 
-  /** Mappings that may live at the same time; the capability {@code max_dma_maps}. */
-  public static final int MAX_MAPPINGS = 65535;
-
   private final Gate gate;
+  private final int most;
   private final ClientFiles files = new ClientFiles();
-  private final NavigableMap<Long, DmaMapping> byStart = new TreeMap<>();
-  private final Extents extents = new Extents();
+  private final Runs runs;
+  private int size;
 
-  public DmaTable(Gate gate) {
+  /**
+   * @param most mappings that may live at the same time
+   */
+  public DmaTable(Gate gate, int most) {
+    this(gate, most, new Runs());
+  }
+
+  DmaTable(Gate gate, int most, Runs runs) {
     this.gate = gate;
+    this.most = most;
+    this.runs = runs;
   }
 
   /** A request that the table refuses, with the errno that the Linux vfio type1 driver gives. */
@@ -54,30 +61,36 @@ public final class DmaTable {
    */
   public void map(
       long iova,
-      long size,
+      long length,
       boolean readable,
       boolean writable,
       long offset,
       Optional<FileDescriptor> descriptor)
       throws RefusedException {
-    Optional<ClientFiles.Reference> file = Optional.empty();
+    int file = Run.NO_FILE;
+    Run before;
     try {
-      checkRange(iova, size);
+      checkRange(iova, length);
       if (!readable && !writable) {
         throw new RefusedException(Errno.EINVAL, "neither readable nor writable");
       }
-      if (overlaps(iova, size)) {
+      before = runs.floor(iova + length - 1);
+      if (before != null && Long.compareUnsigned(before.last(), iova) >= 0) {
         throw new RefusedException(Errno.EEXIST, "overlaps a mapping");
       }
-      if (byStart.size() >= MAX_MAPPINGS) {
-        throw new RefusedException(Errno.ENOSPC, "more than " + MAX_MAPPINGS + " mappings");
+      if (size >= most) {
+        throw new RefusedException(Errno.ENOSPC, "more than " + most + " mappings");
       }
       if (descriptor.isPresent()) {
         if (offset % PAGE_SIZE != 0) {
           throw new RefusedException(Errno.EINVAL, "unaligned file offset");
         }
         try {
-          file = files.acquire(descriptor.get(), offset, size, writable);
+          file =
+              files
+                  .acquire(descriptor.get(), offset, length, writable)
+                  .map(ClientFiles.Reference::number)
+                  .orElse(Run.NO_FILE);
         } catch (LinuxException e) {
           throw new RefusedException(e.errno(), e.getMessage());
         }
@@ -87,9 +100,29 @@ public final class DmaTable {
     } finally {
       descriptor.ifPresent(FileDescriptor::close);
     }
-    DmaMapping mapping = new DmaMapping(iova, size, readable, writable, file, offset);
-    byStart.put(key(iova), mapping);
-    gate.exclusively(() -> extents.add(mapping));
+    long place = file == Run.NO_FILE ? 0 : offset;
+    add(before, new Run(iova, length, 1, place, file, readable, writable));
+    size++;
+  }
+
+  /** Adds a mapping, and joins the runs that it closes a gap between. */
+  private void add(Run before, Run mapping) {
+    boolean follows = before != null && before.continuesIn(mapping);
+    Run joined = follows ? before.join(mapping) : mapping;
+    // Before address 0 there is nothing: then this is the one before, which does not continue.
+    Run after = runs.floor(mapping.last() + 1);
+    boolean followed = after != null && joined.continuesIn(after);
+    Run whole = followed ? joined.join(after) : joined;
+    gate.exclusively(() -> {
+      if (followed) {
+        runs.remove(after.iova(), after.iova(), new ArrayList<>());
+      }
+      if (follows) {
+        runs.replace(whole);
+      } else {
+        runs.insert(whole);
+      }
+    });
   }
 
   /**
@@ -99,72 +132,102 @@ public final class DmaTable {
    * @throws RefusedException EINVAL for an empty, unaligned or wrapping range, or one that would
    *     cut a mapping in two; nothing is removed then
    */
-  public void unmap(long iova, long size) throws RefusedException {
-    checkRange(iova, size);
-    long last = iova + size - 1;
-    Map.Entry<Long, DmaMapping> end = byStart.floorEntry(key(last));
-    if (end == null || Long.compareUnsigned(end.getValue().last(), iova) < 0) {
+  public void unmap(long iova, long length) throws RefusedException {
+    checkRange(iova, length);
+    long last = iova + length - 1;
+    Run tail = runs.floor(last);
+    if (tail == null || Long.compareUnsigned(tail.last(), iova) < 0) {
       return;
     }
-    if (end.getValue().iova() == iova && end.getValue().last() == last) {
-      // What a client unmaps that maps page by page, among many.
-      gate.exclusively(() -> extents.remove(iova, last));
-      release(byStart.remove(end.getKey()));
-      return;
-    }
-    Map.Entry<Long, DmaMapping> before = byStart.lowerEntry(key(iova));
-    if (Long.compareUnsigned(end.getValue().last(), last) > 0
-        || before != null && Long.compareUnsigned(before.getValue().last(), iova) >= 0) {
+    Run head = Long.compareUnsigned(tail.iova(), iova) <= 0 ? tail : runs.floor(iova);
+    boolean headReachesIn = head != null && head.covers(iova);
+    boolean tailReachesOut = Long.compareUnsigned(tail.last(), last) > 0;
+    if (headReachesIn && !head.begins(iova) || tailReachesOut && !tail.begins(last + 1)) {
       throw new RefusedException(Errno.EINVAL, "would cut a mapping in two");
     }
-    gate.exclusively(() -> extents.remove(iova, last));
-    release(byStart.subMap(key(iova), true, key(last), true));
+    Run left = headReachesIn && head.iova() != iova ? head.before(iova) : null;
+    Run right = tailReachesOut ? tail.from(last + 1) : null;
+    List<RunNode> removed = new ArrayList<>();
+    gate.exclusively(() -> {
+      runs.remove(iova, last, removed);
+      if (left != null) {
+        runs.replace(left);
+      }
+      if (right != null) {
+        runs.insert(right);
+      }
+    });
+    // What stays comes first, so that no file is without mappings meanwhile.
+    if (right != null) {
+      count(right.file(), right.count());
+    }
+    if (left != null) {
+      count(head.file(), left.count() - head.count());
+    }
+    forget(removed);
   }
 
   /** Removes every mapping and lets go of every file. When this returns no engine touches them. */
   public void clear() {
-    gate.exclusively(extents::clear);
-    release(byStart);
+    List<RunNode> removed = new ArrayList<>();
+    gate.exclusively(() -> runs.clear(removed));
+    forget(removed);
+  }
+
+  /** Counts off what no engine can find any more, which takes no exclusion. */
+  private void forget(List<RunNode> removed) {
+    for (RunNode node : removed) {
+      node.visit((file, mappings) -> count(file, -mappings));
+    }
+  }
+
+  /** Counts mappings that came; negative for those that went. */
+  private void count(int file, int mappings) {
+    size += mappings;
+    if (file != Run.NO_FILE) {
+      files.count(file, mappings);
+    }
+  }
+
+  /** Mappings that may live at the same time. */
+  public int most() {
+    return most;
   }
 
   public int size() {
-    return byStart.size();
+    return size;
   }
 
   /** What covers an address, or null. Inside the gate, or on the function's thread. */
   Extent find(long address) {
-    return extents.find(address);
+    return find(address, place());
   }
 
-  /** Lets go of mappings that no engine can find any more, which takes no exclusion. */
-  private void release(NavigableMap<Long, DmaMapping> part) {
-    part.values().forEach(this::release);
-    part.clear();
+  /** The same, fast if it is where the last one was found or right behind. */
+  Extent find(long address, Runs.Place place) {
+    Run run = place.covering(address);
+    return run == null ? null : Extent.of(run, files.file(run.file()), address);
   }
 
-  private void release(DmaMapping mapping) {
-    mapping.file().ifPresent(files::release);
+  /** A place to go on from. */
+  Runs.Place place() {
+    return runs.new Place();
   }
 
-  private boolean overlaps(long iova, long size) {
-    Map.Entry<Long, DmaMapping> entry = byStart.floorEntry(key(iova + size - 1));
-    return entry != null && Long.compareUnsigned(entry.getValue().last(), iova) >= 0;
+  /** Another number after each change. Extents found before a change are of no use any more. */
+  long changes() {
+    return runs.changes();
   }
 
-  private static void checkRange(long iova, long size) throws RefusedException {
-    if (size == 0) {
+  private static void checkRange(long iova, long length) throws RefusedException {
+    if (length == 0) {
       throw new RefusedException(Errno.EINVAL, "empty range");
     }
-    if ((iova | size) % PAGE_SIZE != 0) {
+    if ((iova | length) % PAGE_SIZE != 0) {
       throw new RefusedException(Errno.EINVAL, "range not aligned to pages");
     }
-    if (Long.compareUnsigned(iova + size - 1, iova) < 0) {
+    if (Long.compareUnsigned(iova + length - 1, iova) < 0) {
       throw new RefusedException(Errno.EINVAL, "range wraps");
     }
-  }
-
-  /** TreeMap compares keys as signed: with the sign bit flipped unsigned order comes out. */
-  static Long key(long iova) {
-    return iova ^ Long.MIN_VALUE;
   }
 }

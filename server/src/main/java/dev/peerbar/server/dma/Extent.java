@@ -4,13 +4,11 @@ import dev.peerbar.endpoint.DmaFaultException.Access;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A range of IOVAs that an engine reaches in one go: a mapping, or several that follow each other
- * by address and in one mapped file, and may be used alike. With a vIOMMU a client maps each page
- * by itself, and most of them as they lie in its memory.
+ * A range of IOVAs that an engine reaches in one go: a {@link Run} of mappings in one file, or else
+ * one mapping.
  *
- * <p>Never changed but for its {@link #next} and {@link #stale}, which the function's thread
- * changes while it holds the {@link Gate}. To be looked at inside the gate, or on the function's
- * thread.
+ * <p>Never changed. Of use until the {@link DmaTable} changes; to be looked at inside the {@link
+ * Gate}, or on the function's thread.
  */
 final class Extent {
   private final long iova;
@@ -20,11 +18,8 @@ final class Extent {
   // Null if it can be reached by messages only.
   private final ClientFile file;
   private final long offset;
-  // All bytes of the file, or null if they are not mapped into this process.
+  // All bytes of the file, or null if they cannot simply be touched.
   private final MemorySegment memory;
-
-  private Extent next;
-  private boolean stale;
 
   private Extent(
       long iova, long size, boolean readable, boolean writable, ClientFile file, long offset) {
@@ -34,17 +29,22 @@ final class Extent {
     this.writable = writable;
     this.file = file;
     this.offset = offset;
-    this.memory = file instanceof ClientFile.Mapped mapped ? mapped.mapping().segment() : null;
+    this.memory = file instanceof ClientFile.Touched touched ? touched.memory() : null;
   }
 
-  static Extent of(DmaMapping mapping) {
-    return new Extent(
-        mapping.iova(),
-        mapping.size(),
-        mapping.readable(),
-        mapping.writable(),
-        mapping.file().map(ClientFiles.Reference::file).orElse(null),
-        mapping.offset());
+  /**
+   * What can be reached of a run.
+   *
+   * @param file behind it, or null
+   * @param address inside the run
+   */
+  static Extent of(Run run, ClientFile file, long address) {
+    if (file != null) {
+      return new Extent(
+          run.iova(), run.size() * run.count(), run.readable(), run.writable(), file, run.offset());
+    }
+    long begin = address - Long.remainderUnsigned(address - run.iova(), run.size());
+    return new Extent(begin, run.size(), run.readable(), run.writable(), null, 0);
   }
 
   /** The first address, unsigned. */
@@ -78,12 +78,17 @@ final class Extent {
     return file != null;
   }
 
-  /** Whether its bytes are mapped into this process. */
+  /** Whether it is mapped into this process, so that others like it are copied to and from it. */
   boolean mapped() {
-    return memory != null;
+    return memory != null || file instanceof ClientFile.Guarded;
   }
 
-  /** All bytes of the file behind it, if it is {@link #mapped}. */
+  /** The file behind it, or null if it can be reached by messages only. */
+  ClientFile file() {
+    return file;
+  }
+
+  /** All bytes of the file behind it, or null if they cannot simply be touched. */
   MemorySegment memory() {
     return memory;
   }
@@ -91,65 +96,5 @@ final class Extent {
   /** Where the byte at an address, which must be inside, is in the file. */
   long fileOffset(long address) {
     return offset + (address - iova);
-  }
-
-  /**
-   * Reads directly; the range must be inside.
-   *
-   * @param into all of a segment
-   * @param at where in it
-   * @return whether all of it could be read
-   */
-  boolean read(long address, MemorySegment into, long at, long length) {
-    return file.read(fileOffset(address), into, at, length);
-  }
-
-  /** Writes directly, as {@link #read}. */
-  boolean write(long address, MemorySegment from, long at, long length) {
-    return file.write(fileOffset(address), from, at, length);
-  }
-
-  /** Whether the two are one: this one goes on where the other begins, in memory too. */
-  boolean continuesIn(Extent after) {
-    return memory != null
-        && file == after.file
-        && last() + 1 == after.iova
-        && fileOffset(last()) + 1 == after.offset
-        && readable == after.readable
-        && writable == after.writable;
-  }
-
-  /** Both as one, if this {@link #continuesIn} the other. */
-  Extent join(Extent after) {
-    return new Extent(iova, size + after.size, readable, writable, file, offset);
-  }
-
-  /**
-   * A part of it.
-   *
-   * @param from the first address of the part
-   * @param to the last one; both inside
-   */
-  Extent part(long from, long to) {
-    return new Extent(from, to - from + 1, readable, writable, file, fileOffset(from));
-  }
-
-  /** The one that begins right after this one; stale or null if none does. */
-  Extent next() {
-    return next;
-  }
-
-  void next(Extent after) {
-    next = after;
-  }
-
-  /** Whether it is in the table no more. */
-  boolean stale() {
-    return stale;
-  }
-
-  void leaveTable() {
-    stale = true;
-    next = null;
   }
 }

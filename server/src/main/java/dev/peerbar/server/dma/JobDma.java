@@ -5,6 +5,7 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.linux.LinuxException;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.Optional;
@@ -106,21 +107,41 @@ final class JobDma implements Dma {
   private void move(
       Access access, Extent extent, long address, MemorySegment memory, long at, long length)
       throws DmaFaultException {
+    long offset = extent.fileOffset(address);
     boolean moved =
         access == Access.READ
-            ? extent.read(address, memory, at, length)
-            : write(extent, address, memory, at, length);
+            ? read(extent, offset, memory, at, length)
+            : write(extent, offset, memory, at, length);
+    if (access == Access.WRITE) {
+      // A write that failed may have changed a part.
+      bus.written(address, length);
+    }
     if (!moved) {
       throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, at);
     }
     progress.direct = true;
   }
 
-  private boolean write(Extent extent, long address, MemorySegment from, long at, long length) {
-    boolean written = extent.write(address, from, at, length);
-    // A write that failed may have changed a part.
-    bus.written(address, length);
-    return written;
+  private boolean read(Extent extent, long offset, MemorySegment into, long at, long length) {
+    MemorySegment memory = extent.memory();
+    if (memory != null) {
+      MemorySegment.copy(memory, offset, into, at, length);
+      return true;
+    }
+    return extent.file() instanceof ClientFile.Guarded guarded
+        ? guarded.read(offset, into, at, length, bounce)
+        : ((ClientFile.ByDescriptor) extent.file()).read(offset, into, at, length);
+  }
+
+  private boolean write(Extent extent, long offset, MemorySegment from, long at, long length) {
+    MemorySegment memory = extent.memory();
+    if (memory != null) {
+      MemorySegment.copy(from, at, memory, offset, length);
+      return true;
+    }
+    return extent.file() instanceof ClientFile.Guarded guarded
+        ? guarded.write(offset, from, at, length, bounce)
+        : ((ClientFile.ByDescriptor) extent.file()).write(offset, from, at, length);
   }
 
   private long messageStep(Access access, long address, MemorySegment memory, long done)
@@ -175,7 +196,7 @@ final class JobDma implements Dma {
     }
   }
 
-  /** Returns the bytes copied, or 0 if the two ends are not both mapped into this process. */
+  /** Returns the bytes copied, or 0 if the two ends do not meet in this process. */
   private long directCopyStep(long from, long to, long limit, long done)
       throws DmaFaultException, JobEndedException {
     long length = Math.min(STEP, limit);
@@ -185,12 +206,14 @@ final class JobDma implements Dma {
       job.check();
       Extent read = bus.permit(source.at(from), Access.READ, from, done);
       Extent written = bus.permit(target.at(to), Access.WRITE, to, done);
-      while (read.mapped() && written.direct()) {
+      while (read.mapped() && written.mapped()) {
         long reachable = Math.min(read.remaining(from + moved), written.remaining(to + moved));
         long part = Math.min(length - moved, reachable);
-        long at = read.fileOffset(from + moved);
-        if (!write(written, to + moved, read.memory(), at, part)) {
-          throw new DmaFaultException(Access.WRITE, Reason.CLIENT_FAILED, to + moved, done + moved);
+        Access failed = copy(read, from + moved, written, to + moved, part);
+        bus.written(to + moved, part);
+        if (failed != null) {
+          long address = failed == Access.READ ? from : to;
+          throw new DmaFaultException(failed, Reason.CLIENT_FAILED, address + moved, done + moved);
         }
         progress.direct = true;
         moved += part;
@@ -210,13 +233,32 @@ final class JobDma implements Dma {
     }
   }
 
+  /** Returns null if all was copied, or what could not be done. */
+  private Access copy(Extent from, long fromAddress, Extent to, long toAddress, long length) {
+    long offset = from.fileOffset(fromAddress);
+    long targetOffset = to.fileOffset(toAddress);
+    if (to.memory() != null) {
+      return read(from, offset, to.memory(), targetOffset, length) ? null : Access.READ;
+    }
+    if (from.memory() != null) {
+      return write(to, targetOffset, from.memory(), offset, length) ? null : Access.WRITE;
+    }
+    ClientFile.Guarded source = (ClientFile.Guarded) from.file();
+    return source.copy(offset, (ClientFile.Guarded) to.file(), targetOffset, length);
+  }
+
   private static boolean permitted(Extent extent, Access access) {
     return extent != null && extent.permits(access);
   }
 
   private long bounceStep(long from, long to, long limit, long done)
       throws DmaFaultException, JobEndedException {
-    MemorySegment part = bounce.take(limit);
+    MemorySegment part;
+    try {
+      part = bounce.take(limit);
+    } catch (LinuxException _) {
+      throw new DmaFaultException(Access.READ, Reason.CLIENT_FAILED, from, done);
+    }
     DmaFaultException readFault = null;
     try {
       read(from, part);
@@ -228,9 +270,6 @@ final class JobDma implements Dma {
       write(to, part);
     } catch (DmaFaultException fault) {
       throw moved(fault, done);
-    } catch (JobEndedException ended) {
-      bounce.leave();
-      throw ended;
     }
     if (readFault != null) {
       throw moved(readFault, done);

@@ -25,15 +25,16 @@ public final class JobLife {
    * the caller's to drain. For the function's thread.
    */
   public void end() {
+    // In this order: an engine that finds its job ended may free the memory that messages lent.
+    abandon();
     synchronized (this) {
       ended = true;
       notifyAll();
     }
-    abandonMessages();
   }
 
-  /** Forgets the messages in flight: whatever becomes of them, nothing is done with it. */
-  void abandonMessages() {
+  /** Gives up the messages in flight. For the function's thread. */
+  void abandon() {
     exchanges.forEach(MessagePath.Exchange::abandon);
     exchanges.clear();
   }

@@ -104,12 +104,9 @@ final class MessageTransfer {
       sendOn();
     } catch (Throwable e) {
       // The engine waits for this, and would for ever.
-      job.abandonMessages();
-      synchronized (job) {
-        broken = e;
-        over = true;
-        job.notifyAll();
-      }
+      broken = e;
+      job.abandon();
+      end();
     }
   }
 
@@ -123,10 +120,14 @@ final class MessageTransfer {
       send(offset, memory.asSlice(offset, sent - offset));
     }
     if (inFlight == 0) {
-      synchronized (job) {
-        over = true;
-        job.notifyAll();
-      }
+      end();
+    }
+  }
+
+  private void end() {
+    synchronized (job) {
+      over = true;
+      job.notifyAll();
     }
   }
 
@@ -134,20 +135,6 @@ final class MessageTransfer {
     if (bus.messages().filter(path::equals).isEmpty()) {
       // The client has gone, and another one may be here.
       fail(offset, Reason.CLIENT_FAILED);
-      return;
-    }
-    try {
-      // The mapping may have gone, and bus mastering may have been turned off, since the engine
-      // looked; on this thread neither can change before the message is out.
-      Extent found = bus.table().find(address + offset);
-      Extent extent = bus.permit(found, access, address + offset, offset);
-      if (extent.remaining(address + offset) < part.byteSize()) {
-        // Mapped anew and smaller: the piece as a whole is not moved.
-        fail(offset, Reason.UNMAPPED);
-        return;
-      }
-    } catch (DmaFaultException fault) {
-      fail(offset, fault.reason());
       return;
     }
     Piece completion = new Piece(offset, part.byteSize());
@@ -176,6 +163,25 @@ final class MessageTransfer {
     Piece(long offset, long length) {
       this.offset = offset;
       this.length = length;
+    }
+
+    @Override
+    public boolean mayBegin() {
+      // The mapping may have gone, and bus mastering may have been turned off, since the engine
+      // looked, and since the message began to wait for a client that does not receive.
+      try {
+        Extent found = bus.table().find(address + offset);
+        Extent extent = bus.permit(found, access, address + offset, offset);
+        if (extent.remaining(address + offset) < length) {
+          // Mapped anew and smaller: the piece as a whole is not moved.
+          fail(offset, Reason.UNMAPPED);
+          return false;
+        }
+        return true;
+      } catch (DmaFaultException fault) {
+        fail(offset, fault.reason());
+        return false;
+      }
     }
 
     @Override

@@ -33,7 +33,8 @@ final class SerialEngine implements Engine {
   private final BusMaster bus;
   private final InterruptTable interrupts;
   private final Executor functionThread;
-  private final Bounce bounce = new Bounce();
+  // Of the engine's thread, of which there is one at a time.
+  private final ThreadLocal<Bounce> bounce = ThreadLocal.withInitial(Bounce::new);
   private final ThreadPoolExecutor worker;
   // Jobs that are queued or running, or have updates that may still run, and some that are over:
   // the function's thread only.
@@ -62,7 +63,12 @@ final class SerialEngine implements Engine {
     this.functionThread = functionThread;
     this.worker =
         new ThreadPoolExecutor(
-            1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads);
+            1,
+            1,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            work -> threads.newThread(() -> runAndFree(work)));
     worker.allowCoreThreadTimeOut(true);
   }
 
@@ -74,6 +80,15 @@ final class SerialEngine implements Engine {
           TimerSlack.least();
           work.run();
         });
+  }
+
+  /** What a thread of this engine does: with it goes the memory that its jobs copied through. */
+  private void runAndFree(Runnable work) {
+    try {
+      work.run();
+    } finally {
+      bounce.get().close();
+    }
   }
 
   @Override
@@ -96,7 +111,7 @@ final class SerialEngine implements Engine {
   private void run(Work work, RunningJob job) {
     try {
       job.life.check();
-      job.dma = bus.dma(job.life, name, bounce);
+      job.dma = bus.dma(job.life, name, bounce.get());
       work.run(job);
     } catch (JobEndedException _) {
       log.debug("{}: job ended early", name);

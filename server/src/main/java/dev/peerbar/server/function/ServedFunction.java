@@ -58,15 +58,16 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   /**
    * @param name for logs and threads
    * @param functionThread runs what it is given on the function's thread, in order
+   * @param maxDmaMaps mappings of a client that may live at the same time
    * @throws LinuxException if the memory of a BAR cannot be had
    */
-  public ServedFunction(String name, Endpoint endpoint, Executor functionThread)
+  public ServedFunction(String name, Endpoint endpoint, Executor functionThread, int maxDmaMaps)
       throws LinuxException {
     this.name = name;
     this.log = new FunctionLog(name);
     this.endpoint = endpoint;
     this.functionThread = functionThread;
-    this.bus = new BusMaster(functionThread);
+    this.bus = new BusMaster(functionThread, maxDmaMaps);
     PciFunction function = endpoint.function();
     Optional<MsixTable> msix = function.msix().map(MsixTable::new);
     this.interrupts = new InterruptTable(name, log, function, msix, bus.gate()::drain);

@@ -1,13 +1,14 @@
 package dev.peerbar.server.session;
 
 import dev.peerbar.linux.Errno;
+import dev.peerbar.linux.LinuxException;
 import dev.peerbar.protocol.DeviceFeature.Feature;
 import dev.peerbar.protocol.DmaLogging;
 import dev.peerbar.protocol.DmaLogging.Control;
 import dev.peerbar.protocol.DmaLogging.Report;
 import dev.peerbar.protocol.DmaLogging.ReportRequest;
 import dev.peerbar.protocol.InvalidMessageException;
-import dev.peerbar.protocol.Payload;
+import dev.peerbar.protocol.MappedBuffer;
 import dev.peerbar.server.dma.BusMaster;
 import dev.peerbar.server.dma.DirtyLog;
 import io.netty.buffer.ByteBuf;
@@ -28,7 +29,7 @@ record DmaLoggingRequests(BusMaster bus) {
     features.put(Feature.DMA_LOGGING_REPORT, FeatureHandler.getting(this::report));
   }
 
-  private Payload start(ByteBuf data, long room) throws InvalidMessageException {
+  private ByteBuf start(ByteBuf data, long room) throws InvalidMessageException {
     Control control = Control.decode(data);
     if (control.ranges().size() > DirtyLog.MOST_RANGES) {
       throw new InvalidMessageException(Errno.E2BIG, control.ranges().size() + " ranges");
@@ -39,12 +40,13 @@ record DmaLoggingRequests(BusMaster bus) {
       ranges.add(new DirtyLog.Range(range.iova(), range.length()));
     }
     checkOverlaps(ranges);
+    FeatureHandler.Method.require(room, control.encodedSize());
     if (bus.dirtyLog().isPresent()) {
       throw new InvalidMessageException("logging has been started already");
     }
     bus.startLogging(ranges);
     // The size asked for is a hint; what is logged is as fine as a mapping can be.
-    return new Control(DirtyLog.PAGE_SIZE, control.ranges());
+    return FeatureHandler.Method.bytes(new Control(DirtyLog.PAGE_SIZE, control.ranges()));
   }
 
   private static void checkOverlaps(List<DirtyLog.Range> ranges) throws InvalidMessageException {
@@ -68,45 +70,35 @@ record DmaLoggingRequests(BusMaster bus) {
     }
   }
 
-  private Payload stop(ByteBuf data, long room) throws InvalidMessageException {
-    if (data.isReadable()) {
-      throw new InvalidMessageException(data.readableBytes() + " bytes of data to stop logging");
-    }
+  /** There are no data, but the reference library's client sends those of a start. */
+  private ByteBuf stop(ByteBuf data, long room) {
     bus.stopLogging();
-    return new Nothing();
+    return Unpooled.EMPTY_BUFFER;
   }
 
-  /** The data of a reply that has none. */
-  private record Nothing() implements Payload {
-    @Override
-    public int encodedSize() {
-      return 0;
-    }
-
-    @Override
-    public void encode(ByteBuf out) {}
-  }
-
-  private Payload report(ByteBuf data, long room) throws InvalidMessageException {
+  private ByteBuf report(ByteBuf data, long room) throws InvalidMessageException {
     ReportRequest wanted = ReportRequest.decode(data);
     long pageSize = wanted.pageSize();
     if (pageSize < DirtyLog.PAGE_SIZE || Long.bitCount(pageSize) != 1) {
       throw new InvalidMessageException("page size 0x%x".formatted(pageSize));
     }
     checkRange(wanted.iova(), wanted.length());
-    long words = DirtyLog.wordsOf(wanted.length(), pageSize);
-    if (words * Long.BYTES > Negotiation.MAX_DATA_TRANSFER) {
-      throw new InvalidMessageException("a bitmap of %d words".formatted(words));
+    long bitmap = DirtyLog.bitmapSize(wanted.length(), pageSize);
+    if (bitmap > DirtyLog.MOST_BITMAP) {
+      throw new InvalidMessageException("a bitmap of %d bytes".formatted(bitmap));
     }
-    FeatureHandler.Method.require(room, wanted.encodedSize() + words * Long.BYTES);
+    FeatureHandler.Method.require(room, Report.BITMAP + bitmap);
     DirtyLog log =
         bus.dirtyLog()
             .orElseThrow(() -> new InvalidMessageException("logging has not been started"));
-    long[] bitmap = log.report(wanted.iova(), wanted.length(), pageSize);
-    ByteBuf bytes = Unpooled.buffer(bitmap.length * Long.BYTES);
-    for (long word : bitmap) {
-      bytes.writeLongLE(word);
+    MappedBuffer reply;
+    try {
+      reply = MappedBuffer.allocate(Report.BITMAP + (int) bitmap);
+    } catch (LinuxException e) {
+      throw new InvalidMessageException(e.errno(), e.getMessage());
     }
-    return new Report(wanted.iova(), wanted.length(), pageSize, bytes);
+    wanted.encode(reply.clear());
+    log.report(wanted.iova(), wanted.length(), pageSize, reply.segment().asSlice(Report.BITMAP));
+    return reply.writerIndex(reply.capacity());
   }
 }

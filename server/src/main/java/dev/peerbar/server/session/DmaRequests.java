@@ -30,9 +30,6 @@ record DmaRequests(DmaTable table) {
     if ((map.flags() & ~(DmaMap.READABLE | DmaMap.WRITEABLE)) != 0) {
       throw new InvalidMessageException("flags 0x%x".formatted(map.flags()));
     }
-    if (request.descriptors().count() > 1) {
-      throw new InvalidMessageException(request.descriptors().count() + " file descriptors");
-    }
     Optional<FileDescriptor> file = request.descriptors().take(0);
     try {
       table.map(

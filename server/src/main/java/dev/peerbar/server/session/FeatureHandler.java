@@ -1,8 +1,10 @@
 package dev.peerbar.server.session;
 
+import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
 import dev.peerbar.protocol.Payload;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import java.util.Optional;
 
 /**
@@ -33,13 +35,19 @@ record FeatureHandler(Optional<Method> get, Optional<Method> set) {
     /**
      * Judges the request as a whole, then does it.
      *
-     * @param data of the request; lives as long as the call
-     * @param room bytes of data that the client takes in the reply, at least those of a request to
-     *     set; to be looked at, by {@link #require}, before anything changes
-     * @return the data of the reply: for a request to set, those of the request, or as changed
+     * @param data of the request, and perhaps more than the feature has; lives as long as the call
+     * @param room bytes of data that the client takes in the reply; to be looked at, by {@link
+     *     #require}, before anything changes
+     * @return the data of the reply, in a direct buffer, to be released; for a request to set, what
+     *     of the request's data has changed, from the first byte on
      * @throws InvalidMessageException if it is refused; nothing has changed then
      */
-    Payload run(ByteBuf data, long room) throws InvalidMessageException;
+    ByteBuf run(ByteBuf data, long room) throws InvalidMessageException;
+
+    /** What {@link #run} returns of data that are a table. */
+    static ByteBuf bytes(Payload table) {
+      return Frame.encode(table, ByteBufAllocator.DEFAULT);
+    }
 
     /**
      * @throws InvalidMessageException if a reply with so many bytes of data is more than the client

@@ -2,11 +2,14 @@ package dev.peerbar.server.session;
 
 import dev.peerbar.linux.Errno;
 import dev.peerbar.protocol.Command;
+import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.DeviceFeature;
 import dev.peerbar.protocol.DeviceFeature.Feature;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.Unpooled;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Optional;
@@ -45,17 +48,31 @@ final class FeatureRequests {
     check(!get || handler.get().isPresent(), "%s cannot be got", wanted.feature());
     check(!set || handler.set().isPresent(), "%s cannot be set", wanted.feature());
     check(probe || get || set, "nothing to do, flags 0x%x", flags);
-    if (probe || set) {
-      // The reply repeats the request, data and all.
-      check(argsz >= wanted.encodedSize(), "argsz %d", argsz);
-    }
     if (probe) {
-      return Frame.reply(request.header(), wanted, ByteBufAllocator.DEFAULT);
+      // The specification has the reply repeat the request, and Linux does not look at the data.
+      int length = (int) Math.min(argsz, request.payload().readableBytes());
+      ByteBuf repeated = request.payload().copy(request.payload().readerIndex(), length);
+      return Frame.reply(request.header(), repeated, Descriptors.none());
     }
-    DeviceFeature.Answer answer =
-        new DeviceFeature.Answer(
-            flags, method.orElseThrow().run(wanted.data(), argsz - DeviceFeature.DATA));
-    return Frame.reply(request.header(), answer, ByteBufAllocator.DEFAULT);
+    long room = argsz - DeviceFeature.DATA;
+    ByteBuf data = method.orElseThrow().run(wanted.data(), room);
+    return reply(
+        request, flags, data, set ? rest(wanted.data(), data, room) : Unpooled.EMPTY_BUFFER);
+  }
+
+  /** What of the data to set comes after what the feature says itself, as far as there is room. */
+  private static ByteBuf rest(ByteBuf request, ByteBuf changed, long room) {
+    int from = changed.readableBytes();
+    int to = (int) Math.min(room, request.readableBytes());
+    ByteBuf rest = ByteBufAllocator.DEFAULT.directBuffer();
+    return rest.writeBytes(request, request.readerIndex() + from, Math.max(0, to - from));
+  }
+
+  private static Frame reply(Frame request, int flags, ByteBuf data, ByteBuf more) {
+    ByteBuf fixed = ByteBufAllocator.DEFAULT.directBuffer(DeviceFeature.DATA);
+    DeviceFeature.Reply.encodeFixed(fixed, flags, data.readableBytes() + more.readableBytes());
+    return Frame.reply(
+        request.header(), Unpooled.wrappedBuffer(fixed, data, more), Descriptors.none());
   }
 
   private FeatureHandler handler(DeviceFeature.Request wanted) throws InvalidMessageException {

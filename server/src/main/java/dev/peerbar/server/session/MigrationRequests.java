@@ -9,7 +9,6 @@ import dev.peerbar.protocol.MigDataRead;
 import dev.peerbar.protocol.MigDataWrite;
 import dev.peerbar.protocol.MigrationFeature;
 import dev.peerbar.protocol.MigrationState;
-import dev.peerbar.protocol.Payload;
 import dev.peerbar.server.function.Migration;
 import dev.peerbar.server.function.Migration.RefusedException;
 import io.netty.buffer.ByteBuf;
@@ -32,27 +31,28 @@ record MigrationRequests(Migration migration, ClientLimits client) {
     handlers.put(Command.MIG_DATA_WRITE, this::write);
   }
 
-  private static Payload flags(ByteBuf data, long room) throws InvalidMessageException {
+  private static ByteBuf flags(ByteBuf data, long room) throws InvalidMessageException {
     MigrationFeature feature =
         new MigrationFeature(MigrationFeature.STOP_COPY | MigrationFeature.PRE_COPY);
     FeatureHandler.Method.require(room, feature.encodedSize());
-    return feature;
+    return FeatureHandler.Method.bytes(feature);
   }
 
-  private Payload getState(ByteBuf data, long room) throws InvalidMessageException {
+  private ByteBuf getState(ByteBuf data, long room) throws InvalidMessageException {
     MigrationState state = new MigrationState(onWire(migration.state()), NO_DATA_FILE);
     FeatureHandler.Method.require(room, state.encodedSize());
-    return state;
+    return FeatureHandler.Method.bytes(state);
   }
 
-  private Payload setState(ByteBuf data, long room) throws InvalidMessageException {
+  private ByteBuf setState(ByteBuf data, long room) throws InvalidMessageException {
     MigrationState wanted = MigrationState.decode(data);
+    FeatureHandler.Method.require(room, wanted.encodedSize());
     try {
       migration.go(fromWire(wanted.state()));
     } catch (RefusedException e) {
       throw new InvalidMessageException(e.errno(), e.getMessage());
     }
-    return wanted;
+    return FeatureHandler.Method.bytes(wanted);
   }
 
   private static MigrationState.State onWire(Migration.State state) {

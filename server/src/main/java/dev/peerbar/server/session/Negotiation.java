@@ -6,6 +6,7 @@ import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
 import dev.peerbar.protocol.Version;
+import dev.peerbar.server.dma.DirtyLog;
 import dev.peerbar.server.dma.DmaTable;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.Optional;
@@ -16,7 +17,10 @@ import java.util.OptionalInt;
  * client proposed any or not; an optional feature is agreed to only if it was proposed.
  */
 final class Negotiation {
-  /** The most data that a message to this server may carry, in bytes. */
+  /**
+   * The most data that a message to this server may carry, and that it may be asked for in one, in
+   * bytes: of reads and writes (vfio-user, Message sizes), and of a device's state.
+   */
   static final int MAX_DATA_TRANSFER = 1 << 20;
 
   /** Descriptors of one message. QEMU takes a larger number for a malformed one. */
@@ -27,7 +31,7 @@ final class Negotiation {
    * it. A bitmap goes in one message.
    */
   private static final Capabilities.Migration MIGRATION =
-      new Capabilities.Migration(DmaTable.PAGE_SIZE, MAX_DATA_TRANSFER);
+      new Capabilities.Migration(DirtyLog.PAGE_SIZE, DirtyLog.MOST_BITMAP);
 
   private Negotiation() {}
 
@@ -49,8 +53,11 @@ final class Negotiation {
    * Agrees with the client, or refuses it. A major version that is not served ends the connection,
    * as the specification wants (Connection Initiation), with a reply before that says why. Other
    * proposals that are refused can be made anew.
+   *
+   * @param maxDmaMaps mappings that the endpoint takes
    */
-  static Frame negotiate(Frame request, Outcome outcome) throws InvalidMessageException {
+  static Frame negotiate(Frame request, int maxDmaMaps, Outcome outcome)
+      throws InvalidMessageException {
     Version.Request proposal = Version.Request.decode(request.payload());
     if (proposal.major() != Version.MAJOR) {
       outcome.incompatible();
@@ -80,7 +87,7 @@ final class Negotiation {
         new Capabilities(
             MAX_DESCRIPTORS,
             MAX_DATA_TRANSFER,
-            DmaTable.MAX_MAPPINGS,
+            saidMappings(maxDmaMaps, client),
             DmaTable.PAGE_SIZE,
             socket.map(_ -> new Capabilities.TwinSocket(true, OptionalInt.of(0))),
             client.writeMultiple(),
@@ -89,5 +96,14 @@ final class Negotiation {
         request.header(),
         Frame.encode(new Version.Reply(Version.MAJOR, minor, ours), ByteBufAllocator.DEFAULT),
         socket.map(Descriptors::of).orElse(Descriptors.none()));
+  }
+
+  /**
+   * The endpoint's number, but no more than the client has heard of: QEMU proposes the default,
+   * lets a server only lower it, and gives up for "max_dma_maps too large". It maps as many as its
+   * guest wants all the same, and so it may.
+   */
+  private static int saidMappings(int maxDmaMaps, Capabilities client) {
+    return Math.min(maxDmaMaps, Math.max(client.maxDmaMaps(), Capabilities.DEFAULTS.maxDmaMaps()));
   }
 }

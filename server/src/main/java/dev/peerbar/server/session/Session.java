@@ -32,14 +32,11 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Session extends ChannelInboundHandlerAdapter {
   /**
-   * What may wait to be sent before no more requests are read: more than all engines of a function
-   * have on their way, and as much again for replies. With less, a client that is sending the reply
-   * to a read of ours, and receives nothing meanwhile, and this server would wait for each other.
+   * What may wait to be sent before no more requests are read, in bytes: replies, for one message
+   * at most is a request of ours. With less, a client that is sending the reply to a read of ours,
+   * and receives nothing meanwhile, and this server would wait for each other.
    */
   private static final int MOST_UNSENT = 32 << 20;
-
-  private static final Set<Command> WITH_DESCRIPTORS =
-      EnumSet.of(Command.DMA_MAP, Command.DEVICE_SET_IRQS);
 
   /** How long a connection may take to agree on a version. */
   static final long NEGOTIATION_SECONDS = 30;
@@ -49,6 +46,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
   private final ServedFunction function;
   private final Occupancy place;
   private final Map<Command, RequestHandler> handlers = new EnumMap<>(Command.class);
+  private final Set<Command> saidUnwanted = EnumSet.noneOf(Command.class);
   private Optional<ClientMemory> memory = Optional.empty();
   private ScheduledFuture<?> silenceLimit;
   private Optional<TwinSocket> twin = Optional.empty();
@@ -83,7 +81,8 @@ public final class Session extends ChannelInboundHandlerAdapter {
             hangingUp = true;
           }
         };
-    handlers.put(Command.VERSION, request -> Negotiation.negotiate(request, outcome));
+    int maxDmaMaps = function.bus().table().most();
+    handlers.put(Command.VERSION, request -> Negotiation.negotiate(request, maxDmaMaps, outcome));
     silenceLimit =
         context.executor().schedule(() -> hangUp(context), NEGOTIATION_SECONDS, TimeUnit.SECONDS);
   }
@@ -263,10 +262,28 @@ public final class Session extends ChannelInboundHandlerAdapter {
           : new InvalidMessageException(
               command == Command.VERSION ? Errno.EINVAL : Errno.ENOTSUP, "not supported");
     }
-    if (request.descriptors().count() > 0 && !WITH_DESCRIPTORS.contains(command)) {
-      throw new InvalidMessageException("a message with file descriptors that takes none");
+    int sent = request.descriptors().count();
+    if (sent > mostDescriptors(command) && saidUnwanted.add(command)) {
+      function
+          .log()
+          .info(
+              "%s with %d file descriptors takes %d: the others are closed, from now on silently",
+              Commands.name(header), sent, mostDescriptors(command));
     }
     return handler;
+  }
+
+  /**
+   * How many descriptors a command takes. Clients send more (SPDK's initiator one with every
+   * DMA_UNMAP), which the reference library overlooks as well; nobody takes them from the request,
+   * which closes them. Only DEVICE_SET_IRQS says how many it comes with, and is judged by it.
+   */
+  private static int mostDescriptors(Command command) {
+    return switch (command) {
+      case DMA_MAP -> 1;
+      case DEVICE_SET_IRQS -> Integer.MAX_VALUE;
+      default -> 0;
+    };
   }
 
   private void refused(Header header, Errno errno, String why) {
@@ -291,8 +308,8 @@ public final class Session extends ChannelInboundHandlerAdapter {
     if (memory.isEmpty()) {
       return;
     }
-    memory.get().close();
     twin.ifPresent(TwinSocket::close);
+    memory.get().close();
     function.clientGone();
     function.log().info("the client has gone");
     place.leave();

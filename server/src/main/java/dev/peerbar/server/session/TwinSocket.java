@@ -21,6 +21,9 @@ import java.util.Optional;
  * both, since a device that cannot reach its client's memory any more is of no use to it.
  */
 final class TwinSocket extends ChannelInboundHandlerAdapter {
+  /** Data of one message, however small Linux lets the socket be. In bytes. */
+  private static final int LEAST = 4096;
+
   private final ServedFunction function;
   private final Channel main;
   private final Channel channel;
@@ -51,16 +54,20 @@ final class TwinSocket extends ChannelInboundHandlerAdapter {
       noTwin(function, e);
       return Optional.empty();
     }
+    DescriptorSocketChannel channel = DescriptorSocketChannel.adopt(sockets.first());
+    int most;
     try {
       UnixSocket.makeNonBlocking(sockets.first());
+      // A request that is half sent when a reset is replied to on the other socket would be one of
+      // the old life that comes after the reply.
+      most = Math.min(maxTransfer, Math.max(LEAST, channel.beginWhole() - ClientMemory.HEAD));
     } catch (LinuxException e) {
       sockets.close();
       noTwin(function, e);
       return Optional.empty();
     }
-    Channel channel = DescriptorSocketChannel.adopt(sockets.first());
     channel.config().setWriteBufferWaterMark(unsent);
-    TwinSocket twin = new TwinSocket(function, main, channel, maxTransfer);
+    TwinSocket twin = new TwinSocket(function, main, channel, most);
     channel.pipeline().addLast(new FrameDecoder(), twin);
     main.eventLoop().register(channel);
     return Optional.of(new Pair(twin, sockets.second()));

@@ -3,6 +3,7 @@ package dev.peerbar.server.storage;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.storage.BlockLocks;
+import dev.peerbar.storage.StepSize;
 import dev.peerbar.storage.Storage;
 import dev.peerbar.storage.StorageException;
 import dev.peerbar.storage.StorageException.Kind;
@@ -26,8 +27,8 @@ import org.slf4j.LoggerFactory;
 public final class ImageFile implements Storage {
   private static final Logger log = LoggerFactory.getLogger(ImageFile.class);
 
-  /** What is zeroed or discarded at once, so that nobody waits long for a lock. */
-  private static final long STEP = 2L << 20;
+  /** Zeros that are written at once where they have to be. */
+  private static final long ZEROS = 2L << 20;
 
   private final String name;
   private final BlockFile file;
@@ -35,7 +36,8 @@ public final class ImageFile implements Storage {
   private final boolean mayShrink;
   private final boolean zerosAfterDiscard;
   private final BlockLocks locks = new BlockLocks();
-  private final MemorySegment zeros = Arena.ofAuto().allocate(STEP);
+  private final StepSize step = new StepSize();
+  private final MemorySegment zeros = Arena.ofAuto().allocate(ZEROS);
 
   private volatile boolean canPunchHoles = true;
   private volatile boolean canZeroRanges = true;
@@ -173,37 +175,44 @@ public final class ImageFile implements Storage {
   }
 
   @Override
-  public void zero(long position, long length, boolean deallocate, boolean durable)
-      throws StorageException {
+  public long zero(long position, long length, boolean deallocate) throws StorageException {
     check(position, length);
     checkLength();
     try {
-      inSteps(position, length, (at, count) -> zeroStep(at, count, deallocate));
+      return inStep(position, length, (at, count) -> zeroStep(at, count, deallocate));
     } catch (LinuxException e) {
       throw failure(kindOfWrite(e), "zeroed", position, e);
     }
-    if (durable) {
-      sync();
-    }
   }
 
-  private void zeroStep(long position, long length, boolean deallocate) throws LinuxException {
+  private long zeroStep(long position, long length, boolean deallocate) throws LinuxException {
     if (deallocate && punchHole(position, length) || zeroRange(position, length)) {
-      return;
+      return length;
     }
-    file.write(position, zeros.asSlice(0, length));
+    long count = Math.min(length, ZEROS - position % ATOMIC_BLOCK);
+    file.write(position, zeros.asSlice(0, count));
+    return count;
   }
 
   @Override
-  public void discard(long position, long length) throws StorageException {
+  public long discard(long position, long length) throws StorageException {
     check(position, length);
     long first = (position + ATOMIC_BLOCK - 1) & -ATOMIC_BLOCK;
     long end = position + length & -ATOMIC_BLOCK;
+    if (first >= end || !canPunchHoles) {
+      return length;
+    }
     try {
-      inSteps(first, end - first, this::punchHole);
+      long done = first + inStep(first, end - first, this::discardStep);
+      return done == end ? length : done - position;
     } catch (LinuxException e) {
       throw failure(kindOfWrite(e), "discarded", position, e);
     }
+  }
+
+  private long discardStep(long position, long length) throws LinuxException {
+    punchHole(position, length);
+    return length;
   }
 
   /** Returns false where that is not possible. */
@@ -239,20 +248,22 @@ public final class ImageFile implements Storage {
   }
 
   private interface Step {
-    void run(long position, long length) throws LinuxException;
+    /** Returns how much was done. */
+    long run(long position, long length) throws LinuxException;
   }
 
-  private void inSteps(long position, long length, Step step) throws LinuxException {
-    for (long done = 0; done < length; ) {
-      long at = position + done;
-      // Up to a boundary, so that only the ends of the whole range can cut a block.
-      long count = Math.min(length - done, STEP - at % STEP);
-      try (BlockLocks.Held _ = locks.toWrite(at, count)) {
-        step.run(at, count);
-      } finally {
-        changes.incrementAndGet();
-      }
-      done += count;
+  private long inStep(long position, long length, Step change) throws LinuxException {
+    if (length == 0) {
+      return 0;
+    }
+    long count = step.next(position, length);
+    try (BlockLocks.Held _ = locks.toWrite(position, count)) {
+      long begin = System.nanoTime();
+      long done = change.run(position, count);
+      step.took(done, System.nanoTime() - begin);
+      return done;
+    } finally {
+      changes.incrementAndGet();
     }
   }
 

@@ -48,7 +48,7 @@ final class JobDmaPropertyTest {
   @Property(tries = 100)
   void moveWhatTheyMay(@ForAll long seed) throws Exception {
     Random random = new Random(seed);
-    BusMaster bus = new BusMaster(Runnable::run);
+    BusMaster bus = new BusMaster(Runnable::run, 1000);
     bus.enable(true);
     Dma dma = bus.dma(new JobLife(), new EngineName("test", "engine"), new Bounce());
     FileDescriptor file = SharedMemory.create("job-dma", BYTES);

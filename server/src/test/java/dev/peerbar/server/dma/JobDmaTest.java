@@ -36,7 +36,7 @@ final class JobDmaTest {
   private static final long RAM = 4 << 20;
 
   private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
-  private final BusMaster bus = new BusMaster(functionThread);
+  private final BusMaster bus = new BusMaster(functionThread, 1000);
   private final JobLife job = new JobLife();
   private final Dma dma = bus.dma(job, new EngineName("test", "engine"), new Bounce());
   private final Arena arena = Arena.ofShared();
@@ -203,7 +203,7 @@ final class JobDmaTest {
   }
 
   /** A client that is asked by messages, and answers when the test says so. */
-  private static final class FakeClient implements MessagePath {
+  private final class FakeClient implements MessagePath {
     private final List<Runnable> unanswered = new ArrayList<>();
     private final MemorySegment memory;
     private final int maxTransfer;
@@ -239,6 +239,10 @@ final class JobDmaTest {
     private synchronized Exchange exchange(long size, Completion completion, Runnable effect) {
       assertThat(size).isLessThanOrEqualTo(maxTransfer);
       boolean[] dropped = new boolean[1];
+      if (!completion.mayBegin()) {
+        functionThread.execute(completion::failed);
+        return () -> {};
+      }
       unanswered.add(() -> {
         if (!dropped[0]) {
           effect.run();

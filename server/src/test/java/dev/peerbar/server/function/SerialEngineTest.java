@@ -37,7 +37,7 @@ final class SerialEngineTest {
       });
 
   private SerialEngine engine(ThreadFactory factory) {
-    BusMaster bus = new BusMaster(this::post);
+    BusMaster bus = new BusMaster(this::post, 1);
     return new SerialEngine(
         new EngineName("test", "engine"), bus, mock(InterruptTable.class), this::post, factory);
   }

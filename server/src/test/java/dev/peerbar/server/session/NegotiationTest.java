@@ -47,6 +47,7 @@ final class NegotiationTest {
   }
 
   private final Recorded outcome = new Recorded();
+  private int mappings = 2_097_152;
 
   private static Frame request(int major, int minor, String data, boolean noReply) {
     ByteBuf payload =
@@ -66,7 +67,7 @@ final class NegotiationTest {
 
   /** The reply's minor version and JSON. */
   private String negotiate(Frame request) throws Exception {
-    Frame reply = Negotiation.negotiate(request, outcome);
+    Frame reply = Negotiation.negotiate(request, mappings, outcome);
     try {
       ByteBuf payload = reply.payload();
       assertThat(payload.getUnsignedShortLE(0)).as("major").isZero();
@@ -121,7 +122,7 @@ final class NegotiationTest {
   }
 
   private void refused(Frame request) {
-    assertThatThrownBy(() -> Negotiation.negotiate(request, outcome))
+    assertThatThrownBy(() -> Negotiation.negotiate(request, mappings, outcome))
         .isInstanceOfSatisfying(
             InvalidMessageException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EINVAL));
     request.release();
@@ -149,12 +150,34 @@ final class NegotiationTest {
     assertThat(outcome.client.maxDataTransfer()).isEqualTo(transfer);
   }
 
+  /**
+   * An endpoint's own number is said to who may believe it: QEMU does not believe more than its.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "2097152, 1, 65535",
+    "2097152, 65535, 65535",
+    "2097152, 65536, 65536",
+    "2097152, 2097152, 2097152",
+    "2097152, 18446744073709551615, 2097152",
+    "65536, 2097152, 65536",
+    "100, 65535, 100",
+    "1, 1, 1",
+    "1, 0, 1",
+  })
+  void mappingsAreSaidAsFarAsTheClientKnowsOfSoMany(int most, String proposed, int said)
+      throws Exception {
+    mappings = most;
+    assertThat(negotiate(1, proposal("\"max_dma_maps\":" + proposed)))
+        .contains("\"max_dma_maps\":" + said + ",");
+  }
+
   @Test
   void optionalFeaturesAreAgreedToIfProposed() throws Exception {
     assertThat(negotiate(1, proposal("\"write_multiple\":true")))
         .isEqualTo(agreed(",\"write_multiple\":true"));
     assertThat(negotiate(1, proposal("\"write_multiple\":false"))).isEqualTo(agreed(""));
-    String migration = ",\"migration\":{\"pgsize\":4096,\"max_bitmap_size\":1048576}";
+    String migration = ",\"migration\":{\"pgsize\":4096,\"max_bitmap_size\":268435456}";
     assertThat(negotiate(1, proposal("\"migration\":{}"))).isEqualTo(agreed(migration));
     assertThat(
             negotiate(
@@ -284,7 +307,7 @@ final class NegotiationTest {
     try (UnixSocket.Pair pair = UnixSocket.pair()) {
       outcome.socket = Optional.of(pair.first());
       Frame request = request(0, 1, proposal("\"twin_socket\":{\"supported\":true}"), false);
-      Frame reply = Negotiation.negotiate(request, outcome);
+      Frame reply = Negotiation.negotiate(request, mappings, outcome);
       assertThat(reply.payload().toString(StandardCharsets.UTF_8))
           .contains(",\"twin_socket\":{\"supported\":true,\"fd_index\":0}");
       assertThat(reply.descriptors().get(0)).contains(pair.first());

@@ -16,6 +16,7 @@ import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.socket.FrameDecoder;
 import dev.peerbar.protocol.socket.InPlaceHandler;
+import dev.peerbar.server.ServerOptions;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -48,7 +49,8 @@ class RegisterAccessTest {
           new ServedFunction(
               "hbm",
               new HbmEndpoint(new HbmConfig(MEMORY, 2, DoorbellMode.MAP, false)),
-              channel.eventLoop());
+              channel.eventLoop(),
+              ServerOptions.DMA_MAPS);
       channel.pipeline().addLast(new FrameDecoder(), new Session(function, new Free()));
       Served served = new Served(function, channel);
       served.answer(

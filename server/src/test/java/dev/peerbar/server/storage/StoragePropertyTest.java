@@ -116,7 +116,13 @@ final class StoragePropertyTest {
       }
       case ZERO, ZERO_AND_DEALLOCATE -> {
         Arrays.fill(model, from, from + length, (byte) 0);
-        storage.zero(from, length, call.what == What.ZERO_AND_DEALLOCATE, call.fill % 2 == 0);
+        for (int done = 0; done < length; ) {
+          done +=
+              step(
+                  storage.zero(from + done, length - done, call.what == What.ZERO_AND_DEALLOCATE),
+                  from + done,
+                  length - done);
+        }
       }
       case DISCARD -> {
         int first = -Math.floorDiv(-from, Storage.ATOMIC_BLOCK) * Storage.ATOMIC_BLOCK;
@@ -124,10 +130,19 @@ final class StoragePropertyTest {
         if (storage.readsZerosAfterDiscard() && first < end) {
           Arrays.fill(model, first, end, (byte) 0);
         }
-        storage.discard(from, length);
+        for (int done = 0; done < length; ) {
+          done += step(storage.discard(from + done, length - done), from + done, length - done);
+        }
       }
       case FLUSH -> storage.flush();
     }
+  }
+
+  /** Judges what a call says it did: all, or something up to the end of a block. */
+  private static int step(long done, int from, int length) {
+    assertThat(done).isBetween(1L, (long) length);
+    assertThat(done == length || (from + done) % Storage.ATOMIC_BLOCK == 0).isTrue();
+    return (int) done;
   }
 
   private static void same(Storage storage, byte[] model, int from, int to)

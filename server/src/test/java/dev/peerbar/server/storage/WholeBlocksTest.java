@@ -89,7 +89,7 @@ final class WholeBlocksTest {
   private static Void clear(Storage storage, AtomicBoolean over) throws Exception {
     for (int turn = 0; !over.get(); turn++) {
       storage.discard(0, BLOCKS * BLOCK);
-      storage.zero(0, BLOCKS * BLOCK, turn % 2 == 0, false);
+      storage.zero(0, BLOCKS * BLOCK, turn % 2 == 0);
     }
     return null;
   }

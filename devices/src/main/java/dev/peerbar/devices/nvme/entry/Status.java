@@ -41,7 +41,6 @@ public enum Status {
   FEATURE_NOT_CHANGEABLE(1, 0x0e, true),
   FEATURE_NOT_NAMESPACE_SPECIFIC(1, 0x0f, true),
   CONFLICTING_ATTRIBUTES(1, 0x80, true),
-  INVALID_PROTECTION_INFORMATION(1, 0x81, true),
 
   // Media and data integrity errors.
   WRITE_FAULT(2, 0x80, false),

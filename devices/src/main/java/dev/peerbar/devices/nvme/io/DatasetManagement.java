@@ -60,13 +60,19 @@ final class DatasetManagement {
     }
     if ((command.dword(ATTRIBUTES) & DEALLOCATE) != 0) {
       for (long at = 0; at < bytes; at += RANGE_BYTES) {
-        transfer.checkLife();
-        if (length(ranges, at) > 0) {
-          storage.discard(ranges.get(LONG, at + FIRST_LBA) * lbaSize, length(ranges, at) * lbaSize);
-        }
+        deallocate(
+            ranges.get(LONG, at + FIRST_LBA) * lbaSize, length(ranges, at) * lbaSize, transfer);
       }
     }
     return Status.SUCCESS;
+  }
+
+  private void deallocate(long position, long length, Transfer transfer)
+      throws StorageException, JobEndedException {
+    for (long done = 0; done < length; ) {
+      transfer.checkLife();
+      done += storage.discard(position + done, length - done);
+    }
   }
 
   /** In blocks, not 0's based. */

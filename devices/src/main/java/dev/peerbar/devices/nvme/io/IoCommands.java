@@ -28,17 +28,15 @@ public final class IoCommands implements IoHandler {
   private static final int AT_DATA_POINTER = 24;
   private static final int AT_FIRST_LBA = 40;
   private static final int AT_LENGTH = 48;
-  private static final int AT_PROTECTION = 51;
-  private static final int AT_PROTECTION_BIT = 2;
 
   private static final int PSDT_RESERVED = 3;
 
-  // Dwords of a command, and fields of dword 12 (NVMe 1.4 6.9 and others).
+  // Dwords of a command, and fields of dword 12 (NVMe 1.4 6.9 and others). PRINFO is not looked at:
+  // the namespace is formatted without protection information, so it says nothing (8.3).
   private static final int FIRST_LBA = 10;
   private static final int OPTIONS = 12;
   private static final int LENGTH_MASK = 0xffff;
   private static final int DEALLOCATE = 1 << 25;
-  private static final int PROTECTION = 0xf << 26;
   private static final int FORCE_UNIT_ACCESS = 1 << 30;
 
   private final Storage storage;
@@ -69,14 +67,13 @@ public final class IoCommands implements IoHandler {
   }
 
   @Override
-  public boolean mayWait(SubmissionEntry command) {
-    if (!storage.mayWait()) {
-      return false;
-    }
+  public boolean takesLong(SubmissionEntry command) {
     IoOpcode opcode = IoOpcode.of(command.opcode()).orElse(IoOpcode.READ);
     return switch (opcode) {
-      case FLUSH, WRITE_ZEROES, DATASET_MANAGEMENT, VERIFY -> true;
-      case WRITE -> durable(command);
+      case DATASET_MANAGEMENT -> true;
+      case WRITE_ZEROES, VERIFY -> storage.mayWait() || length(command) > Transfer.MOST_BYTES;
+      case FLUSH -> storage.mayWait();
+      case WRITE -> storage.mayWait() && durable(command);
       case READ, COMPARE -> false;
     };
   }
@@ -141,10 +138,6 @@ public final class IoCommands implements IoHandler {
     if (moves && length > Transfer.MOST_BYTES) {
       transfer.blame(AT_LENGTH, 0);
       return Status.INVALID_FIELD_IN_COMMAND;
-    }
-    if ((command.dword(OPTIONS) & PROTECTION) != 0) {
-      transfer.blame(AT_PROTECTION, AT_PROTECTION_BIT);
-      return Status.INVALID_PROTECTION_INFORMATION;
     }
     if (first < 0 || first > blocks - length / lbaSize) {
       transfer.blame(AT_FIRST_LBA, 0);
@@ -214,9 +207,11 @@ public final class IoCommands implements IoHandler {
   private Status writeZeroes(SubmissionEntry command, Transfer transfer, long position, long length)
       throws StorageException, JobEndedException {
     boolean deallocate = (command.dword(OPTIONS) & DEALLOCATE) != 0;
-    transfer.checkLife();
-    storage.zero(position, length, deallocate, durable(command));
-    return Status.SUCCESS;
+    for (long done = 0; done < length; ) {
+      transfer.checkLife();
+      done += storage.zero(position + done, length - done, deallocate);
+    }
+    return durable(command) ? flush(transfer) : Status.SUCCESS;
   }
 
   /** Reads without a place to go, a buffer at a time. */

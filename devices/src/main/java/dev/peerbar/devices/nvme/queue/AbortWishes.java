@@ -15,19 +15,31 @@ final class AbortWishes {
     wishes.add(new Wish(sqid, commandId, done));
   }
 
+  boolean has(int sqid, SubmissionEntry command) {
+    return !wishes.isEmpty() && find(sqid, command) != null;
+  }
+
+  private Wish find(int sqid, SubmissionEntry command) {
+    int commandId = command.commandId();
+    for (Wish wish : wishes) {
+      if (wish.sqid == sqid && wish.commandId == commandId) {
+        return wish;
+      }
+    }
+    return null;
+  }
+
   /** Whoever is to be told that a command is aborted; null if nobody has wished that. */
   Consumer<Boolean> take(int sqid, SubmissionEntry command) {
     // Almost always: reading the identifier is spared.
     if (wishes.isEmpty()) {
       return null;
     }
-    int commandId = command.commandId();
-    for (Wish wish : wishes) {
-      if (wish.sqid == sqid && wish.commandId == commandId) {
-        wishes.remove(wish);
-        return wish.done;
-      }
+    Wish wish = find(sqid, command);
+    if (wish == null) {
+      return null;
     }
-    return null;
+    wishes.remove(wish);
+    return wish.done;
   }
 }

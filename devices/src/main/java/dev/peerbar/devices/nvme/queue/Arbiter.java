@@ -12,6 +12,9 @@ import java.util.function.Consumer;
  * <p>A worker is idle, or it watches, so that it will look for work again soon, or it is away with
  * a command that may take long. What comes in is seen by whoever watches; if nobody does, one who
  * is idle is woken. Commands that an absent worker has fetched but not begun are taken by others.
+ *
+ * <p>Of commands that take long one fewer than there are workers may be under way. What is fetched
+ * beyond that is put aside, so that there is always a worker for the others.
  */
 final class Arbiter {
   /** Commands for each watching worker that are worth waking another one. */
@@ -40,7 +43,12 @@ final class Arbiter {
   /** How many workers are worth their processor when nothing waits. */
   private final int busyWorkers;
 
+  private final IoHandler io;
   private final AbortWishes aborts = new AbortWishes();
+  private final PutAside putAside = new PutAside();
+
+  /** Commands under way that take long. */
+  private int longUnderWay;
 
   private volatile List<SubmissionQueue> submissionQueues = List.of();
   private volatile List<CompletionQueue> completionQueues = List.of();
@@ -65,9 +73,10 @@ final class Arbiter {
 
   private volatile boolean pinInUse;
 
-  Arbiter(boolean weighted, ArbitrationFeature feature, int busyWorkers) {
+  Arbiter(boolean weighted, ArbitrationFeature feature, int busyWorkers, IoHandler io) {
     rotation = new Rotation(weighted, feature);
     this.busyWorkers = busyWorkers;
+    this.io = io;
   }
 
   void add(IoWorker worker) {
@@ -151,7 +160,9 @@ final class Arbiter {
 
   /** Wishes a command aborted. Returns false, and tells nobody, if it is too late or too early. */
   synchronized boolean abort(int sqid, int commandId, Consumer<Boolean> done) {
-    boolean unstarted = roster.hasUnstarted(sqid, commandId);
+    boolean unstarted =
+        roster.hasUnstarted(sqid, commandId)
+            || putAside.has(it -> it.queue().id == sqid && it.entry().commandId() == commandId);
     if (unstarted) {
       aborts.add(sqid, commandId, done);
     }
@@ -195,7 +206,7 @@ final class Arbiter {
 
   /** The worker to be woken for what came in, or null. */
   synchronized IoWorker wakeWatcher() {
-    if (!pollWanted && !rotation.waiting()) {
+    if (!pollWanted && !rotation.waiting() && !canTakeAside()) {
       return null;
     }
     signals++;
@@ -286,11 +297,13 @@ final class Arbiter {
   synchronized Next next(IoWorker worker) {
     settle(worker);
     worker.state = IoWorker.State.WATCHING;
-    if (worker.takeOwn()) {
-      return begin(worker);
+    if (takeAside(worker)) {
+      return Next.EXECUTE;
     }
-    if (roster.stealFromAbsent(worker)) {
-      return begin(worker);
+    while (worker.takeOwn() || roster.stealFromAbsent(worker)) {
+      if (begin(worker)) {
+        return Next.EXECUTE;
+      }
     }
     Rotation.Turn turn = rotation.next(Buffers.BATCH);
     if (turn != null) {
@@ -301,34 +314,78 @@ final class Arbiter {
       worker.batch().claim(queue, turn.count());
       return Next.FETCH;
     }
-    return roster.steal(worker) ? begin(worker) : Next.NOTHING;
+    while (roster.steal(worker)) {
+      if (begin(worker)) {
+        return Next.EXECUTE;
+      }
+    }
+    return Next.NOTHING;
   }
 
-  /** A worker has read the entries of its batch; it executes the first. */
-  synchronized void fetched(IoWorker worker) {
+  /**
+   * A worker has read the entries of its batch. Returns whether it executes the first that is not
+   * put aside; there may be none.
+   */
+  synchronized boolean fetched(IoWorker worker) {
     Batch batch = worker.batch();
     SubmissionQueue queue = batch.queue();
     int head = queue.head + batch.count();
     queue.head = head == queue.entries ? 0 : head;
     queue.fetching = false;
     batch.open();
-    worker.takeOwn();
-    begin(worker);
+    boolean begun = false;
+    while (!begun && worker.takeOwn()) {
+      begun = begin(worker);
+    }
     int watching = roster.watching();
     int backlog = queue.pending() + batch.unstarted();
     if (watching < busyWorkers && backlog > BACKLOG * watching) {
       worker.helper = roster.takeIdle();
     }
+    return begun;
   }
 
-  /** Decides the fate of the command that a worker has taken. */
-  private Next begin(IoWorker worker) {
+  /** Begins a command that was put aside, if there is one that can be begun now. */
+  private boolean takeAside(IoWorker worker) {
+    if (!canTakeAside()) {
+      return false;
+    }
+    PutAside.Command command = putAside.take(this::isFated);
+    if (command == null) {
+      command = putAside.take(_ -> true);
+    }
+    worker.take(command);
+    return begin(worker);
+  }
+
+  private boolean canTakeAside() {
+    return !putAside.isEmpty()
+        && (longUnderWay < QueueEngines.MOST_LONG || putAside.has(this::isFated));
+  }
+
+  /** Whether a command will not be executed. */
+  private boolean isFated(PutAside.Command command) {
+    return command.queue().deleting() || aborts.has(command.queue().id, command.entry());
+  }
+
+  /**
+   * Decides the fate of the command that a worker has taken. Returns false if it is to wait for
+   * others that take long: then it is put aside.
+   */
+  private boolean begin(IoWorker worker) {
     worker.verdict = worker.queue().deleting() ? Status.COMMAND_ABORTED_DUE_TO_SQ_DELETION : null;
     worker.aborted = aborts.take(worker.queue().id, worker.command());
     if (worker.aborted != null) {
       worker.verdict = Status.COMMAND_ABORT_REQUESTED;
     }
-    return Next.EXECUTE;
+    boolean takesLong = worker.verdict == null && io.takesLong(worker.command());
+    if (takesLong && longUnderWay == QueueEngines.MOST_LONG) {
+      putAside.add(worker.queue(), worker.command());
+      return false;
+    }
+    worker.takesLong = takesLong;
+    longUnderWay += takesLong ? 1 : 0;
+    return true;
   }
 
   /** Takes the slot for a worker's completion. */
@@ -339,6 +396,10 @@ final class Arbiter {
     worker.sqHead = worker.queue().head;
     queue.reserved--;
     queue.unwritten++;
+    if (worker.takesLong) {
+      worker.takesLong = false;
+      longUnderWay--;
+    }
     worker.unsettled = true;
   }
 
@@ -377,7 +438,11 @@ final class Arbiter {
       return null;
     }
     boolean work =
-        roster.anyUnstarted() || pollWanted || rotation.waiting() || (shadowed && !armed);
+        roster.anyUnstarted()
+            || pollWanted
+            || rotation.waiting()
+            || canTakeAside()
+            || (shadowed && !armed);
     return work ? roster.takeIdle() : null;
   }
 
@@ -387,7 +452,7 @@ final class Arbiter {
     if (rotation.markStarved()) {
       disarm();
     }
-    if ((pollWanted && shadowed) || rotation.waiting()) {
+    if ((pollWanted && shadowed) || rotation.waiting() || canTakeAside()) {
       return Leave.LOOK_AGAIN;
     }
     if (shadowed && !armed && !roster.othersWatch(worker)) {

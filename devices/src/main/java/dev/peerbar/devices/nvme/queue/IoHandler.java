@@ -7,8 +7,11 @@ import dev.peerbar.endpoint.JobEndedException;
 /** What I/O commands mean. Several engines' threads at once. */
 public interface IoHandler {
 
-  /** Whether the command may wait for something, so that others had better not wait for it. */
-  boolean mayWait(SubmissionEntry command);
+  /**
+   * Whether the command may take long, waiting or at work, so that others had better not wait for
+   * it. Takes no time itself.
+   */
+  boolean takesLong(SubmissionEntry command);
 
   /**
    * Executes a command. It has left nothing to do when this returns.

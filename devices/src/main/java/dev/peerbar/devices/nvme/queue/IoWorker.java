@@ -64,6 +64,7 @@ final class IoWorker implements Engine.Work {
   // Set by the arbiter on this worker's thread.
   Status verdict;
   Consumer<Boolean> aborted;
+  boolean takesLong;
   int slot;
   boolean phase;
   int sqHead;
@@ -123,6 +124,12 @@ final class IoWorker implements Engine.Work {
     return true;
   }
 
+  /** Begins a command that was put aside. */
+  void take(PutAside.Command aside) {
+    queue = aside.queue();
+    command = aside.entry();
+  }
+
   SubmissionQueue queue() {
     return queue;
   }
@@ -163,8 +170,9 @@ final class IoWorker implements Engine.Work {
       int seen = arbiter.signals();
       Arbiter.Next next = look(job);
       if (next == Arbiter.Next.FETCH) {
-        fetch(job);
-        execute(job);
+        if (fetch(job)) {
+          execute(job);
+        }
         waited = false;
       } else if (next == Arbiter.Next.EXECUTE) {
         execute(job);
@@ -199,13 +207,15 @@ final class IoWorker implements Engine.Work {
     }
   }
 
-  private void fetch(Job job) throws DmaFaultException, JobEndedException {
+  /** Returns whether there is a command to execute. */
+  private boolean fetch(Job job) throws DmaFaultException, JobEndedException {
     life.memory().read(job.dma(), batch.address(), buffers.fetched(batch.count()));
-    arbiter.fetched(this);
+    boolean begun = arbiter.fetched(this);
     if (helper != null) {
       wake(job, helper);
       helper = null;
     }
+    return begun;
   }
 
   private void wake(Job job, IoWorker other) throws JobEndedException {
@@ -217,7 +227,7 @@ final class IoWorker implements Engine.Work {
     transfer.begin();
     Status status = verdict;
     if (status == null) {
-      if (slowness >= SLOW || life.io().mayWait(command)) {
+      if (slowness >= SLOW || takesLong) {
         raise(job);
         goAway(job);
       }

@@ -7,7 +7,10 @@ import java.util.stream.IntStream;
 
 /** The engines that work for the queues, from life to life: one for admin, some for I/O. */
 public final class QueueEngines {
-  private static final int IO_ENGINES = 4;
+  private static final int IO_ENGINES = 5;
+
+  /** Commands that take long and may be under way at once: an engine is left for all others. */
+  static final int MOST_LONG = IO_ENGINES - 1;
 
   private final Host host;
   private final ControllerMemory memory;

@@ -46,7 +46,7 @@ public final class QueueSet {
     adminEngine = new AdminEngine(engines.admin(), events);
     admin = new AdminQueue(settings, engines, adminEngine, handler, events);
     int busyWorkers = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
-    arbiter = new Arbiter(settings.weighted(), settings.arbitration(), busyWorkers);
+    arbiter = new Arbiter(settings.weighted(), settings.arbitration(), busyWorkers, io);
     submissionQueues = new SubmissionQueue[settings.queues() + 1];
     completionQueues = new CompletionQueue[settings.queues() + 1];
     life = new IoLife(settings, engines, io, events, arbiter);
@@ -217,6 +217,9 @@ public final class QueueSet {
         };
     if (arbiter.remove(queue, whenEmpty)) {
       whenEmpty.run();
+    } else {
+      // What is put aside is to be aborted.
+      life.wake(arbiter.wakeWatcher());
     }
   }
 
@@ -245,7 +248,9 @@ public final class QueueSet {
    * @param aborted told true once the command has completed as aborted, or false
    */
   public void abort(int sqid, int commandId, Consumer<Boolean> aborted) {
-    if (!arbiter.abort(sqid, commandId, aborted)) {
+    if (arbiter.abort(sqid, commandId, aborted)) {
+      life.wake(arbiter.wakeWatcher());
+    } else {
       aborted.accept(false);
     }
   }

@@ -125,7 +125,10 @@ final class Rotation {
   }
 
   private static boolean eligible(SubmissionQueue queue) {
-    return !queue.fetching && queue.pending() > 0 && queue.completions.free() > 0;
+    return !queue.fetching
+        && queue.pending() > 0
+        && queue.completions.free() > 0
+        && queue.aside < PutAside.MOST_OF_A_QUEUE;
   }
 
   /** Marks the completion queues without a free slot that commands wait for. Returns if any new. */

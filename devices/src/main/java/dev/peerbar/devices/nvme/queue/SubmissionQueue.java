@@ -19,6 +19,9 @@ final class SubmissionQueue {
   /** Commands that are fetched, or about to be, and not completed. */
   int inFlight;
 
+  /** Commands among them that are put aside. */
+  int aside;
+
   /** Told once nothing is in flight any more; null while the queue is there to stay. */
   Runnable whenEmpty;
 

@@ -15,6 +15,7 @@ public final class TestStorage implements Storage {
   private final AtomicInteger waiting = new AtomicInteger();
   private volatile Before before = _ -> {};
   private volatile boolean mayWait;
+  private volatile long step = Long.MAX_VALUE;
 
   /** Called by whoever uses the storage, before anything is done. */
   public interface Before {
@@ -35,6 +36,11 @@ public final class TestStorage implements Storage {
 
   public void mayWait(boolean newMayWait) {
     mayWait = newMayWait;
+  }
+
+  /** How much is zeroed or discarded at a time, in bytes. */
+  public void step(long newStep) {
+    step = newStep;
   }
 
   /** Such as "write 512+1024 durable", in order. */
@@ -80,19 +86,19 @@ public final class TestStorage implements Storage {
   }
 
   @Override
-  public void zero(long position, long length, boolean deallocate, boolean durable)
-      throws StorageException {
-    begin(
-        "zero %d+%d%s%s"
-            .formatted(
-                position, length, deallocate ? " deallocate" : "", durable ? " durable" : ""));
-    bytes.asSlice(position, length).fill((byte) 0);
+  public long zero(long position, long length, boolean deallocate) throws StorageException {
+    long count = Math.min(length, step);
+    begin("zero %d+%d%s".formatted(position, count, deallocate ? " deallocate" : ""));
+    bytes.asSlice(position, count).fill((byte) 0);
+    return count;
   }
 
   @Override
-  public void discard(long position, long length) throws StorageException {
-    begin("discard %d+%d".formatted(position, length));
-    bytes.asSlice(position, length).fill((byte) 0);
+  public long discard(long position, long length) throws StorageException {
+    long count = Math.min(length, step);
+    begin("discard %d+%d".formatted(position, count));
+    bytes.asSlice(position, count).fill((byte) 0);
+    return count;
   }
 
   @Override

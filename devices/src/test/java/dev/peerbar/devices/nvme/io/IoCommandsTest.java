@@ -103,8 +103,20 @@ final class IoCommandsTest {
     refused(io(opcode, Long.MIN_VALUE, 1), Status.LBA_OUT_OF_RANGE);
     refused(io(opcode, Long.MAX_VALUE, 16), Status.LBA_OUT_OF_RANGE);
     assertThat(run(io(opcode, BLOCKS - 1, 1))).isIn(Status.SUCCESS, Status.COMPARE_FAILURE);
+  }
+
+  /** PRACT and the PRCHK bits, which Linux's passthrough and fio's set unasked. */
+  @ParameterizedTest
+  @EnumSource(
+      value = IoOpcode.class,
+      names = {"READ", "WRITE", "COMPARE", "WRITE_ZEROES", "VERIFY"})
+  void withoutProtectionInformationItsBitsMeanNothing(IoOpcode opcode) {
+    run(io(IoOpcode.READ, 8, 2));
     for (int bit = 26; bit < 30; bit++) {
-      refused(io(opcode, 0, 1).dword(12, 1 << bit), Status.INVALID_PROTECTION_INFORMATION);
+      storage.calls().clear();
+      assertThat(run(io(opcode, 8, 2).dword(12, 1 << bit | 1))).isEqualTo(Status.SUCCESS);
+      assertThat(storage.calls()).as("as without").singleElement().asString().endsWith("4096+1024");
+      run(io(IoOpcode.READ, 8, 2));
     }
   }
 
@@ -146,7 +158,8 @@ final class IoCommandsTest {
         .containsExactly(
             "write 512+1024",
             "write 512+1024 durable",
-            "zero 4096+4096 deallocate durable",
+            "zero 4096+4096 deallocate",
+            "flush",
             "flush",
             "flush");
     // Volatile Write Cache off.
@@ -154,7 +167,8 @@ final class IoCommandsTest {
     storage.calls().clear();
     assertThat(run(io(IoOpcode.WRITE, 1, 2))).isEqualTo(Status.SUCCESS);
     assertThat(run(io(IoOpcode.WRITE_ZEROES, 8, 8))).isEqualTo(Status.SUCCESS);
-    assertThat(storage.calls()).containsExactly("write 512+1024 durable", "zero 4096+4096 durable");
+    assertThat(storage.calls())
+        .containsExactly("write 512+1024 durable", "zero 4096+4096", "flush");
   }
 
   @Test
@@ -212,6 +226,41 @@ final class IoCommandsTest {
     assertThat(stored(16, 1)).containsOnly(0);
     // Hints are no more than that.
     refused(dsm(1, 3), Status.SUCCESS);
+  }
+
+  /** Whatever one command has to do, the end of its life waits for a step of it and no more. */
+  @ParameterizedTest
+  @EnumSource(
+      value = IoOpcode.class,
+      names = {"DATASET_MANAGEMENT", "WRITE_ZEROES", "VERIFY"})
+  void aLongCommandEndsWithItsLife(IoOpcode opcode) {
+    storage.step(4096);
+    range(0, BLOCKS, 0);
+    SubmissionEntry.Builder command =
+        opcode == IoOpcode.DATASET_MANAGEMENT ? dsm(1, 4) : io(opcode, 0, BLOCKS);
+    storage.calls().clear();
+    storage.before(_ -> {
+      if (storage.calls().size() == 2) {
+        driver.disable();
+      }
+    });
+    queue.put(command.build());
+    queue.ring();
+    machine.pass();
+    assertThat(storage.calls()).as("the step in which the life ended is the last").hasSize(3);
+    storage.before(_ -> {});
+    driver.enable();
+    assertThat(driver.createPair(1, 16).run(io(IoOpcode.FLUSH, 0, 1).commandId(1).build()).status())
+        .isEqualTo(Status.SUCCESS);
+  }
+
+  @Test
+  void aLongRangeIsDoneInSteps() {
+    storage.step(1 << 20);
+    range(0, BLOCKS - 2, 1);
+    assertThat(run(dsm(1, 4))).isEqualTo(Status.SUCCESS);
+    assertThat(storage.calls()).containsExactly("discard 512+1048576", "discard 1049088+1047552");
+    assertThat(stored(1, BLOCKS - 2)).containsOnly(0);
   }
 
   @Test

@@ -1,0 +1,49 @@
+package dev.peerbar.devices.nvme.queue;
+
+import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.function.Predicate;
+
+/**
+ * Commands that take long and were fetched while as many as may were under way, in that order.
+ * Guarded by the {@link Arbiter}.
+ */
+final class PutAside {
+  /** From so many on no more is fetched from their queue, but for what a batch brings. */
+  static final int MOST_OF_A_QUEUE = 256;
+
+  private final Deque<Command> commands = new ArrayDeque<>();
+
+  /**
+   * @param entry nobody else's
+   */
+  record Command(SubmissionQueue queue, SubmissionEntry entry) {}
+
+  void add(SubmissionQueue queue, SubmissionEntry entry) {
+    commands.add(new Command(queue, entry.copy()));
+    queue.aside++;
+  }
+
+  boolean isEmpty() {
+    return commands.isEmpty();
+  }
+
+  boolean has(Predicate<Command> wanted) {
+    return commands.stream().anyMatch(wanted);
+  }
+
+  /** The first of those that are wanted, which is not here any more; null if there is none. */
+  Command take(Predicate<Command> wanted) {
+    for (Iterator<Command> all = commands.iterator(); all.hasNext(); ) {
+      Command command = all.next();
+      if (wanted.test(command)) {
+        all.remove();
+        command.queue.aside--;
+        return command;
+      }
+    }
+    return null;
+  }
+}

@@ -1,0 +1,46 @@
+package dev.peerbar.cli;
+
+import com.fasterxml.jackson.databind.util.StdConverter;
+import dev.peerbar.server.ServerOptions;
+import java.util.regex.Pattern;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.TypeConversionException;
+
+/** How many DMA mappings a client may have: 1 to {@link ServerOptions#MOST_DMA_MAPS}. */
+final class MappingCount implements ITypeConverter<Integer> {
+  private static final Pattern SYNTAX = Pattern.compile("\\d{1,9}");
+
+  /** Numbers in a file are written as on the command line. */
+  static final class FromText extends StdConverter<String, Integer> {
+    @Override
+    public Integer convert(String text) {
+      return parse(text);
+    }
+  }
+
+  @Override
+  public Integer convert(String text) {
+    try {
+      return parse(text);
+    } catch (IllegalArgumentException e) {
+      throw new TypeConversionException(e.getMessage());
+    }
+  }
+
+  /**
+   * Reads a number.
+   *
+   * @throws IllegalArgumentException with a sentence if it is none, or out of the range
+   */
+  private static int parse(String text) {
+    if (SYNTAX.matcher(text.strip()).matches()) {
+      int number = Integer.parseInt(text.strip());
+      if (number >= 1 && number <= ServerOptions.MOST_DMA_MAPS) {
+        return number;
+      }
+    }
+    throw new IllegalArgumentException(
+        "'%s' is not a number of mappings from 1 to %d"
+            .formatted(text, ServerOptions.MOST_DMA_MAPS));
+  }
+}
