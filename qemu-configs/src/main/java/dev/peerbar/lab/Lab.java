@@ -49,6 +49,8 @@ public final class Lab implements AutoCloseable {
    * Starts QEMU and waits for the guest's agent.
    *
    * @param logs where the logs go; made if it is not there
+   * @throws dev.peerbar.lab.qemu.QemuEndedException if QEMU ends, as with a kernel that it cannot
+   *     load
    * @throws IOException if the guest does not come up; the logs say why
    */
   public static Lab boot(LabFiles files, Machine machine, Path logs) throws IOException {
@@ -64,14 +66,21 @@ public final class Lab implements AutoCloseable {
               machine.interactive(),
               run,
               logs);
-      GuestAgent agent = GuestAgent.connect(qemu.agentSocket(), BOOT, qemu::isAlive);
-      return new Lab(qemu, run, agent);
+      return new Lab(qemu, run, connect(qemu));
     } catch (IOException | RuntimeException e) {
       if (qemu != null) {
         qemu.close();
       }
       delete(run);
       throw e;
+    }
+  }
+
+  private static GuestAgent connect(Qemu qemu) throws IOException {
+    try {
+      return GuestAgent.connect(qemu.agentSocket(), BOOT, qemu::isAlive);
+    } catch (IOException e) {
+      throw qemu.unreachable(e);
     }
   }
 

@@ -3,6 +3,7 @@ package dev.peerbar.lab;
 import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.scenario.NvmeBoot;
 import dev.peerbar.lab.scenario.NvmePassthroughScenario;
@@ -18,6 +19,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
@@ -121,6 +123,9 @@ public final class LabCommand implements Subcommand {
     boolean held = false;
     try {
       held = run(files, logs);
+    } catch (QemuEndedException e) {
+      throw new CommandFailedException(
+          "%s. %s; the logs are in %s".formatted(e.getMessage(), wayOut(), logs), e);
     } catch (IOException e) {
       throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
     } finally {
@@ -132,6 +137,20 @@ public final class LabCommand implements Subcommand {
       System.err.println("peerbar: a step failed; the logs are in " + logs);
     }
     return held ? 0 : 1;
+  }
+
+  /** What to do about a QEMU that ended at once. */
+  private String wayOut() {
+    List<String> ways = new ArrayList<>();
+    if (kernel != null) {
+      ways.add(
+          "--kernel takes an x86-64 bzImage with what qemu-configs/kernel/p2p.config lists, not "
+              + kernel);
+    }
+    if (qemu != null) {
+      ways.add("--qemu takes an x86-64 QEMU 10.1 or later, not " + qemu);
+    }
+    return ways.isEmpty() ? "Its command line is in qemu.args" : String.join(", and ", ways);
   }
 
   private List<Boot> boots() {

@@ -1,6 +1,7 @@
 package dev.peerbar.lab.qemu;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -22,6 +23,12 @@ public final class Qemu implements AutoCloseable {
 
   private static final String COMMAND_LOG = "qemu.args";
   private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration FAREWELL = Duration.ofSeconds(2);
+
+  /** Lines of its log that are told; before them are warnings. */
+  private static final int MOST_SAID = 3;
+
+  private static final String PANIC = "Kernel panic";
   private static final Duration RETRY = Duration.ofMillis(20);
 
   private final Process process;
@@ -123,6 +130,51 @@ public final class Qemu implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted while waiting for QEMU", e);
     }
+  }
+
+  /**
+   * Why the guest cannot be reached.
+   *
+   * @param seen what came of trying
+   * @return if QEMU has ended, or does so at once, what it had to say about that
+   */
+  public IOException unreachable(IOException seen) throws IOException {
+    // Its sockets close a moment before it is gone.
+    if (!waitFor(FAREWELL)) {
+      return seen;
+    }
+    String said = lastLines(Files.readString(logs.resolve(QEMU_LOG)));
+    if (said.isEmpty()) {
+      said = "the guest's console ends with: " + lastWords();
+    }
+    return new QemuEndedException(
+        "QEMU ended with status %d before the guest was up: %s"
+            .formatted(process.exitValue(), said),
+        seen);
+  }
+
+  private static String lastLines(String log) {
+    List<String> lines = log.lines().map(String::strip).filter(l -> !l.isEmpty()).toList();
+    return String.join("; ", lines.subList(Math.max(0, lines.size() - MOST_SAID), lines.size()));
+  }
+
+  /** Of a kernel that gave up the reason, which a trace follows, or else the last line. */
+  private String lastWords() throws IOException {
+    Path console = logs.resolve(CONSOLE_LOG);
+    if (!Files.exists(console)) {
+      return "nothing";
+    }
+    // The console may carry bytes that are no UTF-8.
+    List<String> lines =
+        Files.readString(console, StandardCharsets.ISO_8859_1)
+            .lines()
+            .map(String::strip)
+            .filter(l -> !l.isEmpty())
+            .toList();
+    return lines.stream()
+        .filter(l -> l.contains(PANIC))
+        .findFirst()
+        .orElse(lines.isEmpty() ? "nothing" : lines.getLast());
   }
 
   /** Waits for QEMU to end by itself, as it does when the guest turns itself off. */

@@ -83,13 +83,27 @@ public final class Setup {
   }
 
   private void checkOwn() throws IOException, SetupException {
-    if (ownKernel.isPresent() && !Files.isReadable(ownKernel.get())) {
-      throw new SetupException("The kernel " + ownKernel.get() + " cannot be read.");
+    if (ownKernel.isPresent()) {
+      Path kernel = ownKernel.get();
+      if (!Files.isReadable(kernel) || Files.isDirectory(kernel)) {
+        throw new SetupException("The kernel " + kernel + " cannot be read.");
+      }
     }
-    if (ownQemu.isPresent() && !QemuInstall.hasVfioUser(ownQemu.get())) {
-      throw new SetupException(
-          String.join(" ", ownQemu.get().command())
-              + " has no vfio-user-pci device; it takes QEMU 10.1 or later.");
+    if (ownQemu.isPresent()) {
+      checkOwn(ownQemu.get());
+    }
+  }
+
+  private static void checkOwn(QemuBinary qemu) throws SetupException {
+    String name = String.join(" ", qemu.command());
+    boolean newEnough;
+    try {
+      newEnough = QemuInstall.hasVfioUser(qemu);
+    } catch (IOException e) {
+      throw new SetupException("The QEMU " + name + " cannot be run: " + e.getMessage(), e);
+    }
+    if (!newEnough) {
+      throw new SetupException(name + " has no vfio-user-pci device; it takes QEMU 10.1 or later.");
     }
   }
 
