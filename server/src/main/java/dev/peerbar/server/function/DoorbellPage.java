@@ -11,7 +11,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 
 /**
  * Doorbells in memory shared with the client. A thread of its own watches for stores that no
@@ -28,6 +30,9 @@ final class DoorbellPage implements AutoCloseable {
   private static final long FIRST_PARK_NANOS = 10_000;
   private static final long LONGEST_PARK_NANOS = 1_000_000;
 
+  /** How long the watcher does nothing when it has failed. */
+  private static final long PAUSE_NANOS = 1_000_000_000;
+
   /** Told of a store, on the function's thread. */
   interface Listener {
     void rung(long offset, int value);
@@ -37,6 +42,7 @@ final class DoorbellPage implements AutoCloseable {
   private final Bar.Doorbells layout;
   private final Listener listener;
   private final Executor functionThread;
+  private final Consumer<Throwable> failure;
   // Written by the function's thread. The watcher only compares: a stale look costs one empty scan.
   private final int[] seen;
   private volatile boolean scanPending;
@@ -48,11 +54,13 @@ final class DoorbellPage implements AutoCloseable {
       SharedBar memory,
       Bar.Doorbells layout,
       Executor functionThread,
+      Consumer<Throwable> failure,
       Listener listener) {
     this.memory = memory;
     this.layout = layout;
     this.listener = listener;
     this.functionThread = functionThread;
+    this.failure = failure;
     this.seen = new int[layout.count()];
     this.watcher = Thread.ofPlatform().daemon().name(name + "-doorbells").unstarted(this::watch);
   }
@@ -144,6 +152,23 @@ final class DoorbellPage implements AutoCloseable {
 
   private void watch() {
     TimerSlack.least();
+    while (!closed) {
+      try {
+        watchUntilClosed();
+      } catch (RejectedExecutionException e) {
+        // The function's thread has ended, and with it all that doorbells were for.
+        failure.accept(e);
+        return;
+      } catch (RuntimeException | Error e) {
+        failure.accept(e);
+        // The next client has doorbells as well. Whatever it is, it may last.
+        scanPending = false;
+        LockSupport.parkNanos(PAUSE_NANOS);
+      }
+    }
+  }
+
+  private void watchUntilClosed() {
     long lastStore = System.nanoTime();
     long park = FIRST_PARK_NANOS;
     while (!closed) {
