@@ -150,9 +150,6 @@ final class IoWorker implements Engine.Work {
     try {
       buffers.transfer().job(job.dma(), life.pageSize(), arbiter::over);
       work(job);
-    } catch (JobEndedException ended) {
-      buffers.abandon();
-      throw ended;
     } catch (DmaFaultException fault) {
       job.update(() -> life.fatal("a queue cannot be reached: " + fault.getMessage()));
     }
@@ -370,6 +367,16 @@ final class IoWorker implements Engine.Work {
       case ARM -> life.shadow().arm(job, buffers);
       case LOOK_AGAIN -> {}
     }
+    rest();
     return false;
+  }
+
+  /** Leaves shadow doorbells alone that cannot be reached; the host rings or they come back. */
+  private void rest() {
+    ShadowDoorbells shadow = life.shadow();
+    long nanos = shadow == null ? 0 : shadow.rests();
+    if (nanos > 0) {
+      LockSupport.parkNanos(this, nanos);
+    }
   }
 }
