@@ -176,7 +176,6 @@ final class AdminQueue {
       return step.run(transfer);
     } catch (RuntimeException | Error e) {
       log.error("an admin command's data cannot be moved", e);
-      transfer.abandon();
       return Status.INTERNAL_ERROR;
     }
   }

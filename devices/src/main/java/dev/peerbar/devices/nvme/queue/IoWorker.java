@@ -249,8 +249,6 @@ final class IoWorker implements Engine.Work {
       return life.io().execute(command, transfer);
     } catch (RuntimeException | Error e) {
       log.error("an I/O command cannot be executed", e);
-      // Messages may be on their way with its memory.
-      transfer.abandon();
       return Status.INTERNAL_ERROR;
     }
   }
