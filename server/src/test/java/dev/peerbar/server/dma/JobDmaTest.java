@@ -242,7 +242,7 @@ final class JobDmaTest {
                 }
               });
       MemorySegment word = arena.allocate(8, 8);
-      for (int i = 0; i < 200_000; i++) {
+      for (int i = 0; i < 50_000; i++) {
         dma.read(0, word);
         long seen = word.get(ValueLayout.JAVA_LONG, 0);
         assertThat(seen == 0 || seen == -1).as("%x", seen).isTrue();
