@@ -7,11 +7,22 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>Addresses are IOVAs, unsigned. A range may cross any number of the client's mappings, of
  * memory shared with this process or not. Bytes before the fault of a failed transfer have been
- * moved. Transfers by one job happen in the order of the calls; a naturally aligned transfer of 4
- * or 8 bytes is not torn.
+ * moved.
  *
  * <p>The segments are lent for the length of a call: nothing touches them once it has returned or
  * thrown, whatever became of it.
+ *
+ * <p>What others see of it, whatever kind of memory it is:
+ *
+ * <ul>
+ *   <li>Transfers by one job happen in the order of the calls: a flag that is written by a call of
+ *       its own comes after all that was written before. Within one call there is no order.
+ *   <li>A naturally aligned transfer of 4 or 8 bytes is not torn. One exception: memory that a
+ *       client may take away is copied by the kernel, and one for a processor without fast short
+ *       moves (x86-64 before FSRM) stores 4 bytes from the lowest to the highest. So what somebody
+ *       looks at while it changes is a flag in the lowest byte, or a word that is compared and
+ *       looked at again.
+ * </ul>
  */
 public interface Dma {
 

@@ -70,6 +70,7 @@ final class Libc {
   private static final MemorySegment SYSCALL = function("syscall");
   private static final MemorySegment PREAD = function("pread64");
   private static final MemorySegment PWRITE = function("pwrite64");
+  private static final MemorySegment PROCESS_VM_WRITEV = function("process_vm_writev");
   private static final MemorySegment FALLOCATE = function("fallocate64");
   private static final MemorySegment PRCTL = function("prctl");
   private static final MemorySegment SCHED_GETAFFINITY = function("sched_getaffinity");
@@ -231,6 +232,10 @@ final class Libc {
 
   static long pwrite(int fd, long address, long length, long offset) {
     return call(PWRITE, fd, address, length, offset);
+  }
+
+  static long processVmWritev(long process, long from, long fromCount, long into, long intoCount) {
+    return call(PROCESS_VM_WRITEV, process, from, fromCount, into, intoCount, 0);
   }
 
   static int fallocate(int fd, int mode, long offset, long length) {

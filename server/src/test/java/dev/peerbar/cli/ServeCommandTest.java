@@ -110,18 +110,21 @@ final class ServeCommandTest {
   }
 
   @Test
-  void onlyWhoAsksForItIsPolledFor() throws Exception {
+  void onlyWhoAsksForItIsPolledForAndTrusted() throws Exception {
     Path file =
         Files.writeString(
             directory.resolve("polled.yaml"),
             """
             endpoints:
-              - {type: hbm, socket-path: a.sock, busy-poll: true}
+              - {type: hbm, socket-path: a.sock, busy-poll: true, trust-memory: true}
               - {type: nvme, socket-path: b.sock, size: 1M}
             """);
     assertThat(EndpointFile.read(file).endpoints())
         .extracting(endpoint -> endpoint.options().busyPoll())
         .containsExactly(ServerOptions.BUSY_POLL, Duration.ZERO);
+    assertThat(EndpointFile.read(file).endpoints())
+        .extracting(endpoint -> endpoint.options().trustMemory())
+        .containsExactly(true, false);
   }
 
   /** What YAML 1.1 takes for truth values, and the same words as text. */

@@ -6,6 +6,7 @@ import dev.peerbar.linux.FileContents;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.FileStatus;
 import dev.peerbar.linux.FileSystem;
+import dev.peerbar.linux.KernelCopy;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
@@ -72,7 +73,8 @@ sealed interface ClientFile {
       FileDescriptor descriptor, FileStatus status, FileSystem fileSystem) throws LinuxException {
     FileDescriptor own = descriptor.duplicate();
     try {
-      return new Guarded(own, map(own, status, fileSystem), status.size());
+      boolean huge = fileSystem.kind() == FileSystem.Kind.HUGE_PAGES;
+      return new Guarded(own, map(own, status, fileSystem), status.size(), huge);
     } catch (LinuxException e) {
       own.close();
       throw e;
@@ -100,10 +102,18 @@ sealed interface ClientFile {
 
   /**
    * Memory that the client may take away at any time, so that only the kernel touches it. It is
-   * read from its file, and what is written is read into its mapping from another file: neither
-   * makes a file longer, as a write past its end would, and both fail where a page cannot be had.
+   * read from its file, and what is written is read into its mapping from another file, or copied
+   * there by {@link KernelCopy}, which is faster for much at once into huge pages. None of this
+   * makes the file longer, as a write past its end would, and all of it fails where a page cannot
+   * be had.
+   *
+   * @param huge whether its pages are huge
    */
-  record Guarded(FileDescriptor descriptor, Mapping mapping, long size) implements ClientFile {
+  record Guarded(FileDescriptor descriptor, Mapping mapping, long size, boolean huge)
+      implements ClientFile {
+    /** From how many bytes on it pays to have huge pages looked up. */
+    private static final long MUCH = 32 << 10;
+
     /** How often a word is read anew that changed meanwhile. */
     private static final int MOST_LOOKS = 16;
 
@@ -157,6 +167,9 @@ sealed interface ClientFile {
      */
     boolean write(long offset, MemorySegment from, long at, long length, Bounce bounce) {
       try {
+        if (huge && length >= MUCH && writeAtOnce(offset, from, at, length)) {
+          return true;
+        }
         MemorySegment stage = bounce.stage();
         for (long done = 0; done < length; ) {
           long part = Math.min(stage.byteSize(), length - done);
@@ -168,6 +181,20 @@ sealed interface ClientFile {
         return true;
       } catch (LinuxException _) {
         return false;
+      }
+    }
+
+    /** Returns false if a process may not do this here. */
+    private boolean writeAtOnce(long offset, MemorySegment from, long at, long length)
+        throws LinuxException {
+      try {
+        KernelCopy.copy(from, at, mapping.segment(), offset, length);
+        return true;
+      } catch (LinuxException e) {
+        if (e.errno() == Errno.EPERM || e.errno() == Errno.ENOSYS) {
+          return false;
+        }
+        throw e;
       }
     }
 

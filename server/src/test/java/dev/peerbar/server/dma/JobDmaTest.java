@@ -15,6 +15,7 @@ import dev.peerbar.server.OpenFiles;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -22,6 +23,8 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -34,6 +37,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class JobDmaTest {
   private static final long PAGE = DmaTable.PAGE_SIZE;
   private static final long RAM = 4 << 20;
+  private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle();
 
   private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
   private final BusMaster bus = new BusMaster(functionThread, 1000);
@@ -217,6 +221,43 @@ final class JobDmaTest {
     }
     java.nio.file.Files.delete(path);
     return descriptor;
+  }
+
+  /** Words of memory that only the kernel touches are seen whole, in both directions. */
+  @Test
+  void wordsOfMemoryThatMayGoAreNotTorn() throws Exception {
+    try (FileDescriptor descriptor = resizable();
+        Mapping mapping = SharedMemory.map(descriptor, 0, RAM, SharedMemory.Access.READ_WRITE)) {
+      bus.table().map(0, RAM, true, true, 0, Optional.of(descriptor.duplicate()));
+      MemorySegment client = mapping.segment();
+      AtomicBoolean over = new AtomicBoolean();
+      AtomicLong torn = new AtomicLong();
+      Thread other =
+          Thread.ofPlatform()
+              .start(() -> {
+                for (long word = -1; !over.get(); word = ~word) {
+                  WORD.setRelease(client, 0L, word);
+                  long seen = (long) WORD.getAcquire(client, PAGE);
+                  if (seen != 0 && seen != -1) {
+                    torn.incrementAndGet();
+                  }
+                }
+              });
+      MemorySegment word = arena.allocate(8, 8);
+      for (int i = 0; i < 50_000; i++) {
+        dma.read(0, word);
+        long seen = word.get(ValueLayout.JAVA_LONG, 0);
+        assertThat(seen == 0 || seen == -1).as("%x", seen).isTrue();
+        dma.read(4, word.asSlice(0, 4));
+        int half = word.get(ValueLayout.JAVA_INT, 0);
+        assertThat(half == 0 || half == -1).as("%x", half).isTrue();
+        word.set(ValueLayout.JAVA_LONG, 0, -(i & 1));
+        dma.write(PAGE, word);
+      }
+      over.set(true);
+      other.join();
+      assertThat(torn.get()).isZero();
+    }
   }
 
   @Test
