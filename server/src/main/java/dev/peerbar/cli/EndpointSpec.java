@@ -62,8 +62,8 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
       paramLabel = "N",
       converter = MappingCount.class,
       description =
-          "The most DMA mappings that the client may have at a time, at about 50 bytes of memory"
-              + " each (default: 2097152, which is 8 GiB in pages of 4 KiB).")
+          "The most DMA mappings that the client may have at a time, 1 to 16777216, at some 50 bytes"
+              + " of memory each (default: 2097152, which is 8 GiB in pages of 4 KiB).")
   @JsonProperty("max-dma-maps")
   @JsonDeserialize(converter = MappingCount.FromText.class)
   private int maxDmaMaps = ServerOptions.DMA_MAPS;

@@ -1,12 +1,14 @@
 package dev.peerbar.cli;
 
 import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.dma.DmaTable;
 import dev.peerbar.server.trace.TraceFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -26,6 +28,8 @@ import picocli.CommandLine.Spec;
     description = "Serve virtual PCIe endpoints until SIGTERM.",
     subcommands = {ServeCommand.Hbm.class, ServeCommand.Nvme.class})
 public final class ServeCommand implements Subcommand {
+  private static final int MIB_BITS = 20;
+
   @Spec private CommandSpec spec;
 
   @Option(
@@ -66,6 +70,10 @@ public final class ServeCommand implements Subcommand {
             },
             "shutdown");
     Runtime.getRuntime().addShutdownHook(shutdown);
+    long mappings =
+        endpoints.stream().mapToLong(placed -> placed.spec.options().maxDmaMaps()).sum();
+    heapTooSmall(mappings, Runtime.getRuntime().maxMemory())
+        .ifPresent(LoggerFactory.getLogger(ServeCommand.class)::warn);
     for (Placed placed : endpoints) {
       try {
         served.start(placed.spec, placed.place);
@@ -84,6 +92,24 @@ public final class ServeCommand implements Subcommand {
       Thread.currentThread().interrupt();
     }
     return 0;
+  }
+
+  /**
+   * Whether clients can fill the heap with mappings.
+   *
+   * @param mappings that all of them may have together
+   * @param heap at most, in bytes
+   * @return what to do about it, if they can fill more than half of it
+   */
+  static Optional<String> heapTooSmall(long mappings, long heap) {
+    long bytes = mappings * DmaTable.MOST_BYTES;
+    if (bytes <= heap / 2) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        "%d DMA mappings may take %d MiB, and the heap is %d MiB: allow fewer (--max-dma-maps) or"
+                .formatted(mappings, bytes >> MIB_BITS, heap >> MIB_BITS)
+            + " give it more (JAVA_TOOL_OPTIONS=-Xmx%dm)".formatted(2 * (bytes >> MIB_BITS) + 1));
   }
 
   /** Where the command line says to listen. */

@@ -180,6 +180,16 @@ final class ServeCommandTest {
   }
 
   @Test
+  void aHeapThatMappingsCanFillIsSaid() {
+    long heap = 512 << 20;
+    assertThat(ServeCommand.heapTooSmall(2_097_152, heap)).isEmpty();
+    assertThat(ServeCommand.heapTooSmall(2 * 2_097_152, heap))
+        .contains(
+            "4194304 DMA mappings may take 352 MiB, and the heap is 512 MiB: allow fewer"
+                + " (--max-dma-maps) or give it more (JAVA_TOOL_OPTIONS=-Xmx705m)");
+  }
+
+  @Test
   void theMappingsThatWereAskedForAreServed() throws Exception {
     Path file =
         Files.writeString(

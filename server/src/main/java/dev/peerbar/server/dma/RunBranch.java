@@ -16,6 +16,13 @@ final class RunBranch implements RunNode {
     lows = new long[room + 1];
   }
 
+  /** Nodes that were taken out, to be visited only. */
+  private RunBranch(RunNode[] nodes) {
+    this.nodes = nodes;
+    lows = new long[0];
+    count = nodes.length;
+  }
+
   /** A node above one that was split. */
   RunBranch(int room, RunNode left, Split split) {
     this(room);
@@ -90,8 +97,10 @@ final class RunBranch implements RunNode {
     nodes[first].remove(from, last, removed);
     if (end > first) {
       nodes[end].remove(from, last, removed);
-      removed.addAll(Arrays.asList(nodes).subList(first + 1, end));
-      drop(first + 1, end);
+      if (end > first + 1) {
+        removed.add(new RunBranch(Arrays.copyOfRange(nodes, first + 1, end)));
+        drop(first + 1, end);
+      }
       end = first + 1;
       end -= dropEmpty(end);
     }
