@@ -57,24 +57,30 @@ public final class ServeCommand implements Subcommand {
     Thread shutdown =
         new Thread(
             () -> {
-              served.close();
-              // Then nothing more can happen that the file should say.
-              trace.ifPresent(TraceFile::close);
-              // A hook's end would let the JVM report the signal; a server that was told to stop
-              // has done its job.
-              Runtime.getRuntime().halt(0);
+              try {
+                served.close();
+                // Then nothing more can happen that the file should say.
+                trace.ifPresent(TraceFile::close);
+                Main.endLog();
+              } finally {
+                // A hook's end would let the JVM report the signal; a server that was told to stop
+                // has done its job.
+                Runtime.getRuntime().halt(0);
+              }
             },
             "shutdown");
     Runtime.getRuntime().addShutdownHook(shutdown);
     for (Placed placed : endpoints) {
       try {
-        served.start(placed.spec, placed.place);
+        if (!served.start(placed.spec, placed.place)) {
+          // It was told to stop.
+          break;
+        }
         System.out.println("ready " + placed.place);
       } catch (IllegalArgumentException | IOException e) {
         served.close();
         trace.ifPresent(TraceFile::close);
-        // It would turn the status of this failure into 0.
-        Runtime.getRuntime().removeShutdownHook(shutdown);
+        dismiss(shutdown);
         throw new CommandFailedException(e.getMessage(), e);
       }
     }
@@ -84,6 +90,15 @@ public final class ServeCommand implements Subcommand {
       Thread.currentThread().interrupt();
     }
     return 0;
+  }
+
+  /** It would turn the status of a failure into 0. */
+  private static void dismiss(Thread shutdown) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(shutdown);
+    } catch (IllegalStateException _) {
+      // It was told to stop before it failed, and stops.
+    }
   }
 
   /** Where the command line says to listen. */

@@ -25,7 +25,10 @@ final class ServedProgram implements AutoCloseable {
             directory,
             List.of(
                 "/bin/sh", "-c", "ulimit -n " + descriptors + "; ulimit -c 0; exec \"$@\"", "sh"),
-            List.of("-XX:ErrorFile=" + directory.resolve("crash.log")),
+            List.of(
+                "-XX:ErrorFile=" + directory.resolve("crash.log"),
+                // Not what tests have: what it logs to people.
+                "-Dlogback.configurationFile=logback.xml"),
             "serve",
             "hbm",
             "--socket-path=" + socket,
