@@ -70,9 +70,23 @@ public final class SocketMessages {
   private List<FileDescriptor> received = List.of();
   private boolean truncated;
   private int ranges;
+  private int mostReceived = MAX_DESCRIPTORS;
 
   private static long align(long length) {
     return (length + Long.BYTES - 1) & -Long.BYTES;
+  }
+
+  /**
+   * Limits the descriptors of one {@link #receive}: the kernel closes those beyond, which this
+   * process never has, and the receive is {@link #truncated}.
+   *
+   * @param most at most {@link #MAX_DESCRIPTORS}; one more may come if it is odd
+   */
+  public void limitReceived(int most) {
+    if (most > MAX_DESCRIPTORS) {
+      throw new IllegalArgumentException(most + " descriptors in one message");
+    }
+    mostReceived = most;
   }
 
   /**
@@ -202,7 +216,7 @@ public final class SocketMessages {
     try {
       memory.set(JAVA_LONG, RANGES + IOV_BASE, address);
       memory.set(JAVA_LONG, RANGES + IOV_LEN, length);
-      prepare(1, CONTROL);
+      prepare(1, align(CMSG_DATA + mostReceived * (long) Integer.BYTES));
       long got = Libc.recvmsg(number, memory.address(), flags | MSG_CMSG_CLOEXEC);
       truncated = false;
       if (got < 0) {
@@ -266,7 +280,10 @@ public final class SocketMessages {
     return taken;
   }
 
-  /** Whether the last {@link #receive} lost descriptors because the process may have no more. */
+  /**
+   * Whether the last {@link #receive} lost descriptors because the process may have no more, or
+   * because of {@link #limitReceived}.
+   */
   public boolean truncated() {
     return truncated;
   }

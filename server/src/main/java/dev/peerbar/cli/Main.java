@@ -1,8 +1,10 @@
 package dev.peerbar.cli;
 
+import ch.qos.logback.classic.LoggerContext;
 import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -28,7 +30,17 @@ public final class Main implements Runnable {
       // Only a server's comings and goings are news.
       System.setProperty("peerbar.log", System.getProperty("peerbar.log", "WARN"));
     }
+    // Whatever dies is to be known, and not only by who looks at the console.
+    Thread.setDefaultUncaughtExceptionHandler((thread, cause) ->
+        LoggerFactory.getLogger(Main.class).error("thread {} died", thread.getName(), cause));
     System.exit(commandLine(arguments.length == 0 ? "" : arguments[0]).execute(arguments));
+  }
+
+  /** Writes what has been logged so far, if anybody takes it, and logs no more. Bounded in time. */
+  static void endLog() {
+    if (LoggerFactory.getILoggerFactory() instanceof LoggerContext logback) {
+      logback.stop();
+    }
   }
 
   /** The whole command line, with the subcommands of every module on the class path. */

@@ -61,12 +61,16 @@ public final class ServeCommand implements Subcommand {
     Thread shutdown =
         new Thread(
             () -> {
-              served.close();
-              // Then nothing more can happen that the file should say.
-              trace.ifPresent(TraceFile::close);
-              // A hook's end would let the JVM report the signal; a server that was told to stop
-              // has done its job.
-              Runtime.getRuntime().halt(0);
+              try {
+                served.close();
+                // Then nothing more can happen that the file should say.
+                trace.ifPresent(TraceFile::close);
+                Main.endLog();
+              } finally {
+                // A hook's end would let the JVM report the signal; a server that was told to stop
+                // has done its job.
+                Runtime.getRuntime().halt(0);
+              }
             },
             "shutdown");
     Runtime.getRuntime().addShutdownHook(shutdown);
@@ -76,13 +80,15 @@ public final class ServeCommand implements Subcommand {
         .ifPresent(LoggerFactory.getLogger(ServeCommand.class)::warn);
     for (Placed placed : endpoints) {
       try {
-        served.start(placed.spec, placed.place);
+        if (!served.start(placed.spec, placed.place)) {
+          // It was told to stop.
+          break;
+        }
         System.out.println("ready " + placed.place);
       } catch (IllegalArgumentException | IOException e) {
         served.close();
         trace.ifPresent(TraceFile::close);
-        // It would turn the status of this failure into 0.
-        Runtime.getRuntime().removeShutdownHook(shutdown);
+        dismiss(shutdown);
         throw new CommandFailedException(e.getMessage(), e);
       }
     }
@@ -110,6 +116,15 @@ public final class ServeCommand implements Subcommand {
         "%d DMA mappings may take %d MiB, and the heap is %d MiB: allow fewer (--max-dma-maps) or"
                 .formatted(mappings, bytes >> MIB_BITS, heap >> MIB_BITS)
             + " give it more (JAVA_TOOL_OPTIONS=-Xmx%dm)".formatted(2 * (bytes >> MIB_BITS) + 1));
+  }
+
+  /** It would turn the status of a failure into 0. */
+  private static void dismiss(Thread shutdown) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(shutdown);
+    } catch (IllegalStateException _) {
+      // It was told to stop before it failed, and stops.
+    }
   }
 
   /** Where the command line says to listen. */

@@ -3,7 +3,6 @@ package dev.peerbar.server;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.UnixSocket.Credentials;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
-import dev.peerbar.protocol.socket.FrameDecoder;
 import dev.peerbar.server.function.ServedFunction;
 import dev.peerbar.server.session.Occupancy;
 import dev.peerbar.server.session.Session;
@@ -49,6 +48,13 @@ final class Connections {
     functionThread.register(channel).addListener(_ -> admit(channel));
   }
 
+  /** No connection can be accepted. It is tried again, and again. */
+  void noneAccepted(Throwable cause) {
+    function
+        .log()
+        .warn("no connection is accepted until what it takes can be had: %s", cause.getMessage());
+  }
+
   private void admit(DescriptorSocketChannel channel) {
     if (!channel.isOpen()) {
       return;
@@ -59,7 +65,7 @@ final class Connections {
     }
     open.add(channel);
     channel.closeFuture().addListener(_ -> open.remove(channel));
-    channel.pipeline().addLast(new FrameDecoder(), new Session(function, new Place(channel)));
+    channel.pipeline().addLast(Session.decoder(channel), new Session(function, new Place(channel)));
     channel.config().setAutoRead(true);
   }
 

@@ -9,8 +9,6 @@ import dev.peerbar.protocol.socket.DescriptorSocketChannel;
 import dev.peerbar.protocol.socket.SocketEventLoop;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
@@ -124,15 +122,7 @@ public final class EndpointServer implements AutoCloseable {
 
   private static void listen(EventLoopGroup loop, FileDescriptor socket, Connections connections) {
     Channel server = new DescriptorServerSocketChannel(socket);
-    server
-        .pipeline()
-        .addLast(
-            new ChannelInboundHandlerAdapter() {
-              @Override
-              public void channelRead(ChannelHandlerContext context, Object accepted) {
-                connections.accept((DescriptorSocketChannel) accepted, loop);
-              }
-            });
+    server.pipeline().addLast(new Acceptor(connections, loop));
     loop.register(server).syncUninterruptibly();
   }
 

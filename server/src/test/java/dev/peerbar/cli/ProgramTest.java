@@ -8,6 +8,7 @@ import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.VfioUserClient;
+import java.io.RandomAccessFile;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -50,6 +52,67 @@ final class ProgramTest {
     program.terminate();
     assertThat(program.ended()).isZero();
     assertThat(socket).doesNotExist();
+  }
+
+  @Test
+  void servesAndStopsThoughNobodyReadsItsLog() throws Exception {
+    Path pipe = directory.resolve("log");
+    assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor()).isZero();
+    Path socket = directory.resolve("a.sock");
+    // Open for reading as well, by somebody who never does.
+    try (RandomAccessFile reader = new RandomAccessFile(pipe.toFile(), "rw")) {
+      assertThat(reader.getFD().valid()).isTrue();
+      RunningProgram program =
+          RunningProgram.start(
+              directory,
+              List.of(
+                  "/bin/sh",
+                  "-c",
+                  "dd if=/dev/zero of=%1$s bs=4096 oflag=nonblock 2>&1; exec \"$@\" 2>%1$s 1>%2$s"
+                      .formatted(pipe, directory.resolve("out")),
+                  "sh"),
+              List.of("-Dlogback.configurationFile=logback.xml"),
+              "serve",
+              "hbm",
+              "--socket-path=" + socket,
+              "--bar-size=1M");
+      started.add(program);
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+      while (!Files.exists(socket)) {
+        assertThat(System.nanoTime()).isLessThan(deadline);
+        Thread.sleep(1);
+      }
+      // Each is a line at least.
+      for (int i = 0; i < 20; i++) {
+        try (VfioUserClient client = connect(socket)) {
+          client.setTimeout(Duration.ofSeconds(LIMIT_SECONDS));
+          client.reset();
+          assertThat(client.readInt(REGISTERS, 0)).isEqualTo(0x4d42_4850);
+        }
+      }
+      program.terminate();
+      assertThat(program.ended()).isZero();
+      assertThat(socket).doesNotExist();
+    }
+  }
+
+  @Test
+  void writesItsLastLinesBeforeItStops() throws Exception {
+    Path socket = directory.resolve("a.sock");
+    RunningProgram program =
+        RunningProgram.start(
+            directory,
+            List.of(),
+            List.of("-Dlogback.configurationFile=logback.xml"),
+            "serve",
+            "hbm",
+            "--socket-path=" + socket,
+            "--bar-size=1M");
+    started.add(program);
+    program.ready(socket);
+    program.terminate();
+    assertThat(program.ended()).isZero();
+    assertThat(program.errors()).endsWith("EndpointServer: hbm0: stopped\n");
   }
 
   @Test

@@ -27,7 +27,10 @@ final class ServedProgram implements AutoCloseable {
             directory,
             List.of(
                 "/bin/sh", "-c", "ulimit -n " + descriptors + "; ulimit -c 0; exec \"$@\"", "sh"),
-            List.of("-XX:ErrorFile=" + directory.resolve("crash.log")),
+            List.of(
+                "-XX:ErrorFile=" + directory.resolve("crash.log"),
+                // Not what tests have: what it logs to people.
+                "-Dlogback.configurationFile=logback.xml"),
             Stream.concat(
                     Stream.of("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M"),
                     Stream.of(more))

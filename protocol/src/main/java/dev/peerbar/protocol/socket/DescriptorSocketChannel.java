@@ -53,6 +53,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
   private Optional<Receiver> receiver = Optional.empty();
   // Asked before the pipeline is; null if there is none.
   private FrameDecoder decoder;
+  private int mostDescriptors = SocketMessages.MAX_DESCRIPTORS;
   private boolean readPending;
   private boolean inputEnded;
   private boolean closesWhenSent;
@@ -102,9 +103,12 @@ public final class DescriptorSocketChannel extends AbstractChannel {
   public void receiveOnThread(ThreadFactory threads, Duration spin) throws LinuxException {
     // The other calls here do not wait whatever the socket says.
     UnixSocket.makeBlocking(socket);
+    SocketMessages receiving = new SocketMessages();
+    receiving.limitReceived(mostDescriptors);
     Receiver made =
         new Receiver(
             socket,
+            receiving,
             (SocketEventLoop) eventLoop(),
             reception,
             config.getAllocator(),
@@ -115,6 +119,18 @@ public final class DescriptorSocketChannel extends AbstractChannel {
     decoder = pipeline().get(FrameDecoder.class);
     wantInput(reading);
     threads.newThread(made).start();
+  }
+
+  /**
+   * Limits the descriptors that one receive takes, and with it what a peer can have this process
+   * keep open. Those beyond are closed, and the message is marked {@link Descriptors#truncated}.
+   * Before {@link #receiveOnThread}.
+   *
+   * @param most at most {@link SocketMessages#MAX_DESCRIPTORS}, and even
+   */
+  public void limitDescriptors(int most) {
+    mostDescriptors = most;
+    messages.limitReceived(most);
   }
 
   /**

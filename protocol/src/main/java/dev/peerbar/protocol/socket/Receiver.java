@@ -40,21 +40,24 @@ final class Receiver implements Runnable {
   private final AdaptiveSpin spin;
   private final Condition change;
   private final ReceiveBuffer buffers;
-  // The channel's own is for sending, which others do while this waits.
-  private final SocketMessages messages = new SocketMessages();
+  private final SocketMessages messages;
   private boolean wanted;
   private LinuxException failure;
 
   /**
+   * @param messages nobody else's: the channel's own is for sending, which others do while this
+   *     waits
    * @param spinNanos how long to look for the next message before sleeping, at most
    */
   Receiver(
       FileDescriptor socket,
+      SocketMessages messages,
       SocketEventLoop loop,
       Owner owner,
       ByteBufAllocator allocator,
       long spinNanos) {
     this.socket = socket;
+    this.messages = messages;
     this.loop = loop;
     this.owner = owner;
     this.spin = new AdaptiveSpin(spinNanos);

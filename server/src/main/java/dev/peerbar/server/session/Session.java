@@ -7,6 +7,8 @@ import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.InvalidMessageException;
+import dev.peerbar.protocol.socket.DescriptorSocketChannel;
+import dev.peerbar.protocol.socket.FrameAssembler;
 import dev.peerbar.protocol.socket.FrameDecoder;
 import dev.peerbar.protocol.socket.FramingException;
 import dev.peerbar.server.events.MessageEvent;
@@ -67,6 +69,16 @@ public final class Session extends ChannelInboundHandlerAdapter {
   public Session(ServedFunction function, Occupancy place) {
     this.function = function;
     this.place = place;
+  }
+
+  /**
+   * What is to make frames of what a channel receives: as many descriptors as this server says that
+   * it takes, whether it has said so by then or not.
+   */
+  public static FrameDecoder decoder(DescriptorSocketChannel channel) {
+    channel.limitDescriptors(Negotiation.MAX_DESCRIPTORS);
+    return new FrameDecoder(
+        new FrameAssembler(FrameAssembler.DEFAULT_MAX_FRAME_SIZE, Negotiation.MAX_DESCRIPTORS));
   }
 
   @Override

@@ -6,7 +6,6 @@ import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
-import dev.peerbar.protocol.socket.FrameDecoder;
 import dev.peerbar.protocol.socket.FramingException;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.channel.Channel;
@@ -80,7 +79,7 @@ final class TwinSocket extends ChannelInboundHandlerAdapter {
     int whole = Math.max(LEAST, channel.beginWhole() - ClientMemory.HEAD);
     channel.config().setWriteBufferWaterMark(unsent);
     TwinSocket twin = new TwinSocket(function, main, channel, Math.min(maxTransfer, whole));
-    channel.pipeline().addLast(new FrameDecoder(), twin);
+    channel.pipeline().addLast(Session.decoder(channel), twin);
     main.eventLoop().register(channel);
     return new Pair(twin, sockets.second());
   }

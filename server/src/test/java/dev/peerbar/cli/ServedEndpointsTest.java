@@ -1,0 +1,28 @@
+package dev.peerbar.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peerbar.server.OpenFiles;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class ServedEndpointsTest {
+  @TempDir private Path directory;
+
+  @Test
+  void whatIsStartedAfterTheEndIsNotServed() throws Exception {
+    ServedEndpoints endpoints = new ServedEndpoints();
+    HbmSpec spec = new HbmSpec();
+    Path first = directory.resolve("a.sock");
+    assertThat(endpoints.start(spec, spec.at(first))).isTrue();
+    assertThat(first).exists();
+    endpoints.close();
+    assertThat(first).doesNotExist();
+    long open = OpenFiles.count();
+    Path second = directory.resolve("b.sock");
+    assertThat(endpoints.start(spec, spec.at(second))).isFalse();
+    assertThat(second).doesNotExist();
+    assertThat(OpenFiles.count()).isEqualTo(open);
+  }
+}
