@@ -47,6 +47,7 @@ final class Arbiter {
   private final IoHandler io;
   private final AbortWishes aborts = new AbortWishes();
   private final PutAside putAside = new PutAside();
+  private final ShadowPolls polls = new ShadowPolls();
 
   /** Commands under way that take long. */
   private int longUnderWay;
@@ -58,27 +59,6 @@ final class Arbiter {
   private volatile int signals;
 
   private volatile boolean over;
-
-  // Shadow doorbells.
-  private boolean shadowed;
-  private boolean polling;
-  private boolean pollWanted;
-
-  /** Whether the host has rung for commands since the last poll began; and before that. */
-  private boolean rung;
-
-  private boolean rungBeforePoll;
-
-  /** Whether somebody waits for the end of a poll, so that none begins. */
-  private boolean setUpWaits;
-
-  /** Whether the host rings for whatever it adds. */
-  private boolean armed;
-
-  /** How often something happened that the host may not ring for; and as the poll began. */
-  private int disarms;
-
-  private int disarmsAtPoll;
 
   private volatile boolean pinInUse;
 
@@ -189,8 +169,7 @@ final class Arbiter {
   synchronized IoWorker tail(SubmissionQueue queue, int value) {
     if (queue.shadowed) {
       queue.rungTail = value;
-      pollWanted = true;
-      rung = true;
+      polls.wantForCommands();
     } else {
       queue.tail = value;
     }
@@ -201,8 +180,10 @@ final class Arbiter {
   synchronized boolean head(CompletionQueue queue, int value) {
     if (queue.shadowed) {
       queue.rungHead = value;
-      // A head that nobody needs yet is found when it is needed.
-      pollWanted |= queue.starved || queue.scarce() || pinInUse;
+      if (queue.starved || queue.scarce() || pinInUse) {
+        // One that nobody needs yet is found when it is needed.
+        polls.want();
+      }
       return value < queue.entries;
     }
     return moveHead(queue, value);
@@ -220,7 +201,7 @@ final class Arbiter {
 
   /** The worker to be woken for what came in, or null. */
   synchronized IoWorker wakeWatcher() {
-    if (!pollWanted && !rotation.waiting() && !canTakeAside()) {
+    if (!polls.wanted() && !rotation.waiting() && !canTakeAside()) {
       return null;
     }
     signals++;
@@ -231,31 +212,17 @@ final class Arbiter {
 
   /** There are queues with a shadow from now on. */
   synchronized void useShadow() {
-    shadowed = true;
+    polls.use();
   }
 
   /** This is one, or has another shadow than before. For the engine that may poll. */
   synchronized void useShadow(SubmissionQueue queue) {
-    if (!queue.shadowed) {
-      queue.rungTail = queue.tail;
-    }
-    if (!queue.shadowed || queue.usesShadow) {
-      queue.seenRung = queue.rungTail;
-    }
-    queue.usesShadow = false;
-    queue.shadowed = true;
+    queue.useShadow();
   }
 
   /** As for a submission queue. */
   synchronized void useShadow(CompletionQueue queue) {
-    if (!queue.shadowed) {
-      queue.rungHead = queue.head;
-    }
-    if (!queue.shadowed || queue.usesShadow) {
-      queue.seenRung = queue.rungHead;
-    }
-    queue.usesShadow = false;
-    queue.shadowed = true;
+    queue.useShadow();
   }
 
   /**
@@ -268,8 +235,10 @@ final class Arbiter {
       return null;
     }
     pinInUse = inUse;
-    disarm();
-    pollWanted |= shadowed;
+    polls.disarm();
+    if (polls.inUse()) {
+      polls.want();
+    }
     return wakeWatcher();
   }
 
@@ -283,20 +252,12 @@ final class Arbiter {
    * @param onlyIfRung whether there is no use in it unless the host has rung for commands
    */
   synchronized boolean beginPoll(boolean onlyIfRung) {
-    if (!shadowed || polling || setUpWaits || onlyIfRung && !rung) {
-      return false;
-    }
-    polling = true;
-    pollWanted = false;
-    rungBeforePoll = rung;
-    rung = false;
-    disarmsAtPoll = disarms;
-    return true;
+    return polls.begin(onlyIfRung);
   }
 
   /** Whether the host had rung before the poll that is under way: there are commands. */
-  synchronized boolean isPolledForHost() {
-    return rungBeforePoll;
+  synchronized boolean isPolledForCommands() {
+    return polls.isForCommands();
   }
 
   /**
@@ -306,9 +267,9 @@ final class Arbiter {
    * @throws JobEndedException if the life ends first
    */
   synchronized void beginSetUp() throws JobEndedException {
-    setUpWaits = true;
+    polls.setUpWaits(true);
     try {
-      while (polling && !over) {
+      while (polls.underWay() && !over) {
         wait();
       }
     } catch (InterruptedException e) {
@@ -316,27 +277,20 @@ final class Arbiter {
       Thread.currentThread().interrupt();
       throw new JobEndedException();
     } finally {
-      setUpWaits = false;
+      polls.setUpWaits(false);
     }
     if (over) {
       throw new JobEndedException();
     }
-    polling = true;
-    disarm();
-  }
-
-  private void disarm() {
-    armed = false;
-    disarms++;
+    polls.beginSetUp();
   }
 
   /**
    * @param nowArmed whether the host rings for all it adds, as of this poll
    */
   synchronized void endPoll(boolean nowArmed) {
-    polling = false;
-    armed |= nowArmed && disarms == disarmsAtPoll;
-    if (setUpWaits) {
+    polls.end(nowArmed);
+    if (polls.setUpWaits()) {
       notifyAll();
     }
   }
@@ -347,14 +301,14 @@ final class Arbiter {
       return false;
     }
     queue.tail = value;
-    disarm();
+    polls.disarm();
     signals++;
     return true;
   }
 
   /** Takes a head that was found while polling. Returns false if it cannot be. */
   synchronized boolean polledHead(CompletionQueue queue, int value) {
-    disarm();
+    polls.disarm();
     signals++;
     return moveHead(queue, value);
   }
@@ -487,7 +441,7 @@ final class Arbiter {
 
   /** Whether a worker that goes must tell the host to ring first. */
   synchronized boolean mustArm(IoWorker worker) {
-    return shadowed && !armed && !roster.othersWatch(worker);
+    return polls.unarmed() && !roster.othersWatch(worker);
   }
 
   /** Whether no other worker would see what comes in. */
@@ -507,10 +461,10 @@ final class Arbiter {
     }
     boolean work =
         roster.anyUnstarted()
-            || pollWanted
+            || polls.wanted()
             || rotation.waiting()
             || canTakeAside()
-            || (shadowed && !armed);
+            || polls.unarmed();
     return work ? roster.takeIdle() : null;
   }
 
@@ -518,12 +472,12 @@ final class Arbiter {
   synchronized Leave leave(IoWorker worker) {
     settle(worker);
     if (rotation.markStarved()) {
-      disarm();
+      polls.disarm();
     }
-    if ((pollWanted && shadowed) || rotation.waiting() || canTakeAside()) {
+    if (polls.wanted() || rotation.waiting() || canTakeAside()) {
       return Leave.LOOK_AGAIN;
     }
-    if (shadowed && !armed && !roster.othersWatch(worker)) {
+    if (polls.unarmed() && !roster.othersWatch(worker)) {
       return Leave.ARM;
     }
     worker.state = IoWorker.State.IDLE;

@@ -50,6 +50,18 @@ final class CompletionQueue {
     this.interrupts = interrupts;
   }
 
+  /** There is a shadow, or another one. What the register said before there was any is known. */
+  void useShadow() {
+    if (!shadowed) {
+      rungHead = head;
+    }
+    if (!shadowed || usesShadow) {
+      seenRung = rungHead;
+    }
+    usesShadow = false;
+    shadowed = true;
+  }
+
   private int used() {
     return tail >= head ? tail - head : tail - head + entries;
   }

@@ -145,7 +145,7 @@ final class ShadowDoorbells {
         restNanos = 0;
       }
     } catch (DmaFaultException fault) {
-      if (arbiter.isPolledForHost()) {
+      if (arbiter.isPolledForCommands()) {
         throw fault;
       }
       restNanos = Math.clamp(2 * restNanos, SHORTEST_REST_NANOS, LONGEST_REST_NANOS);

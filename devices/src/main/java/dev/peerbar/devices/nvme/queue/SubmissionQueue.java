@@ -49,6 +49,18 @@ final class SubmissionQueue {
     this.priority = priority;
   }
 
+  /** There is a shadow, or another one. What the register said before there was any is known. */
+  void useShadow() {
+    if (!shadowed) {
+      rungTail = tail;
+    }
+    if (!shadowed || usesShadow) {
+      seenRung = rungTail;
+    }
+    usesShadow = false;
+    shadowed = true;
+  }
+
   int pending() {
     return tail >= head ? tail - head : tail - head + entries;
   }
