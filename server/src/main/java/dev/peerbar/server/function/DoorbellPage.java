@@ -11,7 +11,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Doorbells in memory shared with the client. A thread of its own watches for stores that no
@@ -32,6 +35,8 @@ final class DoorbellPage implements AutoCloseable {
   interface Listener {
     void rung(long offset, int value);
   }
+
+  private static final Logger log = LoggerFactory.getLogger(DoorbellPage.class);
 
   private final SharedBar memory;
   private final Bar.Doorbells layout;
@@ -147,9 +152,7 @@ final class DoorbellPage implements AutoCloseable {
     long lastStore = System.nanoTime();
     long park = FIRST_PARK_NANOS;
     while (!closed) {
-      if (!scanPending && changed()) {
-        scanPending = true;
-        functionThread.execute(this::scan);
+      if (!scanPending && changed() && announce()) {
         lastStore = System.nanoTime();
         park = FIRST_PARK_NANOS;
       } else if (System.nanoTime() - lastStore < SPIN_NANOS) {
@@ -158,6 +161,23 @@ final class DoorbellPage implements AutoCloseable {
         LockSupport.parkNanos(park);
         park = Math.min(2 * park, LONGEST_PARK_NANOS);
       }
+    }
+  }
+
+  /** Has the function's thread look. Returns false if that is to be tried again. */
+  private boolean announce() {
+    scanPending = true;
+    try {
+      functionThread.execute(this::scan);
+      return true;
+    } catch (RejectedExecutionException _) {
+      // The server has stopped.
+      return true;
+    } catch (Error e) {
+      // There is no memory for it, and without this thread all doorbells would be dead for good.
+      scanPending = false;
+      log.error("a doorbell waits", e);
+      return false;
     }
   }
 
