@@ -9,6 +9,9 @@ import java.lang.foreign.MemorySegment;
  * memory shared with this process or not. Bytes before the fault of a failed transfer have been
  * moved. Transfers by one job happen in the order of the calls; a naturally aligned transfer of 4
  * or 8 bytes is not torn.
+ *
+ * <p>The segments are lent for the length of a call: nothing touches them once it has returned or
+ * thrown, whatever became of it.
  */
 public interface Dma {
 

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 public final class SharedMemory {
   private static final int MFD_CLOEXEC = 1;
   private static final int MFD_ALLOW_SEALING = 2;
+  private static final int MFD_HUGETLB = 4;
   private static final int F_SEAL_SEAL = 1;
   private static final int F_SEAL_SHRINK = 2;
   private static final int F_SEAL_GROW = 4;
@@ -48,6 +49,28 @@ public final class SharedMemory {
         Libc.check(
             "fcntl",
             Libc.fcntl(number, Libc.F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
+        return memory;
+      } catch (LinuxException e) {
+        memory.close();
+        throw e;
+      }
+    }
+  }
+
+  /**
+   * Creates a memory file of huge pages, zeroed, which anybody may resize. Closed on exec. It has
+   * no pages yet: {@link #map} finds out whether there are any.
+   *
+   * @param size in bytes, a multiple of the size of a huge page
+   * @throws LinuxException EMFILE, ENFILE; EINVAL for a size that is no multiple; ENOSYS if the
+   *     kernel knows no huge pages
+   */
+  public static FileDescriptor createOfHugePages(String name, long size) throws LinuxException {
+    try (Arena arena = Arena.ofConfined()) {
+      int number = Libc.memfdCreate(arena.allocateFrom(name), MFD_CLOEXEC | MFD_HUGETLB);
+      FileDescriptor memory = FileDescriptor.adopt(Libc.check("memfd_create", number));
+      try {
+        Libc.check("ftruncate", Libc.ftruncate(number, size));
         return memory;
       } catch (LinuxException e) {
         memory.close();

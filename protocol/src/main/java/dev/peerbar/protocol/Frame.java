@@ -60,12 +60,55 @@ public final class Frame extends AbstractReferenceCounted {
 
   /** A reply. */
   public static Frame reply(Header request, Payload payload, ByteBufAllocator allocator) {
-    return reply(request, encode(payload, allocator), Descriptors.none());
+    return reply(request, payload, Descriptors.none(), allocator);
   }
 
   /** A reply. Takes over the payload, encoded already, and the descriptors. */
   public static Frame reply(Header request, ByteBuf payload, Descriptors descriptors) {
     return new Frame(request.reply(payload.readableBytes()), payload, descriptors);
+  }
+
+  /** A reply with descriptors, which it takes over whatever happens. */
+  public static Frame reply(
+      Header request, Payload payload, Descriptors descriptors, ByteBufAllocator allocator) {
+    try {
+      return reply(request, encode(payload, allocator), descriptors);
+    } catch (RuntimeException | Error e) {
+      descriptors.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Writes a payload that is not encoded from a record: one with much data, for which the device
+   * itself is asked.
+   */
+  @FunctionalInterface
+  public interface Writer<E extends Exception> {
+    /**
+     * @param payload empty, with room for all of it; the writer index tells how much there is
+     */
+    void write(ByteBuf payload) throws E;
+  }
+
+  /**
+   * A reply whose payload is written into a direct buffer; what throws leaves none behind.
+   *
+   * @param most bytes of the payload
+   */
+  public static <E extends Exception> Frame reply(
+      Header request, int most, ByteBufAllocator allocator, Writer<E> writer) throws E {
+    ByteBuf payload = allocator.directBuffer(most, most);
+    Frame reply = null;
+    try {
+      writer.write(payload);
+      reply = reply(request, payload, Descriptors.none());
+      return reply;
+    } finally {
+      if (reply == null) {
+        payload.release();
+      }
+    }
   }
 
   /** A reply without a payload. */
@@ -85,7 +128,7 @@ public final class Frame extends AbstractReferenceCounted {
     try {
       payload.encode(bytes);
       return bytes;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       bytes.release();
       throw e;
     }

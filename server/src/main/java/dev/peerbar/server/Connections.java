@@ -139,6 +139,9 @@ final class Connections {
       } catch (LinuxException e) {
         // It has gone already.
         function.log().info("%s", e.getMessage());
+      } catch (RuntimeException | Error e) {
+        client = Optional.empty();
+        throw e;
       }
       return true;
     }

@@ -313,7 +313,18 @@ final class NvmeDriver implements AutoCloseable {
     return signalled;
   }
 
+  /** Takes the driver's memory away from the device and puts it back. */
+  void mapAnew() throws IOException {
+    client.dmaUnmap(RAM, RAM_SIZE);
+    client.dmaMap(Wire.READ_WRITE, 0, RAM, RAM_SIZE, Optional.of(memory.file()));
+  }
+
   // Other doorbells.
+
+  /** Rings queues that are made from now on by messages. */
+  void ringByRegisters() {
+    doorbells = new NvmeDoorbells.Registers(client);
+  }
 
   /** Rings queues that are made from now on through the mapped page, which has to be there. */
   Mapping ringByStores() throws IOException {

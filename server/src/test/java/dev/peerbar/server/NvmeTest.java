@@ -254,6 +254,52 @@ final class NvmeTest {
     }
   }
 
+  /** A driver with shadows, and beside it the queues of somebody who has none. */
+  @ParameterizedTest
+  @EnumSource(DoorbellMode.class)
+  void queuesOfOthersAreRungByTheirRegisters(DoorbellMode doorbells) throws Exception {
+    NvmeConfig config =
+        new NvmeConfig(
+            NvmeWire.LBA, NvmeWire.CMB_SIZE, NvmeWire.QUEUES, doorbells, true, "PB-WIRE");
+    try (NvmeWire wire = NvmeWire.inMemory(directory, config)) {
+      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+      driver.ringByShadow();
+      List<NvmeQueue> queues = new ArrayList<>();
+      queues.add(driver.createQueue(1, ENTRIES));
+      if (doorbells == DoorbellMode.MAP) {
+        wire.own(driver.ringByStores());
+      } else {
+        driver.ringByRegisters();
+      }
+      queues.add(driver.createQueue(2, ENTRIES));
+      queues.add(driver.createQueue(3, 4));
+      for (int i = 0; i < 5; i++) {
+        rounds(driver, queues);
+      }
+      assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
+    }
+  }
+
+  /** The layout of the guest's memory changes right after the last command, again and again. */
+  @Test
+  void memoryThatIsMappedAnewIsNoFaultOfShadowDoorbells() throws Exception {
+    try (NvmeWire wire = NvmeWire.inMemory(directory)) {
+      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+      driver.ringByShadow();
+      NvmeQueue queue = driver.createQueue(1, ENTRIES);
+      NvmeBuffer data = driver.ram(4096);
+      for (int i = 0; i < 200; i++) {
+        queue.succeed(NvmeDriver.read(i, data));
+        long until = System.nanoTime() + i * 10_000L;
+        while (System.nanoTime() < until) {
+          Thread.onSpinWait();
+        }
+        driver.mapAnew();
+        assertThat(driver.status()).as("CSTS, round %d", i).isEqualTo(NvmeRegisters.CSTS_RDY);
+      }
+    }
+  }
+
   /** Every queue full of commands at once, many times. */
   private static void rounds(NvmeDriver driver, List<NvmeQueue> queues) throws IOException {
     NvmeBuffer data = driver.ram(4096);

@@ -94,7 +94,12 @@ public final class BareDriver implements AutoCloseable {
 
   /** Maps a part of a client's memory, as one mapping. */
   public void map(long iova, long size, ClientRam ram, long offset) throws LinuxException {
-    exchange(mapRequest(iova, size, offset), ram.file(), Header.SIZE);
+    map(iova, size, ram.file(), offset);
+  }
+
+  /** Maps a part of a file, as one mapping. */
+  public void map(long iova, long size, FileDescriptor file, long offset) throws LinuxException {
+    exchange(mapRequest(iova, size, offset), file, Header.SIZE);
   }
 
   /** Has a range reached by messages. */

@@ -13,8 +13,12 @@ import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
+import java.io.IOException;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -78,16 +82,20 @@ final class NvmeRaceTest {
 
   /** Commands of all depths on all queues at once, each queue with blocks of its own. */
   @ParameterizedTest
-  @CsvSource({"false, false", "true, false", "true, true", "false, true"})
-  void everyCommandCompletesOnceWithItsData(boolean shadow, boolean pin) throws Exception {
+  @CsvSource({"0, false", "4, false", "4, true", "0, true", "2, false", "2, true"})
+  void everyCommandCompletesOnceWithItsData(int shadowed, boolean pin) throws Exception {
     if (!pin) {
       machine.enableMsix();
     }
     driver.enable();
-    if (shadow) {
+    if (shadowed > 0) {
       driver.useShadowDoorbells();
     }
     QueuePair[] pairs = pairs(32);
+    for (int i = shadowed; i < QUEUES; i++) {
+      // Not of the driver that has shadows: it rings registers alone.
+      pairs[i].shadow(null, null);
+    }
     long[] buffers = new long[QUEUES];
     for (int i = 0; i < QUEUES; i++) {
       buffers[i] = driver.allocate(32 * NvmeDriver.PAGE);
@@ -148,6 +156,116 @@ final class NvmeRaceTest {
       }
     }
     assertThat(pair.poll()).isEmpty();
+  }
+
+  /** A doorbell that goes around between two looks has moved too. */
+  @ParameterizedTest
+  @CsvSource({"false", "true"})
+  void theSmallestQueuesLoseNothing(boolean pin) throws Exception {
+    if (!pin) {
+      machine.enableMsix();
+    }
+    driver.enable().useShadowDoorbells();
+    QueuePair admin = driver.adminQueue();
+    QueuePair[] pairs = pairs(2);
+    pairs[3].shadow(null, null);
+    long buffer = driver.allocate(NvmeDriver.PAGE);
+    List<Callable<Void>> work = new ArrayList<>();
+    for (QueuePair pair : pairs) {
+      work.add(() -> {
+        for (int i = 0; i < 5_000; i++) {
+          SubmissionEntry read =
+              SubmissionEntry.builder(IoOpcode.READ)
+                  .commandId(i)
+                  .namespaceId(1)
+                  .prp1(buffer)
+                  .build();
+          assertThat(pair.run(read).commandId()).isEqualTo(i);
+        }
+        return null;
+      });
+    }
+    onThreads(work);
+    assertThat(admin.poll()).isEmpty();
+  }
+
+  /** Whoever sets shadows up waits for a poll that waits for the host, without a processor. */
+  @Test
+  void aSetUpWaitsAsleep() throws Exception {
+    machine.enableMsix();
+    driver.enable().useShadowDoorbells();
+    QueuePair pair = driver.createPair(1, 8);
+    CountDownLatch polls = new CountDownLatch(1);
+    CountDownLatch go = new CountDownLatch(1);
+    long shadow = driver.eventIdx() - NvmeDriver.PAGE;
+    machine.beforeRead(iova -> {
+      if (iova == shadow && Thread.currentThread().getName().startsWith("io-")) {
+        polls.countDown();
+        await(go);
+      }
+    });
+    long buffer = driver.allocate(NvmeDriver.PAGE);
+    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
+    pair.ring();
+    await(polls);
+    QueuePair admin = driver.adminQueue();
+    admin.put(
+        NvmeDriver.createCompletionQueue(2, 8, driver.allocate(NvmeDriver.PAGE))
+            .commandId(7)
+            .build());
+    admin.ring();
+    Thread engine = machine.engineThread("admin");
+    long deadline = System.nanoTime() + 60_000_000_000L;
+    while (engine.getState() != Thread.State.WAITING || !isInSetUp(engine)) {
+      assertThat(System.nanoTime()).as("asleep before this").isLessThan(deadline);
+    }
+    go.countDown();
+    assertThat(admin.await().commandId()).isEqualTo(7);
+    assertThat(pair.await().status()).isEqualTo(Status.SUCCESS);
+  }
+
+  private static boolean isInSetUp(Thread engine) {
+    return Arrays.stream(engine.getStackTrace())
+        .anyMatch(frame -> frame.getMethodName().equals("beginSetUp"));
+  }
+
+  /** The life ends while somebody waits to set shadows up: that ends too. */
+  @Test
+  void aSetUpThatWaitsEndsWithItsLife() throws Exception {
+    machine.enableMsix();
+    driver.enable().useShadowDoorbells();
+    QueuePair pair = driver.createPair(1, 8);
+    CountDownLatch polls = new CountDownLatch(1);
+    CountDownLatch go = new CountDownLatch(1);
+    long shadow = driver.eventIdx() - NvmeDriver.PAGE;
+    machine.beforeRead(iova -> {
+      if (iova == shadow && Thread.currentThread().getName().startsWith("io-")) {
+        polls.countDown();
+        await(go);
+      }
+    });
+    pair.put(driver.io(IoOpcode.FLUSH, 0, 1, 0).build());
+    pair.ring();
+    await(polls);
+    QueuePair admin = driver.adminQueue();
+    admin.put(
+        NvmeDriver.createCompletionQueue(2, 8, driver.allocate(NvmeDriver.PAGE))
+            .commandId(7)
+            .build());
+    admin.ring();
+    Thread engine = machine.engineThread("admin");
+    long deadline = System.nanoTime() + 60_000_000_000L;
+    while (!isInSetUp(engine)) {
+      assertThat(System.nanoTime()).isLessThan(deadline);
+    }
+    driver.disable();
+    while (isInSetUp(engine)) {
+      assertThat(System.nanoTime()).isLessThan(deadline);
+    }
+    go.countDown();
+    driver.enable();
+    assertThat(driver.createPair(1, 8).run(driver.io(IoOpcode.FLUSH, 0, 1, 0).build()).status())
+        .isEqualTo(Status.SUCCESS);
   }
 
   /** The window between a worker's last look and its going idle, hit again and again. */
@@ -231,6 +349,46 @@ final class NvmeRaceTest {
       assertThat(machine.raised()).isEqualTo(raised);
       driver.disable();
     }
+  }
+
+  /** What a life has moved its data with the next one takes over. */
+  @Test
+  void resetsUnderLoadTakeNoMemory() throws Exception {
+    int lives = 1000;
+    machine.enableMsix();
+    Random random = new Random(4);
+    long before = 0;
+    for (int life = 0; life < lives; life++) {
+      if (life == lives / 10) {
+        before = resident();
+      }
+      driver.enable();
+      QueuePair[] pairs = pairs(32);
+      long buffer = driver.allocate(32 * NvmeDriver.PAGE);
+      for (QueuePair pair : pairs) {
+        for (int i = 0; i < 31; i++) {
+          long page = buffer + (long) i * NvmeDriver.PAGE;
+          pair.put(driver.io(IoOpcode.COMPARE, random.nextInt(100), 8, page).build());
+        }
+        pair.ring();
+      }
+      LockSupport.parkNanos(random.nextInt(100_000));
+      machine.reset(ResetKind.values()[random.nextInt(3)]);
+      machine.enableMsix();
+    }
+    System.out.printf(
+        "resident after %d resets under load: %d KiB, after %d: %d KiB; %d places lent%n",
+        lives / 10, before, lives, resident(), machine.lent().size());
+    assertThat(machine.lent()).hasSizeLessThan(100);
+  }
+
+  /** In KiB. */
+  private static long resident() throws IOException {
+    return Files.readAllLines(Path.of("/proc/self/status")).stream()
+        .filter(line -> line.startsWith("VmRSS:"))
+        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+        .findFirst()
+        .orElseThrow();
   }
 
   /** A life ends while storage is stuck; the next is not ready before that has come back. */

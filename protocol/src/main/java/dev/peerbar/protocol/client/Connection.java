@@ -3,7 +3,6 @@ package dev.peerbar.protocol.client;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.protocol.Command;
-import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.DmaRead;
 import dev.peerbar.protocol.DmaWrite;
 import dev.peerbar.protocol.Frame;
@@ -139,9 +138,14 @@ final class Connection implements AutoCloseable {
   private static ByteBuf encode(int id, Command command, boolean noReply, Payload payload) {
     int size = payload.encodedSize();
     ByteBuf bytes = ByteBufAllocator.DEFAULT.directBuffer(Header.SIZE + size);
-    Header.request(id, command, size, noReply).encode(bytes);
-    payload.encode(bytes);
-    return bytes;
+    try {
+      Header.request(id, command, size, noReply).encode(bytes);
+      payload.encode(bytes);
+      return bytes;
+    } catch (RuntimeException | Error e) {
+      bytes.release();
+      throw e;
+    }
   }
 
   Frame receive(Duration timeout) throws IOException {
@@ -249,15 +253,14 @@ final class Connection implements AutoCloseable {
       throw new DmaHandler.RefusedException(Errno.E2BIG);
     }
     int count = (int) request.count();
-    ByteBuf payload = ByteBufAllocator.DEFAULT.directBuffer(DmaRead.DATA + count);
-    try {
-      request.encode(payload);
-      dma.get().read(request.address(), count, payload);
-    } catch (DmaHandler.RefusedException | RuntimeException e) {
-      payload.release();
-      throw e;
-    }
-    return Frame.reply(header, payload, Descriptors.none());
+    return Frame.reply(
+        header,
+        DmaRead.DATA + count,
+        ByteBufAllocator.DEFAULT,
+        payload -> {
+          request.encode(payload);
+          dma.get().read(request.address(), count, payload);
+        });
   }
 
   private Frame write(Header header, DmaWrite.Request request) throws DmaHandler.RefusedException {

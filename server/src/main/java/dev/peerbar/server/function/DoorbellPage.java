@@ -13,8 +13,7 @@ import java.util.Arrays;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.function.Consumer;
 
 /**
  * Doorbells in memory shared with the client. A thread of its own watches for stores that no
@@ -31,17 +30,19 @@ final class DoorbellPage implements AutoCloseable {
   private static final long FIRST_PARK_NANOS = 10_000;
   private static final long LONGEST_PARK_NANOS = 1_000_000;
 
+  /** How long the watcher does nothing when it has failed. */
+  private static final long PAUSE_NANOS = 1_000_000_000;
+
   /** Told of a store, on the function's thread. */
   interface Listener {
     void rung(long offset, int value);
   }
 
-  private static final Logger log = LoggerFactory.getLogger(DoorbellPage.class);
-
   private final SharedBar memory;
   private final Bar.Doorbells layout;
   private final Listener listener;
   private final Executor functionThread;
+  private final Consumer<Throwable> failure;
   // Written by the function's thread. The watcher only compares: a stale look costs one empty scan.
   private final int[] seen;
   private volatile boolean scanPending;
@@ -53,11 +54,13 @@ final class DoorbellPage implements AutoCloseable {
       SharedBar memory,
       Bar.Doorbells layout,
       Executor functionThread,
+      Consumer<Throwable> failure,
       Listener listener) {
     this.memory = memory;
     this.layout = layout;
     this.listener = listener;
     this.functionThread = functionThread;
+    this.failure = failure;
     this.seen = new int[layout.count()];
     this.watcher = Thread.ofPlatform().daemon().name(name + "-doorbells").unstarted(this::watch);
   }
@@ -149,10 +152,29 @@ final class DoorbellPage implements AutoCloseable {
 
   private void watch() {
     TimerSlack.least();
+    while (!closed) {
+      try {
+        watchUntilClosed();
+      } catch (RejectedExecutionException e) {
+        // The function's thread has ended, and with it all that doorbells were for.
+        failure.accept(e);
+        return;
+      } catch (RuntimeException | Error e) {
+        failure.accept(e);
+        // The next client has doorbells as well. Whatever it is, it may last.
+        scanPending = false;
+        LockSupport.parkNanos(PAUSE_NANOS);
+      }
+    }
+  }
+
+  private void watchUntilClosed() {
     long lastStore = System.nanoTime();
     long park = FIRST_PARK_NANOS;
     while (!closed) {
-      if (!scanPending && changed() && announce()) {
+      if (!scanPending && changed()) {
+        scanPending = true;
+        functionThread.execute(this::scan);
         lastStore = System.nanoTime();
         park = FIRST_PARK_NANOS;
       } else if (System.nanoTime() - lastStore < SPIN_NANOS) {
@@ -161,23 +183,6 @@ final class DoorbellPage implements AutoCloseable {
         LockSupport.parkNanos(park);
         park = Math.min(2 * park, LONGEST_PARK_NANOS);
       }
-    }
-  }
-
-  /** Has the function's thread look. Returns false if that is to be tried again. */
-  private boolean announce() {
-    scanPending = true;
-    try {
-      functionThread.execute(this::scan);
-      return true;
-    } catch (RejectedExecutionException _) {
-      // The server has stopped.
-      return true;
-    } catch (Error e) {
-      // There is no memory for it, and without this thread all doorbells would be dead for good.
-      scanPending = false;
-      log.error("a doorbell waits", e);
-      return false;
     }
   }
 

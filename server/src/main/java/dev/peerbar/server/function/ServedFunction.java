@@ -54,6 +54,8 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   private final Map<String, SerialEngine> engines = new HashMap<>();
   private final Optional<Migration> migration;
   private final Map<Integer, DoorbellEvents> doorbellEvents = new HashMap<>();
+  // Ends the connection of the client that is there.
+  private volatile Runnable hangUp = () -> {};
 
   /**
    * @param name for logs and threads
@@ -66,8 +68,8 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     this.name = name;
     this.log = new FunctionLog(name);
     this.endpoint = endpoint;
-    this.functionThread = functionThread;
-    this.bus = new BusMaster(functionThread, maxDmaMaps);
+    this.functionThread = work -> functionThread.execute(() -> doOrHangUp(work));
+    this.bus = new BusMaster(this.functionThread, maxDmaMaps);
     PciFunction function = endpoint.function();
     Optional<MsixTable> msix = function.msix().map(MsixTable::new);
     this.interrupts = new InterruptTable(name, log, function, msix, bus.gate()::drain);
@@ -147,11 +149,33 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
             share(bar),
             layout,
             functionThread,
+            this::failed,
             (offset, value) ->
                 endpoint.write(
                     bar.index(), offset, AccessWidth.DWORD, Integer.toUnsignedLong(value)));
     doorbells.put(bar.index(), page);
     return page;
+  }
+
+  private void doOrHangUp(Runnable work) {
+    try {
+      work.run();
+    } catch (RuntimeException | Error e) {
+      failed(e);
+    }
+  }
+
+  /**
+   * Something failed that no request waits for, and that nobody foresaw. As with one that does, the
+   * client is hung up on: it would go on with a device that has lost a part of what it was told.
+   * For any thread.
+   */
+  private void failed(Throwable cause) {
+    try {
+      log.failed("work of the endpoint failed", cause);
+    } finally {
+      hangUp.run();
+    }
   }
 
   private SharedBar share(Bar bar) throws LinuxException {
@@ -311,8 +335,18 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     return ended;
   }
 
+  /**
+   * A client is there.
+   *
+   * @param hangUp ends its connection; for any thread
+   */
+  public void clientCame(Runnable hangUp) {
+    this.hangUp = hangUp;
+  }
+
   /** The client has gone: what it brought is freed, the device's own state stays. */
   public void clientGone() {
+    hangUp = () -> {};
     migration.ifPresent(Migration::clientGone);
     bus.messages(Optional.empty());
     bus.table().clear();

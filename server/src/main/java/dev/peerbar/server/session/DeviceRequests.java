@@ -84,8 +84,9 @@ record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher
     }
     return Frame.reply(
         request.header(),
-        Frame.encode(full, ByteBufAllocator.DEFAULT),
-        Descriptors.of(duplicate(sharing.descriptor())));
+        full,
+        Descriptors.of(duplicate(sharing.descriptor())),
+        ByteBufAllocator.DEFAULT);
   }
 
   /**
@@ -130,8 +131,7 @@ record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher
       // The client may ask again with more room; descriptors with this reply would be for nothing.
       return Frame.reply(request.header(), full.cutShort(), ByteBufAllocator.DEFAULT);
     }
-    Descriptors descriptors = duplicates(events);
-    return Frame.reply(request.header(), Frame.encode(full, ByteBufAllocator.DEFAULT), descriptors);
+    return Frame.reply(request.header(), full, duplicates(events), ByteBufAllocator.DEFAULT);
   }
 
   /** One for each event, which is the descriptor with the same index. */

@@ -1,7 +1,6 @@
 package dev.peerbar.server.session;
 
 import dev.peerbar.protocol.Command;
-import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.DeviceFeature.Feature;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
@@ -84,15 +83,17 @@ record MigrationRequests(Migration migration, ClientLimits client) {
     MigDataRead.Request read = MigDataRead.Request.decode(request.payload());
     checkSize(Integer.toUnsignedLong(read.size()), client.maxDataTransfer());
     checkArgsz(read.argsz(), Integer.toUnsignedLong(read.size()));
-    int most = MigDataRead.DATA + read.size();
-    ByteBuf payload = ByteBufAllocator.DEFAULT.directBuffer(most, most);
     try {
-      int length = migration.read(payload.nioBuffer(MigDataRead.DATA, read.size()));
-      MigDataRead.Reply.encodeFixed(payload, length);
-      payload.writerIndex(MigDataRead.DATA + length);
-      return Frame.reply(request.header(), payload, Descriptors.none());
+      return Frame.reply(
+          request.header(),
+          MigDataRead.DATA + read.size(),
+          ByteBufAllocator.DEFAULT,
+          payload -> {
+            int length = migration.read(payload.nioBuffer(MigDataRead.DATA, read.size()));
+            MigDataRead.Reply.encodeFixed(payload, length);
+            payload.writerIndex(MigDataRead.DATA + length);
+          });
     } catch (RefusedException e) {
-      payload.release();
       throw new InvalidMessageException(e.errno(), e.getMessage());
     }
   }

@@ -94,8 +94,9 @@ final class Negotiation {
             client.migration().map(_ -> MIGRATION));
     return Frame.reply(
         request.header(),
-        Frame.encode(new Version.Reply(Version.MAJOR, minor, ours), ByteBufAllocator.DEFAULT),
-        socket.map(Descriptors::of).orElse(Descriptors.none()));
+        new Version.Reply(Version.MAJOR, minor, ours),
+        socket.map(Descriptors::of).orElse(Descriptors.none()),
+        ByteBufAllocator.DEFAULT);
   }
 
   /**

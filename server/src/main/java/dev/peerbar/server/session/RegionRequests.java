@@ -1,7 +1,6 @@
 package dev.peerbar.server.session;
 
 import dev.peerbar.protocol.Command;
-import dev.peerbar.protocol.Descriptors;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
 import dev.peerbar.protocol.PciRegion;
@@ -10,7 +9,6 @@ import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.RegionWriteMulti;
 import dev.peerbar.server.function.Region;
 import dev.peerbar.server.function.ServedFunction;
-import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -30,11 +28,15 @@ record RegionRequests(ServedFunction function) {
     int count = read.count();
     Region region = check(read.region(), read.offset(), Integer.toUnsignedLong(count));
     int length = RegionRead.DATA + count;
-    ByteBuf payload = ByteBufAllocator.DEFAULT.directBuffer(length, length);
-    RegionRead.Reply.encodeFixed(payload, read.offset(), read.region(), count);
-    region.read(read.offset(), littleEndian(payload.nioBuffer(RegionRead.DATA, count)));
-    payload.writerIndex(length);
-    return Frame.reply(request.header(), payload, Descriptors.none());
+    return Frame.reply(
+        request.header(),
+        length,
+        ByteBufAllocator.DEFAULT,
+        payload -> {
+          RegionRead.Reply.encodeFixed(payload, read.offset(), read.region(), count);
+          region.read(read.offset(), littleEndian(payload.nioBuffer(RegionRead.DATA, count)));
+          payload.writerIndex(length);
+        });
   }
 
   private Frame write(Frame request) throws InvalidMessageException {

@@ -54,6 +54,8 @@ public final class Session extends ChannelInboundHandlerAdapter {
   private Optional<ClientMemory> memory = Optional.empty();
   private ScheduledFuture<?> silenceLimit;
   private Optional<TwinSocket> twin = Optional.empty();
+  // Whether the client's place is this connection's.
+  private boolean placed;
   private boolean hangingUp;
   private int held;
   // What is being handled; null is nothing.
@@ -107,7 +109,9 @@ public final class Session extends ChannelInboundHandlerAdapter {
       hangingUp = true;
       throw new InvalidMessageException(Errno.EBUSY, "another client is connected");
     }
+    placed = true;
     silenceLimit.cancel(false);
+    function.clientCame(() -> channel.eventLoop().execute(channel::close));
     Optional<TwinSocket.Pair> pair =
         client.twinSocket()
             ? TwinSocket.open(
@@ -117,6 +121,17 @@ public final class Session extends ChannelInboundHandlerAdapter {
                 channel.config().getWriteBufferWaterMark())
             : Optional.empty();
     twin = pair.map(TwinSocket.Pair::server);
+    Optional<FileDescriptor> theirs = pair.map(TwinSocket.Pair::client);
+    try {
+      serve(channel, client);
+      return theirs;
+    } catch (RuntimeException | Error e) {
+      theirs.ifPresent(FileDescriptor::close);
+      throw e;
+    }
+  }
+
+  private void serve(Channel channel, ClientLimits client) {
     ClientMemory path =
         twin.map(TwinSocket::memory)
             .orElseGet(() -> new ClientMemory(function, channel, client.maxDataTransfer()));
@@ -142,7 +157,6 @@ public final class Session extends ChannelInboundHandlerAdapter {
             new RegisterAccess(
                 function, reply -> hold(channel.pipeline().context(this), null, reply)));
     function.log().info("a client, %s", client);
-    return pair.map(TwinSocket.Pair::client);
   }
 
   @Override
@@ -353,31 +367,37 @@ public final class Session extends ChannelInboundHandlerAdapter {
   @Override
   public void channelInactive(ChannelHandlerContext context) {
     silenceLimit.cancel(false);
-    if (memory.isEmpty()) {
+    if (!placed) {
       return;
     }
-    twin.ifPresent(TwinSocket::close);
-    memory.get().close();
-    function.clientGone();
-    function.log().info("the client has gone");
-    place.leave();
+    try {
+      twin.ifPresent(TwinSocket::close);
+      memory.ifPresent(ClientMemory::close);
+      function.clientGone();
+      function.log().info("the client has gone");
+    } finally {
+      place.leave();
+    }
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    switch (cause) {
-      case FramingException _ ->
-          function.log().refused("connection closed", Errno.EPROTO.name(), cause.getMessage());
-      case LinuxException e ->
-          function.log().refused("connection closed", e.errno().name(), e.getMessage());
-      default ->
-          function
-              .log()
-              .failed(
-                  current == null ? "connection closed" : Commands.name(current) + " failed",
-                  cause);
+    try {
+      switch (cause) {
+        case FramingException _ ->
+            function.log().refused("connection closed", Errno.EPROTO.name(), cause.getMessage());
+        case LinuxException e ->
+            function.log().refused("connection closed", e.errno().name(), e.getMessage());
+        default ->
+            function
+                .log()
+                .failed(
+                    current == null ? "connection closed" : Commands.name(current) + " failed",
+                    cause);
+      }
+    } finally {
+      current = null;
+      context.close();
     }
-    current = null;
-    context.close();
   }
 }

@@ -54,23 +54,35 @@ final class TwinSocket extends ChannelInboundHandlerAdapter {
       noTwin(function, e);
       return Optional.empty();
     }
-    DescriptorSocketChannel channel = DescriptorSocketChannel.adopt(sockets.first());
-    int most;
     try {
-      UnixSocket.makeNonBlocking(sockets.first());
-      // A request that is half sent when a reset is replied to on the other socket would be one of
-      // the old life that comes after the reply.
-      most = Math.min(maxTransfer, Math.max(LEAST, channel.beginWhole() - ClientMemory.HEAD));
+      return Optional.of(open(function, main, maxTransfer, unsent, sockets));
     } catch (LinuxException e) {
       sockets.close();
       noTwin(function, e);
       return Optional.empty();
+    } catch (RuntimeException | Error e) {
+      sockets.close();
+      throw e;
     }
+  }
+
+  private static Pair open(
+      ServedFunction function,
+      Channel main,
+      int maxTransfer,
+      WriteBufferWaterMark unsent,
+      UnixSocket.Pair sockets)
+      throws LinuxException {
+    UnixSocket.makeNonBlocking(sockets.first());
+    DescriptorSocketChannel channel = DescriptorSocketChannel.adopt(sockets.first());
+    // A request that is half sent when a reset is replied to on the other socket would be one of
+    // the old life that comes after the reply.
+    int whole = Math.max(LEAST, channel.beginWhole() - ClientMemory.HEAD);
     channel.config().setWriteBufferWaterMark(unsent);
-    TwinSocket twin = new TwinSocket(function, main, channel, most);
+    TwinSocket twin = new TwinSocket(function, main, channel, Math.min(maxTransfer, whole));
     channel.pipeline().addLast(new FrameDecoder(), twin);
     main.eventLoop().register(channel);
-    return Optional.of(new Pair(twin, sockets.second()));
+    return new Pair(twin, sockets.second());
   }
 
   private static void noTwin(ServedFunction function, LinuxException cause) {
@@ -131,11 +143,14 @@ final class TwinSocket extends ChannelInboundHandlerAdapter {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    if (cause instanceof FramingException) {
-      function.log().refused("twin socket closed", Errno.EPROTO.name(), cause.getMessage());
-    } else {
-      function.log().failed("twin socket closed", cause);
+    try {
+      if (cause instanceof FramingException) {
+        function.log().refused("twin socket closed", Errno.EPROTO.name(), cause.getMessage());
+      } else {
+        function.log().failed("twin socket closed", cause);
+      }
+    } finally {
+      context.close();
     }
-    context.close();
   }
 }

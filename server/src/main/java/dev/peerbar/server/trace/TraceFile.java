@@ -97,6 +97,9 @@ public final class TraceFile implements AutoCloseable {
       } catch (IOException e) {
         log.warn("tracing to {} ends here: {}", path, e.getMessage());
         file.truncate(whole);
+      } catch (RuntimeException | Error e) {
+        log.error("tracing to {} ends here", path, e);
+        file.truncate(whole);
       }
     } catch (IOException e) {
       log.debug("{} stays as it is: {}", path, e.getMessage());

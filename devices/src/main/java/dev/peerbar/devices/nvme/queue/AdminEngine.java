@@ -48,9 +48,6 @@ final class AdminEngine {
   private void run(Step step, Job job) throws JobEndedException {
     try {
       step.run(job, seat.buffers());
-    } catch (JobEndedException ended) {
-      seat.buffers().abandon();
-      throw ended;
     } catch (DmaFaultException fault) {
       update(job, () -> events.fatal("an admin queue cannot be reached: " + fault.getMessage()));
     }

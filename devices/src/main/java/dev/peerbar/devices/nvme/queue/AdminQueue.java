@@ -11,6 +11,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,11 +23,14 @@ import org.slf4j.LoggerFactory;
  * completion queue is kept for them: while it is full completions are held back and nothing is
  * fetched.
  *
- * <p>Some hosts use the shadow doorbells for this pair too, some never do (NVMe 1.4 7.13 lets them
- * ring anyway): a shadow counts from the first time that it is seen to move.
+ * <p>Some hosts use the shadow doorbells for this pair too, some never do: what counts is as with
+ * others, see {@link ShadowDoorbells}.
  */
 final class AdminQueue {
   private static final Logger log = LoggerFactory.getLogger(AdminQueue.class);
+
+  /** How long shadow doorbells that cannot be reached are left alone. */
+  private static final long REST_NANOS = 1_000_000;
 
   /** Commands fetched at a time. */
   private static final int BATCH = 16;
@@ -49,7 +53,20 @@ final class AdminQueue {
   private ShadowDoorbells shadow;
   private boolean looking;
   private boolean lookAgain;
+
+  /** Whether the host has rung for commands since the last look. */
+  private boolean rung;
+
+  /** What the registers were last written since there is a shadow; and what was made of that. */
+  private int rungTail;
+
+  private int rungHead;
+  private int seenRungTail;
+  private int seenRungHead;
+
+  /** Whether the shadows have moved: from then on the registers' values do not count. */
   private boolean tailShadowed;
+
   private boolean headShadowed;
   private int seenTail;
   private int seenHead;
@@ -88,17 +105,20 @@ final class AdminQueue {
     if (value < 0 || value >= settings.adminSubmissionEntries()) {
       return RingResult.INVALID_VALUE;
     }
-    if (tailShadowed) {
-      look();
-    } else {
+    if (shadow == null) {
       tail = value;
       fetch();
+    } else {
+      rungTail = value;
+      rung = true;
+      look();
     }
     return RingResult.OK;
   }
 
   RingResult ringHead(int value) {
-    if (headShadowed) {
+    if (shadow != null) {
+      rungHead = value;
       look();
       return value < 0 || value >= completions.entries ? RingResult.INVALID_VALUE : RingResult.OK;
     }
@@ -156,7 +176,6 @@ final class AdminQueue {
       return step.run(transfer);
     } catch (RuntimeException | Error e) {
       log.error("an admin command's data cannot be moved", e);
-      transfer.abandon();
       return Status.INTERNAL_ERROR;
     }
   }
@@ -249,6 +268,16 @@ final class AdminQueue {
 
   /** Takes on shadow doorbells, which the admin engine fills with these values before all else. */
   void shadow(ShadowDoorbells doorbells) {
+    if (shadow == null) {
+      rungTail = tail;
+      rungHead = completions.head;
+    }
+    if (shadow == null || tailShadowed) {
+      seenRungTail = rungTail;
+    }
+    if (shadow == null || headShadowed) {
+      seenRungHead = rungHead;
+    }
     shadow = doorbells;
     looking = false;
     tailShadowed = false;
@@ -256,6 +285,9 @@ final class AdminQueue {
     seenTail = tail;
     seenHead = completions.head;
   }
+
+  /** What there was to see. */
+  private record Seen(int tail, int head) {}
 
   /** Looks at the shadow doorbells, having told the host to ring for what it adds from now on. */
   private void look() {
@@ -269,51 +301,96 @@ final class AdminQueue {
     looking = true;
     lookAgain = false;
     ShadowDoorbells doorbells = shadow;
+    boolean forHost = rung;
+    rung = false;
     int knownTail = tail;
     int knownHead = completions.head;
+    // Looked at before the shadows, which a host that uses them has stored before.
+    Seen registers = new Seen(rungTail, rungHead);
     engine.submit((job, buffers) -> {
-      doorbells.storeEvent(job, buffers, ShadowDoorbells.tailOffset(0), knownTail);
-      doorbells.storeEvent(job, buffers, ShadowDoorbells.headOffset(0), knownHead);
-      // The host stores its doorbell, then loads EventIdx; here it is the other way round.
-      VarHandle.fullFence();
-      int newTail = doorbells.load(job, buffers, ShadowDoorbells.tailOffset(0));
-      int newHead = doorbells.load(job, buffers, ShadowDoorbells.headOffset(0));
+      Seen shadows;
+      try {
+        shadows = exchange(doorbells, job, buffers, new Seen(knownTail, knownHead));
+      } catch (DmaFaultException fault) {
+        if (forHost) {
+          throw fault;
+        }
+        // No part of any command: see ShadowDoorbells.
+        LockSupport.parkNanos(REST_NANOS);
+        engine.update(job, () -> unreachable(doorbells));
+        return;
+      }
       engine.update(
           job,
           () -> {
             if (doorbells == shadow) {
-              looked(newTail, newHead);
+              looked(registers, shadows);
             }
           });
     });
   }
 
-  private void looked(int newTail, int newHead) {
+  private static Seen exchange(ShadowDoorbells doorbells, Job job, Buffers buffers, Seen known)
+      throws DmaFaultException, JobEndedException {
+    doorbells.storeEvent(job, buffers, ShadowDoorbells.tailOffset(0), known.tail);
+    doorbells.storeEvent(job, buffers, ShadowDoorbells.headOffset(0), known.head);
+    // The host stores its doorbell, then loads EventIdx; here it is the other way round.
+    VarHandle.fullFence();
+    return new Seen(
+        doorbells.load(job, buffers, ShadowDoorbells.tailOffset(0)),
+        doorbells.load(job, buffers, ShadowDoorbells.headOffset(0)));
+  }
+
+  /** A host that has used the shadows may not ring before it has been told to. */
+  private void unreachable(ShadowDoorbells doorbells) {
+    if (doorbells == shadow) {
+      looking = false;
+      if (tailShadowed || headShadowed || lookAgain) {
+        look();
+      }
+    }
+  }
+
+  private void looked(Seen registers, Seen shadows) {
     looking = false;
-    boolean moved = lookAgain;
-    if (newTail != seenTail) {
-      seenTail = newTail;
+    boolean again = lookAgain;
+    if (shadows.tail != seenTail) {
+      seenTail = shadows.tail;
       tailShadowed = true;
-      if (newTail < 0 || newTail >= settings.adminSubmissionEntries()) {
-        events.invalidDoorbell();
-      } else {
-        tail = newTail;
-        moved = true;
-      }
+      again |= moveTail(shadows.tail);
+    } else if (!tailShadowed && registers.tail != seenRungTail) {
+      moveTail(registers.tail);
     }
-    if (newHead != seenHead) {
-      seenHead = newHead;
+    seenRungTail = registers.tail;
+    if (shadows.head != seenHead) {
+      seenHead = shadows.head;
       headShadowed = true;
-      if (completions.moveHead(newHead)) {
-        headMoved();
-        moved = true;
-      } else {
-        events.invalidDoorbell();
-      }
+      again |= moveHead(shadows.head);
+    } else if (!headShadowed && registers.head != seenRungHead) {
+      moveHead(registers.head);
     }
+    seenRungHead = registers.head;
     fetch();
-    if (moved) {
+    if (again) {
       look();
     }
+  }
+
+  private boolean moveTail(int value) {
+    if (value < 0 || value >= settings.adminSubmissionEntries()) {
+      events.invalidDoorbell();
+      return false;
+    }
+    tail = value;
+    return true;
+  }
+
+  private boolean moveHead(int value) {
+    if (!completions.moveHead(value)) {
+      events.invalidDoorbell();
+      return false;
+    }
+    headMoved();
+    return true;
   }
 }

@@ -1,6 +1,7 @@
 package dev.peerbar.devices.nvme.queue;
 
 import dev.peerbar.devices.nvme.entry.Status;
+import dev.peerbar.endpoint.JobEndedException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -63,6 +64,14 @@ final class Arbiter {
   private boolean polling;
   private boolean pollWanted;
 
+  /** Whether the host has rung for commands since the last poll began; and before that. */
+  private boolean rung;
+
+  private boolean rungBeforePoll;
+
+  /** Whether somebody waits for the end of a poll, so that none begins. */
+  private boolean setUpWaits;
+
   /** Whether the host rings for whatever it adds. */
   private boolean armed;
 
@@ -87,8 +96,9 @@ final class Arbiter {
     return over;
   }
 
-  void end() {
+  synchronized void end() {
     over = true;
+    notifyAll();
   }
 
   int signals() {
@@ -172,23 +182,27 @@ final class Arbiter {
   // Doorbells.
 
   /**
-   * Takes a tail from its register, or the hint that there is one in the shadow.
+   * Takes a tail from its register; where there is a shadow too, leaves it to who polls that.
    *
    * @return the worker to be woken, or null
    */
   synchronized IoWorker tail(SubmissionQueue queue, int value) {
     if (queue.shadowed) {
+      queue.rungTail = value;
       pollWanted = true;
+      rung = true;
     } else {
       queue.tail = value;
     }
     return wakeWatcher();
   }
 
-  /** Takes a head from its register. Returns false if it cannot be. */
+  /** Takes a head from its register, as {@link #tail}. Returns false if it cannot be. */
   synchronized boolean head(CompletionQueue queue, int value) {
     if (queue.shadowed) {
-      pollWanted = true;
+      queue.rungHead = value;
+      // A head that nobody needs yet is found when it is needed.
+      pollWanted |= queue.starved || queue.scarce() || pinInUse;
       return value < queue.entries;
     }
     return moveHead(queue, value);
@@ -220,6 +234,30 @@ final class Arbiter {
     shadowed = true;
   }
 
+  /** This is one, or has another shadow than before. For the engine that may poll. */
+  synchronized void useShadow(SubmissionQueue queue) {
+    if (!queue.shadowed) {
+      queue.rungTail = queue.tail;
+    }
+    if (!queue.shadowed || queue.usesShadow) {
+      queue.seenRung = queue.rungTail;
+    }
+    queue.usesShadow = false;
+    queue.shadowed = true;
+  }
+
+  /** As for a submission queue. */
+  synchronized void useShadow(CompletionQueue queue) {
+    if (!queue.shadowed) {
+      queue.rungHead = queue.head;
+    }
+    if (!queue.shadowed || queue.usesShadow) {
+      queue.seenRung = queue.rungHead;
+    }
+    queue.usesShadow = false;
+    queue.shadowed = true;
+  }
+
   /**
    * Whether interrupts go by the pin, so that the host is to ring for every head it moves.
    *
@@ -239,25 +277,52 @@ final class Arbiter {
     return pinInUse;
   }
 
-  /** Whether the caller may poll. If so {@link #endPoll} must follow. */
-  synchronized boolean beginPoll() {
-    if (!shadowed || polling) {
+  /**
+   * Whether the caller may poll. If so {@link #endPoll} must follow.
+   *
+   * @param onlyIfRung whether there is no use in it unless the host has rung for commands
+   */
+  synchronized boolean beginPoll(boolean onlyIfRung) {
+    if (!shadowed || polling || setUpWaits || onlyIfRung && !rung) {
       return false;
     }
     polling = true;
     pollWanted = false;
+    rungBeforePoll = rung;
+    rung = false;
     disarmsAtPoll = disarms;
     return true;
   }
 
-  /** As {@link #beginPoll}, before there is a shadow too. */
-  synchronized boolean beginSetUp() {
-    if (polling) {
-      return false;
+  /** Whether the host had rung before the poll that is under way: there are commands. */
+  synchronized boolean isPolledForHost() {
+    return rungBeforePoll;
+  }
+
+  /**
+   * Waits until nobody polls; as {@link #beginPoll} from then on, before there is a shadow too.
+   * Somebody who polls may wait for a host that does not answer.
+   *
+   * @throws JobEndedException if the life ends first
+   */
+  synchronized void beginSetUp() throws JobEndedException {
+    setUpWaits = true;
+    try {
+      while (polling && !over) {
+        wait();
+      }
+    } catch (InterruptedException e) {
+      // The engine is being shut down: as good as over.
+      Thread.currentThread().interrupt();
+      throw new JobEndedException();
+    } finally {
+      setUpWaits = false;
+    }
+    if (over) {
+      throw new JobEndedException();
     }
     polling = true;
     disarm();
-    return true;
   }
 
   private void disarm() {
@@ -271,10 +336,13 @@ final class Arbiter {
   synchronized void endPoll(boolean nowArmed) {
     polling = false;
     armed |= nowArmed && disarms == disarmsAtPoll;
+    if (setUpWaits) {
+      notifyAll();
+    }
   }
 
-  /** Takes a tail from its shadow, while polling. Returns false if it cannot be. */
-  synchronized boolean shadowTail(SubmissionQueue queue, int value) {
+  /** Takes a tail that was found while polling. Returns false if it cannot be. */
+  synchronized boolean polledTail(SubmissionQueue queue, int value) {
     if (value < 0 || value >= queue.entries) {
       return false;
     }
@@ -284,8 +352,8 @@ final class Arbiter {
     return true;
   }
 
-  /** Takes a head from its shadow, while polling. Returns false if it cannot be. */
-  synchronized boolean shadowHead(CompletionQueue queue, int value) {
+  /** Takes a head that was found while polling. Returns false if it cannot be. */
+  synchronized boolean polledHead(CompletionQueue queue, int value) {
     disarm();
     signals++;
     return moveHead(queue, value);

@@ -8,8 +8,12 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * What an engine moves queue entries and doorbells with, kept from life to life. For the engine's
- * thread.
+ * What an engine moves queue entries, doorbells and data with. It has the same memory from its
+ * first life to its last: resets may come by the thousand, and nobody collects garbage where there
+ * is none. That is safe as nothing touches it once a job has ended (see {@link
+ * dev.peerbar.endpoint.Dma}), and an engine's next job begins after that. Freed with the engine:
+ * not before, as storage may keep its thread busy beyond the end of everything else. For the
+ * engine's thread.
  */
 final class Buffers {
   /** The most entries that are fetched at a time. */
@@ -22,52 +26,38 @@ final class Buffers {
 
   private static final int CACHE_LINE = 64;
 
-  private MemorySegment fetched;
+  private final MemorySegment fetched = allocate((long) BATCH * SubmissionEntry.BYTES);
   private final SubmissionEntry[] entries = new SubmissionEntry[BATCH];
 
   /** An entry that another engine had fetched. */
-  private SubmissionEntry taken;
+  private final SubmissionEntry taken = new SubmissionEntry(allocate(SubmissionEntry.BYTES));
 
   /** The two halves of a completion entry. */
-  private MemorySegment first;
+  private final MemorySegment first;
 
-  private MemorySegment second;
+  private final MemorySegment second;
 
   /** Room for a page of shadow doorbells, and for one of them. */
-  private MemorySegment doorbells;
+  private final MemorySegment doorbells = allocate(ShadowDoorbells.MOST_BYTES);
 
-  private MemorySegment doorbell;
+  private final MemorySegment doorbell = allocate(Integer.BYTES);
 
   private final Transfer transfer;
 
   Buffers(ControllerMemory memory) {
     transfer = new Transfer(memory);
-    allocate();
-  }
-
-  static MemorySegment allocate(long bytes) {
-    return Arena.ofAuto().allocate(bytes, CACHE_LINE);
-  }
-
-  private void allocate() {
-    fetched = allocate((long) BATCH * SubmissionEntry.BYTES);
     for (int i = 0; i < BATCH; i++) {
       entries[i] =
           new SubmissionEntry(
               fetched.asSlice((long) i * SubmissionEntry.BYTES, SubmissionEntry.BYTES));
     }
-    taken = new SubmissionEntry(allocate(SubmissionEntry.BYTES));
     MemorySegment completion = allocate(CompletionEntry.BYTES);
     first = completion.asSlice(CompletionEntry.FIRST, Long.BYTES);
     second = completion.asSlice(CompletionEntry.SECOND, Long.BYTES);
-    doorbells = allocate(ShadowDoorbells.MOST_BYTES);
-    doorbell = allocate(Integer.BYTES);
   }
 
-  /** The job has ended in the middle of something: messages may be on their way with all this. */
-  void abandon() {
-    allocate();
-    transfer.abandon();
+  static MemorySegment allocate(long bytes) {
+    return Arena.ofAuto().allocate(bytes, CACHE_LINE);
   }
 
   MemorySegment fetched(int count) {

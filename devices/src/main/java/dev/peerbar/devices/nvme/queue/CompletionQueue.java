@@ -24,13 +24,21 @@ final class CompletionQueue {
   /** Whether commands wait for a slot. */
   boolean starved;
 
-  /** Whether the shadow doorbell counts, and the register's value does not. */
+  /** Whether there is a shadow doorbell: then only who polls it moves the head. */
   volatile boolean shadowed;
+
+  /** With a shadow doorbell, what the register was last written. */
+  volatile int rungHead;
 
   /** Whether the vector is to be raised. */
   volatile boolean unraised;
 
   // For the engine that polls shadow doorbells.
+
+  /** Whether the shadow has moved: from then on the register's value does not count. */
+  boolean usesShadow;
+
+  int seenRung;
   int seenHead;
   int eventHead;
 

@@ -56,7 +56,7 @@ final class DataPointer {
   private final ControllerMemory memory;
 
   /** What was read of a list or segment. */
-  private MemorySegment list;
+  private final MemorySegment list = Buffers.allocate(LIST_BYTES);
 
   private long[] addresses = new long[MOST_BYTES / SMALLEST_PAGE + 1];
 
@@ -72,12 +72,6 @@ final class DataPointer {
 
   DataPointer(ControllerMemory memory) {
     this.memory = memory;
-    abandon();
-  }
-
-  /** Takes other memory, as messages may still be on their way with this. */
-  void abandon() {
-    list = Buffers.allocate(LIST_BYTES);
   }
 
   /**

@@ -150,9 +150,6 @@ final class IoWorker implements Engine.Work {
     try {
       buffers.transfer().job(job.dma(), life.pageSize(), arbiter::over);
       work(job);
-    } catch (JobEndedException ended) {
-      buffers.abandon();
-      throw ended;
     } catch (DmaFaultException fault) {
       job.update(() -> life.fatal("a queue cannot be reached: " + fault.getMessage()));
     }
@@ -252,8 +249,6 @@ final class IoWorker implements Engine.Work {
       return life.io().execute(command, transfer);
     } catch (RuntimeException | Error e) {
       log.error("an I/O command cannot be executed", e);
-      // Messages may be on their way with its memory.
-      transfer.abandon();
       return Status.INTERNAL_ERROR;
     }
   }
@@ -370,6 +365,16 @@ final class IoWorker implements Engine.Work {
       case ARM -> life.shadow().arm(job, buffers);
       case LOOK_AGAIN -> {}
     }
+    rest();
     return false;
+  }
+
+  /** Leaves shadow doorbells alone that cannot be reached; the host rings or they come back. */
+  private void rest() {
+    ShadowDoorbells shadow = life.shadow();
+    long nanos = shadow == null ? 0 : shadow.rests();
+    if (nanos > 0) {
+      LockSupport.parkNanos(this, nanos);
+    }
   }
 }

@@ -4,7 +4,6 @@ import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.endpoint.Engine;
-import dev.peerbar.endpoint.JobEndedException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -283,12 +282,7 @@ public final class QueueSet {
       return;
     }
     adminEngine.submit((job, buffers) -> {
-      while (!arbiter.beginSetUp()) {
-        if (arbiter.over()) {
-          throw new JobEndedException();
-        }
-        Thread.onSpinWait();
-      }
+      arbiter.beginSetUp();
       try {
         // First, as workers look there once a queue has a shadow.
         life.shadow(doorbells);

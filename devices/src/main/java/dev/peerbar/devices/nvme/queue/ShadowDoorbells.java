@@ -9,18 +9,31 @@ import java.util.List;
 
 /**
  * Doorbells in host memory (NVMe 1.4 5.7, 7.13): the host stores into the shadow, and rings the
- * register only if it has passed the EventIdx that it finds. Once a queue has a shadow, a value
- * written to its register is a hint to look there: such a write may arrive late, when the shadow
- * has moved on.
+ * register only if it has passed the EventIdx that it finds.
+ *
+ * <p>That is what the specification wants of it. There are hosts that ring registers alone: those
+ * of another device's queues, and most for the admin queues. So a register counts until its shadow
+ * is seen to move, anew for each queue that is made. From then on a value written to the register
+ * is a hint to look at the shadow: such a write may arrive late, when the shadow has moved on. A
+ * host that uses the shadow stores there before it rings, so whoever looks at the register first
+ * and then at a shadow that has not moved knows that the register is what is meant.
  *
  * <p>For engines' threads, one at a time: {@link Arbiter#beginPoll} decides. That one alone moves
  * tails and heads of queues with a shadow.
+ *
+ * <p>A look that the host has not rung for is no part of any command. If memory is not there, as
+ * when its layout changes, nothing has failed: it is left alone for a while, for longer each time.
  */
 final class ShadowDoorbells {
   /** Room for the doorbells of every queue an endpoint can have, in bytes. */
   static final int MOST_BYTES = 4 << 10;
 
   private static final int PAIR_BYTES = 8;
+
+  /** How long memory that could not be reached is left alone, at first and at most. */
+  private static final long SHORTEST_REST_NANOS = 20_000;
+
+  private static final long LONGEST_REST_NANOS = 4_000_000;
 
   private final long buffer;
   private final long eventIdx;
@@ -29,6 +42,10 @@ final class ShadowDoorbells {
 
   /** Bytes of the buffer that queues may use. */
   private final int length;
+
+  // What could not be reached: 0 if it could, or how long it is left alone, and since when.
+  private volatile long restNanos;
+  private volatile long restsSince;
 
   ShadowDoorbells(long buffer, long eventIdx, int queues, IoLife life, Arbiter arbiter) {
     this.buffer = buffer;
@@ -66,14 +83,14 @@ final class ShadowDoorbells {
       initialise(job, buffers, tailOffset(queue.id), tail);
       queue.seenTail = tail;
       queue.eventTail = tail;
-      queue.shadowed = true;
+      arbiter.useShadow(queue);
     }
     for (CompletionQueue queue : completionQueues) {
       int head = queue.head;
       initialise(job, buffers, headOffset(queue.id), head);
       queue.seenHead = head;
       queue.eventHead = head;
-      queue.shadowed = true;
+      arbiter.useShadow(queue);
     }
   }
 
@@ -97,15 +114,7 @@ final class ShadowDoorbells {
 
   /** Looks for doorbells that the host has moved. Does nothing if another engine is at it. */
   void poll(Job job, Buffers buffers) throws DmaFaultException, JobEndedException {
-    if (arbiter.beginPoll()) {
-      try {
-        if (current()) {
-          look(job, buffers);
-        }
-      } finally {
-        arbiter.endPoll(false);
-      }
-    }
+    poll(job, buffers, false);
   }
 
   /**
@@ -113,7 +122,12 @@ final class ShadowDoorbells {
    * know has not been rung for.
    */
   void arm(Job job, Buffers buffers) throws DmaFaultException, JobEndedException {
-    if (!arbiter.beginPoll()) {
+    poll(job, buffers, true);
+  }
+
+  private void poll(Job job, Buffers buffers, boolean arms)
+      throws DmaFaultException, JobEndedException {
+    if (!arbiter.beginPoll(rests() > 0)) {
       return;
     }
     boolean armed = false;
@@ -121,25 +135,46 @@ final class ShadowDoorbells {
       if (!current()) {
         return;
       }
-      for (SubmissionQueue queue : arbiter.submissionQueues()) {
-        if (queue.shadowed && queue.eventTail != queue.tail) {
-          storeEvent(job, buffers, tailOffset(queue.id), queue.tail);
-          queue.eventTail = queue.tail;
-        }
+      if (arms) {
+        tell(job, buffers);
+        // The host stores its doorbell, then loads EventIdx; here it is the other way round.
+        VarHandle.fullFence();
       }
-      for (CompletionQueue queue : arbiter.completionQueues()) {
-        if (queue.shadowed
-            && (queue.starved || arbiter.pinInUse())
-            && queue.eventHead != queue.head) {
-          storeEvent(job, buffers, headOffset(queue.id), queue.head);
-          queue.eventHead = queue.head;
-        }
+      armed = !look(job, buffers) && arms;
+      if (restNanos != 0) {
+        restNanos = 0;
       }
-      // The host stores its doorbell, then loads EventIdx; here it is the other way round.
-      VarHandle.fullFence();
-      armed = !look(job, buffers);
+    } catch (DmaFaultException fault) {
+      if (arbiter.isPolledForHost()) {
+        throw fault;
+      }
+      restNanos = Math.clamp(2 * restNanos, SHORTEST_REST_NANOS, LONGEST_REST_NANOS);
+      restsSince = System.nanoTime();
     } finally {
       arbiter.endPoll(armed);
+    }
+  }
+
+  /** For how many nanoseconds from now on there is no use in looking, unless the host rings. */
+  long rests() {
+    long rest = restNanos;
+    return rest == 0 ? 0 : Math.max(0, restsSince + rest - System.nanoTime());
+  }
+
+  private void tell(Job job, Buffers buffers) throws DmaFaultException, JobEndedException {
+    for (SubmissionQueue queue : arbiter.submissionQueues()) {
+      if (queue.shadowed && queue.eventTail != queue.tail) {
+        storeEvent(job, buffers, tailOffset(queue.id), queue.tail);
+        queue.eventTail = queue.tail;
+      }
+    }
+    for (CompletionQueue queue : arbiter.completionQueues()) {
+      if (queue.shadowed
+          && (queue.starved || arbiter.pinInUse())
+          && queue.eventHead != queue.head) {
+        storeEvent(job, buffers, headOffset(queue.id), queue.head);
+        queue.eventHead = queue.head;
+      }
     }
   }
 
@@ -154,29 +189,62 @@ final class ShadowDoorbells {
     life.memory().read(job.dma(), buffer, all);
     boolean moved = false;
     for (SubmissionQueue queue : arbiter.submissionQueues()) {
-      if (queue.shadowed && all.get(Buffers.INT, tailOffset(queue.id)) != queue.seenTail) {
-        // The transfer of them all may tear: this one by itself does not.
-        queue.seenTail = load(job, buffers, tailOffset(queue.id));
-        moved = true;
-        if (!arbiter.shadowTail(queue, queue.seenTail)) {
-          life.invalidDoorbell(job);
-        }
-      }
+      moved |= queue.shadowed && lookAt(job, buffers, queue, all);
     }
     boolean pin = arbiter.pinInUse();
     for (CompletionQueue queue : arbiter.completionQueues()) {
       if (queue.shadowed
           && (pin || queue.starved || queue.scarce())
-          && all.get(Buffers.INT, headOffset(queue.id)) != queue.seenHead) {
-        queue.seenHead = load(job, buffers, headOffset(queue.id));
+          && lookAt(job, buffers, queue, all)) {
         moved = true;
-        if (!arbiter.shadowHead(queue, queue.seenHead)) {
-          life.invalidDoorbell(job);
-        } else if (pin) {
+        if (pin) {
           life.raise(job);
         }
       }
     }
     return moved;
+  }
+
+  private boolean lookAt(Job job, Buffers buffers, SubmissionQueue queue, MemorySegment all)
+      throws DmaFaultException, JobEndedException {
+    int rung = queue.rungTail;
+    boolean rings = !queue.usesShadow && rung != queue.seenRung;
+    if (!rings && all.get(Buffers.INT, tailOffset(queue.id)) == queue.seenTail) {
+      return false;
+    }
+    // The transfer of them all may tear, and came before the register: this one does neither.
+    int shadow = load(job, buffers, tailOffset(queue.id));
+    if (shadow != queue.seenTail) {
+      queue.seenTail = shadow;
+      queue.usesShadow = true;
+    } else if (!rings) {
+      return false;
+    }
+    queue.seenRung = rung;
+    if (!arbiter.polledTail(queue, queue.usesShadow ? shadow : rung)) {
+      life.invalidDoorbell(job);
+    }
+    return true;
+  }
+
+  private boolean lookAt(Job job, Buffers buffers, CompletionQueue queue, MemorySegment all)
+      throws DmaFaultException, JobEndedException {
+    int rung = queue.rungHead;
+    boolean rings = !queue.usesShadow && rung != queue.seenRung;
+    if (!rings && all.get(Buffers.INT, headOffset(queue.id)) == queue.seenHead) {
+      return false;
+    }
+    int shadow = load(job, buffers, headOffset(queue.id));
+    if (shadow != queue.seenHead) {
+      queue.seenHead = shadow;
+      queue.usesShadow = true;
+    } else if (!rings) {
+      return false;
+    }
+    queue.seenRung = rung;
+    if (!arbiter.polledHead(queue, queue.usesShadow ? shadow : rung)) {
+      life.invalidDoorbell(job);
+    }
+    return true;
   }
 }

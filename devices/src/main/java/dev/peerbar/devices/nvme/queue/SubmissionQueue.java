@@ -25,10 +25,18 @@ final class SubmissionQueue {
   /** Told once nothing is in flight any more; null while the queue is there to stay. */
   Runnable whenEmpty;
 
-  /** Whether the shadow doorbell counts, and the register's value does not. */
+  /** Whether there is a shadow doorbell: then only who polls it moves the tail. */
   volatile boolean shadowed;
 
+  /** With a shadow doorbell, what the register was last written. */
+  volatile int rungTail;
+
   // For the engine that polls shadow doorbells.
+
+  /** Whether the shadow has moved: from then on the register's value does not count. */
+  boolean usesShadow;
+
+  int seenRung;
   int seenTail;
   int eventTail;
 

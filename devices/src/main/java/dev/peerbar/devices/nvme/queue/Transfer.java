@@ -50,12 +50,6 @@ public final class Transfer {
     storageFailure = null;
   }
 
-  void abandon() {
-    bounce = null;
-    other = null;
-    pointer.abandon();
-  }
-
   int parameter() {
     return parameter;
   }

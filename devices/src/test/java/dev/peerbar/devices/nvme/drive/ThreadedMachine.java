@@ -18,7 +18,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -51,7 +53,10 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
   private final AtomicLong interrupts = new AtomicLong();
   private final List<Throwable> failures = new CopyOnWriteArrayList<>();
   private volatile boolean pin;
+  private final List<Thread> engineThreads = new CopyOnWriteArrayList<>();
   private volatile LongConsumer beforeWrite = _ -> {};
+  private volatile LongConsumer beforeRead = _ -> {};
+  private final Set<Long> lent = ConcurrentHashMap.newKeySet();
 
   public ThreadedMachine(NvmeEndpoint endpoint) {
     this.endpoint = endpoint;
@@ -74,6 +79,24 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
   /** Called on the engine's thread before it writes client memory, with the IOVA. */
   public void beforeWrite(LongConsumer newBeforeWrite) {
     beforeWrite = newBeforeWrite;
+  }
+
+  /** Called on the engine's thread before it reads client memory, with the IOVA. */
+  public void beforeRead(LongConsumer newBeforeRead) {
+    beforeRead = newBeforeRead;
+  }
+
+  /** The addresses of all memory that the endpoint has lent to transfers. */
+  public Set<Long> lent() {
+    return lent;
+  }
+
+  /** The thread of an engine that has had a job. */
+  public Thread engineThread(String name) {
+    return engineThreads.stream()
+        .filter(thread -> thread.getName().equals(name))
+        .findFirst()
+        .orElseThrow();
   }
 
   public boolean pinAsserted() {
@@ -219,7 +242,11 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
   @Override
   public Engine engine(String name) {
     ExecutorService thread =
-        Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name(name).factory());
+        Executors.newSingleThreadExecutor(work -> {
+          Thread started = Thread.ofPlatform().daemon().name(name).unstarted(work);
+          engineThreads.add(started);
+          return started;
+        });
     engines.add(thread);
     return (work, failed) -> {
       FakeJob job = new FakeJob(failed);
@@ -310,12 +337,15 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
 
     @Override
     public void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
+      beforeRead.accept(iova);
+      lent.add(into.address());
       step(() -> copy(find(DmaFaultException.Access.READ, iova, into.byteSize()), into));
     }
 
     @Override
     public void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException {
       beforeWrite.accept(iova);
+      lent.add(from.address());
       step(() -> copy(from, find(DmaFaultException.Access.WRITE, iova, from.byteSize())));
     }
 
