@@ -266,11 +266,11 @@ final class StrangersTest {
       ask(Command.REGION_WRITE, Wire.bytes(new RegionWrite.Request(offset, region, data)));
     }
 
-    private void register(int offset, int value) throws IOException {
+    private void register(long offset, int value) throws IOException {
       write(NvmeRegisters.BAR, offset, Unpooled.buffer().writeIntLE(value));
     }
 
-    private int register(int offset) throws IOException {
+    private int register(long offset) throws IOException {
       return Unpooled.wrappedBuffer(read(NvmeRegisters.BAR, offset, Integer.BYTES)).readIntLE();
     }
 
@@ -439,7 +439,7 @@ final class StrangersTest {
     }
 
     /** Returns how many descriptors the server takes. */
-    int negotiate() throws IOException {
+    int negotiate() throws Exception {
       String json = "{\"capabilities\":{\"max_msg_fds\":32,\"max_data_xfer_size\":1024}}\0";
       ByteBuf version = Unpooled.buffer().writeShortLE(0).writeShortLE(1);
       version.writeBytes(json.getBytes(StandardCharsets.UTF_8));
