@@ -199,6 +199,8 @@ class SocketEventLoopTest {
       send(deadly.second());
       assertThatThrownBy(() -> peer.receive(Duration.ofSeconds(30)))
           .isInstanceOf(EOFException.class);
+      // The peer may see the end before the channel has said it.
+      assertThat(channel.closeFuture().await(30, TimeUnit.SECONDS)).isTrue();
       assertThat(channel.isOpen()).isFalse();
     }
   }
