@@ -192,6 +192,7 @@ final class DmaErrnoTest {
   }
 
   @Test
+  @Timeout(300)
   void aFullTableIsEnospc() throws Exception {
     int most = ServerOptions.DMA_MAPS;
     int burst = 1024;

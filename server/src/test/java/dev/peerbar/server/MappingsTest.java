@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * As many mappings as there may be, of pages in any order: hardly one goes on where another ends.
  */
-@Timeout(300)
+@Timeout(600)
 final class MappingsTest {
   private static final int MOST = ServerOptions.DMA_MAPS;
   private static final long PAGE = GuestMemory.PAGE;

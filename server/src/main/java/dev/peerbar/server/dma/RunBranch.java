@@ -32,7 +32,8 @@ final class RunBranch implements RunNode {
     count = 2;
   }
 
-  private int room() {
+  @Override
+  public int room() {
     return nodes.length - 1;
   }
 

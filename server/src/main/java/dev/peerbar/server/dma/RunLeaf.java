@@ -32,7 +32,8 @@ final class RunLeaf implements RunNode {
     count = words.length / WORDS;
   }
 
-  private int room() {
+  @Override
+  public int room() {
     return words.length / WORDS;
   }
 

@@ -30,6 +30,9 @@ sealed interface RunNode permits RunLeaf, RunBranch {
   /** Of runs, or of nodes. */
   int count();
 
+  /** The most that {@link #count} may be. */
+  int room();
+
   /** Adds a run, which begins where none does. Returns null if there was room. */
   Split insert(Run run);
 

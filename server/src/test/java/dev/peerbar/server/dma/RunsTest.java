@@ -113,6 +113,7 @@ final class RunsTest {
 
   /** Returns the height. */
   private static int check(RunNode node, long low, long high, boolean root) {
+    assertThat(node.count()).isLessThanOrEqualTo(node.room());
     if (!root) {
       assertThat(node.count()).isPositive();
     }
@@ -133,6 +134,10 @@ final class RunsTest {
       int below = check(branch.node(i), from, to, false);
       assertThat(height).isIn(-1, below);
       height = below;
+      if (i > 0) {
+        RunNode before = branch.node(i - 1);
+        assertThat(before.count() + branch.node(i).count()).isGreaterThan(before.room() * 3 / 4);
+      }
     }
     return height + 1;
   }
