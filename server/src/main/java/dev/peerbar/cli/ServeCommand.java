@@ -78,10 +78,11 @@ public final class ServeCommand implements Subcommand {
         }
         System.out.println("ready " + placed.place);
       } catch (IllegalArgumentException | IOException e) {
-        served.close();
-        trace.ifPresent(TraceFile::close);
-        dismiss(shutdown);
+        giveUp(served, trace, shutdown);
         throw new CommandFailedException(e.getMessage(), e);
+      } catch (RuntimeException | Error e) {
+        giveUp(served, trace, shutdown);
+        throw e;
       }
     }
     try {
@@ -92,9 +93,11 @@ public final class ServeCommand implements Subcommand {
     return 0;
   }
 
-  /** It would turn the status of a failure into 0. */
-  private static void dismiss(Thread shutdown) {
+  private static void giveUp(ServedEndpoints served, Optional<TraceFile> trace, Thread shutdown) {
+    served.close();
+    trace.ifPresent(TraceFile::close);
     try {
+      // It would turn the status of this failure into 0.
       Runtime.getRuntime().removeShutdownHook(shutdown);
     } catch (IllegalStateException _) {
       // It was told to stop before it failed, and stops.

@@ -199,7 +199,7 @@ class SocketEventLoopTest {
       send(deadly.second());
       assertThatThrownBy(() -> peer.receive(Duration.ofSeconds(30)))
           .isInstanceOf(EOFException.class);
-      assertThat(channel.isOpen()).isFalse();
+      assertThat(channel.closeFuture().await(30, TimeUnit.SECONDS)).isTrue();
     }
   }
 
