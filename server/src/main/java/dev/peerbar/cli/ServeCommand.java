@@ -86,10 +86,11 @@ public final class ServeCommand implements Subcommand {
         }
         System.out.println("ready " + placed.place);
       } catch (IllegalArgumentException | IOException e) {
-        served.close();
-        trace.ifPresent(TraceFile::close);
-        dismiss(shutdown);
+        giveUp(served, trace, shutdown);
         throw new CommandFailedException(e.getMessage(), e);
+      } catch (RuntimeException | Error e) {
+        giveUp(served, trace, shutdown);
+        throw e;
       }
     }
     try {
@@ -118,9 +119,11 @@ public final class ServeCommand implements Subcommand {
             + " give it more (JAVA_TOOL_OPTIONS=-Xmx%dm)".formatted(2 * (bytes >> MIB_BITS) + 1));
   }
 
-  /** It would turn the status of a failure into 0. */
-  private static void dismiss(Thread shutdown) {
+  private static void giveUp(ServedEndpoints served, Optional<TraceFile> trace, Thread shutdown) {
+    served.close();
+    trace.ifPresent(TraceFile::close);
     try {
+      // It would turn the status of this failure into 0.
       Runtime.getRuntime().removeShutdownHook(shutdown);
     } catch (IllegalStateException _) {
       // It was told to stop before it failed, and stops.

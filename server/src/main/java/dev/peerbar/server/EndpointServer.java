@@ -15,6 +15,7 @@ import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -74,7 +75,12 @@ public final class EndpointServer implements AutoCloseable {
       return switch (place) {
         case ListeningPlace.AtPath atPath -> {
           SocketFile file = SocketFile.listen(atPath.path(), atPath.mode());
-          listen(loop, file.descriptor(), connections);
+          try {
+            listen(loop, file.descriptor(), connections);
+          } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
+          }
           yield new EndpointServer(loop, function, connections, Optional.of(file));
         }
         case ListeningPlace.Inherited inherited -> {
@@ -82,7 +88,7 @@ public final class EndpointServer implements AutoCloseable {
           yield new EndpointServer(loop, function, connections, Optional.empty());
         }
       };
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException | Error e) {
       if (function != null) {
         function.close();
       }
@@ -146,6 +152,8 @@ public final class EndpointServer implements AutoCloseable {
           .await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } catch (RejectedExecutionException e) {
+      log.warn("{}: its thread had ended before", function.name());
     }
     log.info("{}: stopped", function.name());
   }

@@ -99,13 +99,14 @@ public final class LentMessage extends AbstractReferenceCounted {
    * @throws IOException if it cannot be sent
    */
   boolean send(FileDescriptor socket, SocketMessages messages) throws IOException {
+    int length = size - head.readableBytes() - dataSent();
+    long rest = length > 0 ? restAddress(length) : 0;
     if (sent < head.readableBytes()) {
       int left = head.readableBytes() - sent;
       messages.addBytes(Outbound.address(head, head.readerIndex() + sent, left), left);
     }
-    int length = size - head.readableBytes() - dataSent();
     if (length > 0) {
-      messages.addBytes(restAddress(), length);
+      messages.addBytes(rest, length);
     }
     long result = messages.send(socket);
     Reference.reachabilityFence(data);
@@ -116,7 +117,7 @@ public final class LentMessage extends AbstractReferenceCounted {
     return isSent();
   }
 
-  private long restAddress() throws IOException {
+  private long restAddress(int length) throws IOException {
     if (data != null) {
       return data.address() + dataSent();
     }
@@ -124,8 +125,7 @@ public final class LentMessage extends AbstractReferenceCounted {
       // There was no memory for a copy. Whoever receives would take the next message for the data.
       throw new IOException("the rest of a message is lost");
     }
-    int rest = size - head.readableBytes() - dataSent();
-    return Outbound.address(copy, copy.writerIndex() - rest, rest);
+    return Outbound.address(copy, copy.writerIndex() - length, length);
   }
 
   @Override
