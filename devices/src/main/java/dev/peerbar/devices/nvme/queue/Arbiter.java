@@ -252,18 +252,17 @@ final class Arbiter {
     return pinInUse;
   }
 
-  /**
-   * Whether the caller may poll. If so {@link #endPoll} must follow.
-   *
-   * @param onlyIfRung whether there is no use in it unless the host has rung for commands
-   */
-  synchronized boolean beginPoll(boolean onlyIfRung) {
-    return polls.begin(onlyIfRung);
+  /** Whether the caller may poll. If so {@link #endPoll} must follow. */
+  synchronized boolean beginPoll() {
+    return polls.begin();
   }
 
-  /** Whether the host had rung before the poll that is under way: there are commands. */
-  synchronized boolean isPolledForCommands() {
-    return polls.isForCommands();
+  /**
+   * The poll that is under way has seen nothing. Returns whether the host had rung for commands
+   * before it, which are yet to be found.
+   */
+  synchronized boolean failPoll() {
+    return polls.fail();
   }
 
   /**
