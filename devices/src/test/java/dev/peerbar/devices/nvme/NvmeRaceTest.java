@@ -47,6 +47,9 @@ final class NvmeRaceTest {
   private static final int LBA = 512;
   private static final int QUEUES = 4;
 
+  /** As many as Linux has under way in a queue when it discards a large disk. */
+  private static final int LONG_COMMANDS = 1000;
+
   private final TestStorage storage = new TestStorage(4 << 20);
   private final ThreadedMachine machine =
       new ThreadedMachine(
@@ -482,7 +485,7 @@ final class NvmeRaceTest {
   void longCommandsLeaveAnEngineForOthers(IoOpcode opcode, String call) {
     storage.mayWait(true);
     driver.enable();
-    QueuePair pair = driver.createPair(1, 64);
+    QueuePair pair = driver.createPair(1, 1024);
     QueuePair other = driver.createPair(2, 8);
     CountDownLatch go = new CountDownLatch(1);
     storage.before(what -> {
@@ -494,8 +497,8 @@ final class NvmeRaceTest {
     driver.memory(ranges, 16).set(ValueLayout.JAVA_INT, 4, 8);
     long buffer = driver.allocate(NvmeDriver.PAGE);
     Set<Integer> slow = new HashSet<>();
-    for (int i = 0; i < 20; i++) {
-      SubmissionEntry.Builder command = driver.io(opcode, 8L * i, 8, ranges);
+    for (int i = 0; i < LONG_COMMANDS; i++) {
+      SubmissionEntry.Builder command = driver.io(opcode, 8L * (i % 100), 8, ranges);
       SubmissionEntry longCommand =
           switch (opcode) {
             case DATASET_MANAGEMENT -> command.dword(10, 0).dword(11, 4).dword(12, 0).build();
@@ -515,7 +518,7 @@ final class NvmeRaceTest {
           .doesNotContain(pair.run(driver.io(IoOpcode.COMPARE, i, 1, buffer).build()).commandId());
     }
     go.countDown();
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < LONG_COMMANDS; i++) {
       assertThat(slow.remove(pair.await().commandId())).isTrue();
     }
   }

@@ -218,6 +218,31 @@ final class ShadowDoorbellsTest {
     isReady();
   }
 
+  /** A ring, late or not, while memory is away for a moment. */
+  @Test
+  void aRingIsLookedAtOnceMemoryIsBack() {
+    driver.useShadowDoorbells();
+    QueuePair pair = driver.createPair(1, ENTRIES);
+    runs(pair, 3);
+    for (int away = 1; away < 8; away++) {
+      AtomicInteger left = new AtomicInteger(away);
+      machine.host().busMaster(false);
+      machine
+          .host()
+          .beforeTransfer(() -> {
+            if (left.getAndDecrement() == 0) {
+              machine.host().busMaster(true);
+            }
+          });
+      if (away % 2 == 0) {
+        machine.write4(NvmeRegisters.submissionDoorbell(1), 1);
+        machine.pass();
+      }
+      runs(pair, 1);
+      isReady();
+    }
+  }
+
   @Test
   void commandsWhoseDoorbellCannotBeLookedAtAreFatal() {
     driver.useShadowDoorbells();

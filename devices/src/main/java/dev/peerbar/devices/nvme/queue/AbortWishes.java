@@ -15,6 +15,10 @@ final class AbortWishes {
     wishes.add(new Wish(sqid, commandId, done));
   }
 
+  boolean isEmpty() {
+    return wishes.isEmpty();
+  }
+
   boolean has(int sqid, SubmissionEntry command) {
     return !wishes.isEmpty() && find(sqid, command) != null;
   }

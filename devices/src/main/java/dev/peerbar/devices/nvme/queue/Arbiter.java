@@ -49,6 +49,9 @@ final class Arbiter {
   private final PutAside putAside = new PutAside();
   private final ShadowPolls polls = new ShadowPolls();
 
+  /** Queues that are being deleted and have commands in flight. */
+  private int deletions;
+
   /** Commands under way that take long. */
   private int longUnderWay;
 
@@ -127,6 +130,9 @@ final class Arbiter {
     rotation.remove(queue);
     submissionQueues = submissionQueues.stream().filter(q -> q != queue).toList();
     queue.whenEmpty = whenEmpty;
+    if (queue.inFlight > 0) {
+      deletions++;
+    }
     return queue.inFlight == 0;
   }
 
@@ -246,18 +252,17 @@ final class Arbiter {
     return pinInUse;
   }
 
-  /**
-   * Whether the caller may poll. If so {@link #endPoll} must follow.
-   *
-   * @param onlyIfRung whether there is no use in it unless the host has rung for commands
-   */
-  synchronized boolean beginPoll(boolean onlyIfRung) {
-    return polls.begin(onlyIfRung);
+  /** Whether the caller may poll. If so {@link #endPoll} must follow. */
+  synchronized boolean beginPoll() {
+    return polls.begin();
   }
 
-  /** Whether the host had rung before the poll that is under way: there are commands. */
-  synchronized boolean isPolledForCommands() {
-    return polls.isForCommands();
+  /**
+   * The poll that is under way has seen nothing. Returns whether the host had rung for commands
+   * before it, which are yet to be found.
+   */
+  synchronized boolean failPoll() {
+    return polls.fail();
   }
 
   /**
@@ -372,17 +377,19 @@ final class Arbiter {
     if (!canTakeAside()) {
       return false;
     }
-    PutAside.Command command = putAside.take(this::isFated);
-    if (command == null) {
-      command = putAside.take(_ -> true);
-    }
+    PutAside.Command command = hasFated() ? putAside.take(this::isFated) : putAside.take(_ -> true);
+    rotation.crowded(putAside.isCrowded());
     worker.take(command);
     return begin(worker);
   }
 
   private boolean canTakeAside() {
-    return !putAside.isEmpty()
-        && (longUnderWay < QueueEngines.MOST_LONG || putAside.has(this::isFated));
+    return !putAside.isEmpty() && (longUnderWay < QueueEngines.MOST_LONG || hasFated());
+  }
+
+  private boolean hasFated() {
+    // Almost never: they are many, and looked through for a reason only.
+    return (deletions > 0 || !aborts.isEmpty()) && putAside.has(this::isFated);
   }
 
   /** Whether a command will not be executed. */
@@ -403,6 +410,7 @@ final class Arbiter {
     boolean takesLong = worker.verdict == null && io.takesLong(worker.command());
     if (takesLong && longUnderWay == QueueEngines.MOST_LONG) {
       putAside.add(worker.queue(), worker.command());
+      rotation.crowded(putAside.isCrowded());
       return false;
     }
     worker.takesLong = takesLong;
@@ -435,6 +443,7 @@ final class Arbiter {
     queue.completions.unwritten--;
     queue.inFlight--;
     if (queue.inFlight == 0 && queue.deleting()) {
+      deletions--;
       worker.emptied = queue.whenEmpty;
     }
   }

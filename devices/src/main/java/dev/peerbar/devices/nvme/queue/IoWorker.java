@@ -369,7 +369,7 @@ final class IoWorker implements Engine.Work {
     return false;
   }
 
-  /** Leaves shadow doorbells alone that cannot be reached; the host rings or they come back. */
+  /** Leaves shadow doorbells alone that cannot be reached. */
   private void rest() {
     ShadowDoorbells shadow = life.shadow();
     long nanos = shadow == null ? 0 : shadow.rests();

@@ -11,8 +11,11 @@ import java.util.function.Predicate;
  * Guarded by the {@link Arbiter}.
  */
 final class PutAside {
-  /** From so many on no more is fetched from their queue, but for what a batch brings. */
-  static final int MOST_OF_A_QUEUE = 256;
+  /**
+   * From so many on no more is fetched from their queues, but for what a batch brings. Linux has a
+   * thousand under way in each of some queues when it discards a large disk.
+   */
+  private static final int CROWD = 16 << 10;
 
   private final Deque<Command> commands = new ArrayDeque<>();
 
@@ -24,6 +27,10 @@ final class PutAside {
   void add(SubmissionQueue queue, SubmissionEntry entry) {
     commands.add(new Command(queue, entry.copy()));
     queue.aside++;
+  }
+
+  boolean isCrowded() {
+    return commands.size() >= CROWD;
   }
 
   boolean isEmpty() {

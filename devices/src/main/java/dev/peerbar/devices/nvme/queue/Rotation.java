@@ -24,6 +24,7 @@ final class Rotation {
   private final int[] credits = new int[CLASSES];
 
   private ArbitrationFeature feature;
+  private boolean crowded;
 
   /** What a turn is given. */
   record Turn(SubmissionQueue queue, int count) {}
@@ -124,11 +125,16 @@ final class Rotation {
     return new Turn(queue, Math.min(limit, Math.min(contiguous, queue.completions.free())));
   }
 
-  private static boolean eligible(SubmissionQueue queue) {
+  /** Whether nothing is to be fetched from queues that have commands put aside. */
+  void crowded(boolean now) {
+    crowded = now;
+  }
+
+  private boolean eligible(SubmissionQueue queue) {
     return !queue.fetching
         && queue.pending() > 0
         && queue.completions.free() > 0
-        && queue.aside < PutAside.MOST_OF_A_QUEUE;
+        && (queue.aside == 0 || !crowded);
   }
 
   /** Marks the completion queues without a free slot that commands wait for. Returns if any new. */

@@ -23,6 +23,8 @@ import java.util.List;
  *
  * <p>A look that the host has not rung for is no part of any command. If memory is not there, as
  * when its layout changes, nothing has failed: it is left alone for a while, for longer each time.
+ * Where the host has rung there may be commands, or a ring that comes late, so that is fatal, but
+ * not at once.
  */
 final class ShadowDoorbells {
   /** Room for the doorbells of every queue an endpoint can have, in bytes. */
@@ -35,6 +37,9 @@ final class ShadowDoorbells {
 
   private static final long LONGEST_REST_NANOS = 4_000_000;
 
+  /** How often a look that the host has rung for may fail in a row: some tens of milliseconds. */
+  private static final int MOST_FAILURES = 16;
+
   private final long buffer;
   private final long eventIdx;
   private final IoLife life;
@@ -46,6 +51,9 @@ final class ShadowDoorbells {
   // What could not be reached: 0 if it could, or how long it is left alone, and since when.
   private volatile long restNanos;
   private volatile long restsSince;
+
+  // For the engine that polls.
+  private int failures;
 
   ShadowDoorbells(long buffer, long eventIdx, int queues, IoLife life, Arbiter arbiter) {
     this.buffer = buffer;
@@ -127,7 +135,7 @@ final class ShadowDoorbells {
 
   private void poll(Job job, Buffers buffers, boolean arms)
       throws DmaFaultException, JobEndedException {
-    if (!arbiter.beginPoll(rests() > 0)) {
+    if (rests() > 0 || !arbiter.beginPoll()) {
       return;
     }
     boolean armed = false;
@@ -143,9 +151,11 @@ final class ShadowDoorbells {
       armed = !look(job, buffers) && arms;
       if (restNanos != 0) {
         restNanos = 0;
+        failures = 0;
       }
     } catch (DmaFaultException fault) {
-      if (arbiter.isPolledForCommands()) {
+      failures = arbiter.failPoll() ? failures + 1 : 0;
+      if (failures == MOST_FAILURES) {
         throw fault;
       }
       restNanos = Math.clamp(2 * restNanos, SHORTEST_REST_NANOS, LONGEST_REST_NANOS);
@@ -155,7 +165,7 @@ final class ShadowDoorbells {
     }
   }
 
-  /** For how many nanoseconds from now on there is no use in looking, unless the host rings. */
+  /** For how many nanoseconds from now on there is no use in looking. */
   long rests() {
     long rest = restNanos;
     return rest == 0 ? 0 : Math.max(0, restsSince + rest - System.nanoTime());

@@ -49,13 +49,9 @@ final class ShadowPolls {
     return wanted;
   }
 
-  /**
-   * Whether a poll begins.
-   *
-   * @param onlyIfRung whether there is no use in it unless the host has rung for commands
-   */
-  boolean begin(boolean onlyIfRung) {
-    if (!inUse || underWay || setUpWaits || onlyIfRung && !rung) {
+  /** Whether a poll begins. */
+  boolean begin() {
+    if (!inUse || underWay || setUpWaits) {
       return false;
     }
     underWay = true;
@@ -70,8 +66,14 @@ final class ShadowPolls {
     return underWay;
   }
 
-  /** Whether the host had rung before the poll that is under way: there are commands. */
-  boolean isForCommands() {
+  /**
+   * The poll that is under way has seen nothing: what the host rang for has yet to be looked at.
+   *
+   * @return whether it rang for anything
+   */
+  boolean fail() {
+    rung |= rungBefore;
+    wanted |= rungBefore;
     return rungBefore;
   }
 
