@@ -41,7 +41,9 @@ public final class Session extends ChannelInboundHandlerAdapter {
    */
   private static final int MOST_UNSENT = 32 << 20;
 
-  /** Replies that wait for slow steps, before no more requests are read. */
+  /**
+   * Replies that wait for slow steps, before no more requests are read; {@link #MOST_UNSENT} too.
+   */
   private static final int MOST_HELD = 256;
 
   /** How long a connection may take to agree on a version. */
@@ -60,6 +62,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
   private boolean placed;
   private boolean hangingUp;
   private int held;
+  private long heldBytes;
   // What is being handled; null is nothing.
   private Header current;
 
@@ -217,7 +220,9 @@ public final class Session extends ChannelInboundHandlerAdapter {
    * wait for it.
    */
   private void hold(ChannelHandlerContext context, MessageEvent event, Frame reply) {
+    long size = reply.header().size();
     held++;
+    heldBytes += size;
     readAsMayBe(context);
     function
         .bus()
@@ -229,6 +234,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
                 .executor()
                 .execute(() -> {
                   held--;
+                  heldBytes -= size;
                   write(context, event, reply);
                   context.flush();
                   readAsMayBe(context);
@@ -373,7 +379,8 @@ public final class Session extends ChannelInboundHandlerAdapter {
 
   /** A client that does not read its replies, or waits for many, gets no more requests read. */
   private void readAsMayBe(ChannelHandlerContext context) {
-    context.channel().config().setAutoRead(context.channel().isWritable() && held < MOST_HELD);
+    boolean fewHeld = held < MOST_HELD && heldBytes < MOST_UNSENT;
+    context.channel().config().setAutoRead(context.channel().isWritable() && fewHeld);
   }
 
   @Override

@@ -18,6 +18,8 @@ import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
@@ -36,6 +38,7 @@ import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.socket.FrameDecoder;
 import dev.peerbar.protocol.socket.LentMessage;
 import dev.peerbar.server.ServerOptions;
+import dev.peerbar.server.dma.WaitingFiles;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
@@ -45,6 +48,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -60,6 +64,7 @@ final class SessionTest {
   private static final long IOVA = 0x1000;
   private static final long COMMAND = 4;
   private static final int BUS_MASTER = 4;
+  private static final int MEBIBYTE = 1 << 20;
 
   private final Endpoint endpoint = mock(Endpoint.class);
   private final List<ReferenceCounted> sent = new ArrayList<>();
@@ -72,7 +77,12 @@ final class SessionTest {
   void negotiate() throws Exception {
     when(endpoint.function())
         .thenReturn(
-            PciFunction.builder().identity(1, 2).classCode(0x120000).registers(0, 4096).build());
+            PciFunction.builder()
+                .identity(1, 2)
+                .classCode(0x120000)
+                .registers(0, 4096)
+                .memory(2, MEBIBYTE)
+                .build());
     when(place.take()).thenReturn(true);
     channel = new EmbeddedChannel();
     function = new ServedFunction("mock", endpoint, channel.eventLoop(), ServerOptions.DMA_MAPS);
@@ -115,14 +125,14 @@ final class SessionTest {
     return frame;
   }
 
-  /** Takes messages until one is our own request; the engine sends it when its turn comes. */
-  private LentMessage nextRequest() {
+  /** Waits for the next message, which an engine brings about when its turn comes. */
+  private ReferenceCounted awaitNext() {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
     while (true) {
       channel.runPendingTasks();
       ReferenceCounted message = next();
       if (message != null) {
-        return (LentMessage) message;
+        return message;
       }
       assertThat(System.nanoTime()).isLessThan(deadline);
       Thread.onSpinWait();
@@ -161,10 +171,52 @@ final class SessionTest {
     reply();
     request(Command.REGION_WRITE, false, write(DOORBELL, 1));
     reply();
-    LentMessage read = nextRequest();
+    LentMessage read = (LentMessage) awaitNext();
     assertThat(Header.decode(read.head()).knownCommand()).contains(Command.DMA_READ);
     assertThat(read.head().getLongLE(Header.SIZE)).isEqualTo(IOVA);
     assertThat(next()).isNull();
+  }
+
+  /** Each is small, and all of them are not: a client must not have memory pile up. */
+  @Test
+  void repliesThatWaitForADiskAreOfFewBytes() throws Exception {
+    try (Arena arena = Arena.ofShared()) {
+      WaitingFiles files = WaitingFiles.install(function.bus(), arena.allocate(4096));
+      try (FileDescriptor file = SharedMemory.create("disk", 4096)) {
+        function.bus().table().map(IOVA, 4096, true, true, 0, Optional.of(file.duplicate()));
+      }
+      function.bus().enable(true);
+      MemorySegment into = arena.allocate(64);
+      function
+          .engine("engine")
+          .submit(job -> {
+            try {
+              job.dma().read(IOVA, into);
+            } catch (DmaFaultException e) {
+              throw new AssertionError(e);
+            }
+          });
+      files.awaitBegun();
+      // Less than 32 MiB in all, with their headers.
+      for (int i = 0; i < 31; i++) {
+        readAfterReset();
+      }
+      assertThat(channel.config().isAutoRead()).isTrue();
+      readAfterReset();
+      assertThat(channel.config().isAutoRead()).isFalse();
+      assertThat(next()).isNull();
+      files.letGo();
+      for (int i = 0; i < 32; i++) {
+        awaitNext();
+      }
+      assertThat(channel.config().isAutoRead()).isTrue();
+    }
+  }
+
+  /** The reset is not replied to, so the reply to the read answers for it. */
+  private void readAfterReset() {
+    request(Command.DEVICE_RESET, true, new DeviceReset.Request());
+    request(Command.REGION_READ, false, new RegionRead.Request(0, 2, MEBIBYTE));
   }
 
   @Test
