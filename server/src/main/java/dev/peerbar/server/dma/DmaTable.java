@@ -211,13 +211,22 @@ public final class DmaTable {
 
   /** What covers an address, or null. Inside the gate, or on the function's thread. */
   Extent find(long address) {
-    return find(address, place());
+    Extent found = new Extent();
+    return find(address, place(), found) ? found : null;
   }
 
-  /** The same, fast if it is where the last one was found or right behind. */
-  Extent find(long address, Runs.Place place) {
+  /**
+   * Has an extent become what covers an address, fast if it is where the place is or right behind.
+   *
+   * @return whether anything covers it; the extent is as it was if nothing does
+   */
+  boolean find(long address, Runs.Place place, Extent extent) {
     Run run = place.covering(address);
-    return run == null ? null : Extent.of(run, files.file(run.file()), address);
+    if (run == null) {
+      return false;
+    }
+    extent.become(run, files.file(run.file()), address);
+    return true;
   }
 
   /** A place to go on from. */

@@ -7,44 +7,55 @@ import java.lang.foreign.MemorySegment;
  * A range of IOVAs that an engine reaches in one go: a {@link Run} of mappings in one file, or else
  * one mapping.
  *
- * <p>Never changed. Of use until the {@link DmaTable} changes; to be looked at inside the {@link
- * Gate}, or on the function's thread.
+ * <p>Of use until the {@link DmaTable} changes, or the {@link Cursor} that it belongs to goes on;
+ * to be looked at inside the {@link Gate}, or on the function's thread.
  */
 final class Extent {
-  private final long iova;
-  private final long size;
-  private final boolean readable;
-  private final boolean writable;
+  private long iova;
+  private long size;
+  private boolean readable;
+  private boolean writable;
   // Null if it can be reached by messages only.
-  private final ClientFile file;
-  private final long offset;
-  // All bytes of the file, or null if they cannot simply be mapped.
-  private final MemorySegment memory;
-
-  private Extent(
-      long iova, long size, boolean readable, boolean writable, ClientFile file, long offset) {
-    this.iova = iova;
-    this.size = size;
-    this.readable = readable;
-    this.writable = writable;
-    this.file = file;
-    this.offset = offset;
-    this.memory = file == null ? null : file.memory();
-  }
+  private ClientFile file;
+  private long offset;
+  // Of the run: which file, and what is permitted.
+  private int kind;
+  // All bytes of the file, or null if they cannot simply be touched.
+  private MemorySegment memory;
 
   /**
-   * What can be reached of a run.
+   * Becomes what can be reached of a run.
    *
-   * @param file behind it, or null
+   * @param behind the file behind it, or null
    * @param address inside the run
    */
-  static Extent of(Run run, ClientFile file, long address) {
-    if (file != null) {
-      return new Extent(
-          run.iova(), run.size() * run.count(), run.readable(), run.writable(), file, run.offset());
+  void become(Run run, ClientFile behind, long address) {
+    kind = run.kind();
+    readable = run.readable();
+    writable = run.writable();
+    if (file != behind) {
+      file = behind;
+      memory = behind == null ? null : behind.memory();
     }
-    long begin = address - Long.remainderUnsigned(address - run.iova(), run.size());
-    return new Extent(begin, run.size(), run.readable(), run.writable(), null, 0);
+    if (file != null) {
+      iova = run.iova();
+      size = run.size() * run.count();
+    } else {
+      iova = address - Long.remainderUnsigned(address - run.iova(), run.size());
+      size = run.size();
+    }
+    offset = run.offset() + (iova - run.iova());
+  }
+
+  /** Becomes another run's extent, if there is a file and the other is of the same kind. */
+  boolean goOn(long otherIova, long otherSize, long otherOffset, int otherKind) {
+    if (file == null || kind != otherKind) {
+      return false;
+    }
+    iova = otherIova;
+    size = otherSize;
+    offset = otherOffset;
+    return true;
   }
 
   /** The first address, unsigned. */

@@ -16,6 +16,24 @@ record Run(
   /** In place of a file's number. */
   static final int NO_FILE = 0;
 
+  private static final int FILE_SHIFT = 2;
+  private static final int WRITABLE = 1 << 1;
+  private static final int READABLE = 1;
+
+  /** A run by its {@link #kind}. */
+  Run(long iova, long size, int count, long offset, int kind) {
+    this(iova, size, count, offset, fileOf(kind), (kind & READABLE) != 0, (kind & WRITABLE) != 0);
+  }
+
+  static int fileOf(int kind) {
+    return kind >>> FILE_SHIFT;
+  }
+
+  /** The file and what is permitted, as a number: what runs that are one have in common. */
+  int kind() {
+    return file << FILE_SHIFT | (writable ? WRITABLE : 0) | (readable ? READABLE : 0);
+  }
+
   /** The last address, unsigned. */
   long last() {
     return iova + size * count - 1;

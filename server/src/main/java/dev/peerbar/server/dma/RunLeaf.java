@@ -10,12 +10,8 @@ final class RunLeaf implements RunNode {
   private static final int SIZE = 1;
   private static final int OFFSET = 2;
 
-  /** The count in the upper half; in the lower one the file's number and two bits. */
-  private static final int COUNT_AND_FILE = 3;
-
-  private static final int FILE_SHIFT = 2;
-  private static final int WRITABLE = 1 << 1;
-  private static final int READABLE = 1;
+  /** The count in the upper half, the kind in the lower one. */
+  private static final int COUNT_AND_KIND = 3;
 
   private final long[] words;
   private int count;
@@ -59,21 +55,24 @@ final class RunLeaf implements RunNode {
 
   boolean covers(int index, long address) {
     int at = index * WORDS;
-    long length = words[at + SIZE] * (words[at + COUNT_AND_FILE] >>> Integer.SIZE);
+    long length = words[at + SIZE] * (words[at + COUNT_AND_KIND] >>> Integer.SIZE);
     return Long.compareUnsigned(address - words[at], length - 1) <= 0;
   }
 
   Run run(int index) {
     int at = index * WORDS;
-    long rest = words[at + COUNT_AND_FILE];
+    long rest = words[at + COUNT_AND_KIND];
     return new Run(
-        words[at],
-        words[at + SIZE],
-        (int) (rest >>> Integer.SIZE),
-        words[at + OFFSET],
-        (int) rest >>> FILE_SHIFT,
-        (rest & READABLE) != 0,
-        (rest & WRITABLE) != 0);
+        words[at], words[at + SIZE], (int) (rest >>> Integer.SIZE), words[at + OFFSET], (int) rest);
+  }
+
+  /** Has an extent become a run's, if it is of the same kind, mapped, and begins at an address. */
+  boolean continues(int index, long address, Extent extent) {
+    int at = index * WORDS;
+    long rest = words[at + COUNT_AND_KIND];
+    return words[at] == address
+        && extent.goOn(
+            address, words[at + SIZE] * (rest >>> Integer.SIZE), words[at + OFFSET], (int) rest);
   }
 
   void set(int index, Run run) {
@@ -81,11 +80,7 @@ final class RunLeaf implements RunNode {
     words[at] = run.iova();
     words[at + SIZE] = run.size();
     words[at + OFFSET] = run.offset();
-    words[at + COUNT_AND_FILE] =
-        (long) run.count() << Integer.SIZE
-            | run.file() << FILE_SHIFT
-            | (run.writable() ? WRITABLE : 0)
-            | (run.readable() ? READABLE : 0);
+    words[at + COUNT_AND_KIND] = (long) run.count() << Integer.SIZE | run.kind();
   }
 
   @Override
@@ -142,8 +137,8 @@ final class RunLeaf implements RunNode {
   @Override
   public void visit(Visitor visitor) {
     for (int i = 0; i < count; i++) {
-      long rest = words[i * WORDS + COUNT_AND_FILE];
-      visitor.run((int) rest >>> FILE_SHIFT, (int) (rest >>> Integer.SIZE));
+      long rest = words[i * WORDS + COUNT_AND_KIND];
+      visitor.run(Run.fileOf((int) rest), (int) (rest >>> Integer.SIZE));
     }
   }
 }

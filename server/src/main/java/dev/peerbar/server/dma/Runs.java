@@ -55,6 +55,22 @@ final class Runs {
       return index >= 0 && leaf.covers(index, address) ? leaf.run(index) : null;
     }
 
+    /**
+     * Goes to the next run and has the extent of this one become its extent, if that is all of one
+     * file, and the next run is near and goes on in it.
+     *
+     * @param address where the next run has to begin
+     * @return whether it has been done; the extent is as it was if not
+     */
+    boolean goOn(long address, Extent extent) {
+      int next = index + 1;
+      if (next >= leaf.count() || !leaf.continues(next, address, extent)) {
+        return false;
+      }
+      index = next;
+      return true;
+    }
+
     /** The last run that begins at or before an address, or null. */
     private Run floor(long address) {
       seek(address);

@@ -45,7 +45,7 @@ final class DmaTablePropertyTest {
     // A few sizes, so that neighbours are often alike.
     long[] sizes = new long[3];
     for (int i = 0; i < sizes.length; i++) {
-      sizes[i] = 1L << 12 + random.nextInt(52);
+      sizes[i] = 1L + random.nextInt(3) << 12 + random.nextInt(51);
     }
     DmaTable table = new DmaTable(new Gate(), MOST, new Runs(4, 4));
     try (FileDescriptor file = SharedMemory.create("huge", FILE_SIZE)) {
@@ -84,8 +84,8 @@ final class DmaTablePropertyTest {
     return switch (random.nextInt(4)) {
       case 0 -> 0;
       case 1 -> -size;
-      case 2 -> Long.MIN_VALUE - size;
-      default -> random.nextLong() & -size;
+      case 2 -> Long.MIN_VALUE - size * random.nextInt(2);
+      default -> random.nextLong() & -PAGE;
     };
   }
 
