@@ -258,9 +258,7 @@ final class NvmeTest {
   @ParameterizedTest
   @EnumSource(DoorbellMode.class)
   void queuesOfOthersAreRungByTheirRegisters(DoorbellMode doorbells) throws Exception {
-    NvmeConfig config =
-        new NvmeConfig(
-            NvmeWire.LBA, NvmeWire.CMB_SIZE, NvmeWire.QUEUES, doorbells, true, "PB-WIRE");
+    NvmeConfig config = NvmeWire.config(doorbells, NvmeWire.CMB_SIZE);
     try (NvmeWire wire = NvmeWire.inMemory(directory, config)) {
       NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
       driver.ringByShadow();

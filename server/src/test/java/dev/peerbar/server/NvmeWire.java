@@ -47,7 +47,7 @@ final class NvmeWire implements AutoCloseable {
   }
 
   static NvmeConfig config(DoorbellMode doorbells, long cmbSize) {
-    return new NvmeConfig(LBA, cmbSize, QUEUES, doorbells, "PB-WIRE");
+    return new NvmeConfig(LBA, cmbSize, QUEUES, doorbells, true, "PB-WIRE");
   }
 
   VfioUserClient client() {

@@ -10,6 +10,7 @@ import dev.peerbar.devices.nvme.entry.AdminOpcode;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.pci.DoorbellMode;
+import java.lang.foreign.ValueLayout;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
@@ -241,6 +242,30 @@ final class ShadowDoorbellsTest {
       runs(pair, 1);
       isReady();
     }
+  }
+
+  /** Half of the old value and half of the new one: a doorbell that was never rung. */
+  @Test
+  void aValueThatWasTornInReadingIsNotTaken() {
+    driver.useShadowDoorbells();
+    QueuePair pair = driver.createPair(1, ENTRIES);
+    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
+    pair.ring();
+    AtomicInteger transfers = new AtomicInteger();
+    machine
+        .host()
+        .beforeTransfer(() -> {
+          // All doorbells first, then the one that has moved.
+          int transfer = transfers.incrementAndGet();
+          if (transfer == 2 || transfer == 3) {
+            driver.shadow().set(ValueLayout.JAVA_INT, 8, transfer == 2 ? 3 : 1);
+          }
+        });
+    machine.pass();
+    assertThat(storage.calls()).hasSize(1);
+    assertThat(pair.poll()).isPresent();
+    assertThat(pair.poll()).isEmpty();
+    isReady();
   }
 
   @Test

@@ -114,7 +114,20 @@ final class ShadowDoorbells {
     life.memory().write(job.dma(), address, doorbell);
   }
 
+  /** Reads a doorbell until it is the same twice: not every memory is read without a tear. */
   int load(Job job, Buffers buffers, long offset) throws DmaFaultException, JobEndedException {
+    int last = loadOnce(job, buffers, offset);
+    while (true) {
+      int value = loadOnce(job, buffers, offset);
+      if (value == last) {
+        return value;
+      }
+      last = value;
+    }
+  }
+
+  private int loadOnce(Job job, Buffers buffers, long offset)
+      throws DmaFaultException, JobEndedException {
     MemorySegment doorbell = buffers.doorbell();
     life.memory().read(job.dma(), buffer + offset, doorbell);
     return doorbell.get(Buffers.INT, 0);
@@ -222,7 +235,7 @@ final class ShadowDoorbells {
     if (!rings && all.get(Buffers.INT, tailOffset(queue.id)) == queue.seenTail) {
       return false;
     }
-    // The transfer of them all may tear, and came before the register: this one does neither.
+    // The transfer of them all may tear, and came before the register was looked at.
     int shadow = load(job, buffers, tailOffset(queue.id));
     if (shadow != queue.seenTail) {
       queue.seenTail = shadow;
