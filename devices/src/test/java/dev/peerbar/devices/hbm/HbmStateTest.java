@@ -192,6 +192,23 @@ final class HbmStateTest {
       assertThat(other.fault()).isNotZero();
     }
 
+    /** Error 5 with STATE 2: no driver's abort. */
+    @Test
+    void keepsAHaltAtTheEndpointsOwnFailure() throws Exception {
+      hbm.host.beforeTransfer(() -> {
+        throw new OutOfMemoryError();
+      });
+      hbm.run(nop());
+      hbm.host.pause();
+      assertThat(hbm.state()).isEqualTo(HALTED);
+      assertThat(hbm.error()).isEqualTo(5);
+
+      HbmFixture other = restored(save(hbm));
+
+      assertThat(registers(other)).isEqualTo(registers(hbm));
+      assertThat(save(other)).isEqualTo(save(hbm));
+    }
+
     @Test
     void goesOnWithTheRing() throws Exception {
       hbm.run(nop(), nop(), nop(), nop(), nop());
