@@ -153,6 +153,21 @@ final class DmaTableTest {
   }
 
   @Test
+  void takesOneOfARowThatIsLongerThanASignedNumber() throws Exception {
+    long size = 3L << 60;
+    for (int i = 0; i < 5; i++) {
+      map(i * size, size);
+    }
+    refused(Errno.EINVAL, () -> table.unmap(3 * size, size + PAGE));
+    table.unmap(3 * size, size);
+    assertThat(table.size()).isEqualTo(4);
+    assertThat(table.find(3 * size)).isNull();
+    assertThat(table.find(4 * size - 1)).isNull();
+    assertThat(table.find(3 * size - 1).iova()).isEqualTo(2 * size);
+    assertThat(table.find(4 * size + 1).iova()).isEqualTo(4 * size);
+  }
+
+  @Test
   void holdsNoDescriptorForSealedMemoryHoweverManyMappings() throws Exception {
     long before = OpenFiles.count();
     for (int i = 0; i < 1000; i++) {
