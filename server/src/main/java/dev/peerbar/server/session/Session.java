@@ -126,7 +126,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
     }
     placed = true;
     silenceLimit.cancel(false);
-    function.clientCame(() -> channel.eventLoop().execute(channel::close));
+    function.clientCame(channel::close);
     Optional<TwinSocket.Pair> pair =
         client.twinSocket()
             ? TwinSocket.open(
