@@ -19,9 +19,16 @@ public interface Engine {
    */
   Ticket submit(Work work, Consumer<Throwable> failed);
 
-  /** Queues work whose failure nobody waits for: the host logs it, and that is all. */
+  /**
+   * Queues work for whose failure the endpoint has no error to show: the host does then what it
+   * does when an access to a register fails, and hangs up on the client.
+   */
   default Ticket submit(Work work) {
-    return submit(work, _ -> {});
+    return submit(
+        work,
+        cause -> {
+          throw new IllegalStateException("work failed", cause);
+        });
   }
 
   /** A job as the function's thread sees it. */

@@ -131,6 +131,24 @@ final class SerialEngineTest {
     assertThat(journal).containsExactly("updated");
   }
 
+  /** The host hangs up on the client when something on the function's thread throws. */
+  @Test
+  void workWithoutAnErrorOfTheEndpointFailsTheFunctionsThread() {
+    engine.submit(job -> raiseRuntime());
+    engine.submit(job -> job.update(SerialEngineTest::raiseRuntime));
+    assertThat(engine.awaitIdle(System.nanoTime() + LIMIT_NANOS)).as("work ends").isTrue();
+    int failed = 0;
+    for (Runnable turn = nextTurn(); turn != null; turn = nextTurn()) {
+      try {
+        turn.run();
+      } catch (IllegalStateException e) {
+        assertThat(e).hasRootCauseMessage("broken");
+        failed++;
+      }
+    }
+    assertThat(failed).isEqualTo(2);
+  }
+
   @Test
   void nothingIsToldOfAJobThatWasEnded() {
     Engine.Ticket ticket = engine.submit(job -> raiseRuntime(), told::add);
