@@ -15,7 +15,7 @@ import java.util.stream.Stream;
  */
 final class FuzzRun {
   private static final long SECONDS = 10;
-  private static final long GRACE_SECONDS = 120;
+  private static final long GRACE_SECONDS = 300;
   private static final String JAZZER = "com.code_intelligence.jazzer.Jazzer";
 
   private FuzzRun() {}
