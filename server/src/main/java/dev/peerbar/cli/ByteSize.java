@@ -3,11 +3,9 @@ package dev.peerbar.cli;
 import com.fasterxml.jackson.databind.util.StdConverter;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /** A number of bytes as people write it: digits, then K, M, G or T for powers of 1024. */
-public final class ByteSize implements ITypeConverter<Long> {
+public final class ByteSize implements OptionSyntax<Long> {
   private static final Pattern SYNTAX = Pattern.compile("(\\d{1,18})([KMGT]?)(?:i?B)?");
   private static final String UNITS = "KMGT";
   private static final int UNIT_BITS = 10;
@@ -21,12 +19,8 @@ public final class ByteSize implements ITypeConverter<Long> {
   }
 
   @Override
-  public Long convert(String text) {
-    try {
-      return parse(text);
-    } catch (IllegalArgumentException e) {
-      throw new TypeConversionException(e.getMessage());
-    }
+  public Long read(String text) {
+    return parse(text);
   }
 
   /**

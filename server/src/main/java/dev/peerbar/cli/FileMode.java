@@ -1,21 +1,15 @@
 package dev.peerbar.cli;
 
 import java.util.regex.Pattern;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /** Permission bits of a file as chmod takes them: octal digits. */
-final class FileMode implements ITypeConverter<Integer> {
+final class FileMode implements OptionSyntax<Integer> {
   private static final Pattern SYNTAX = Pattern.compile("0?[0-7]{3}");
   private static final int OCTAL = 8;
 
   @Override
-  public Integer convert(String text) {
-    try {
-      return parse(text);
-    } catch (IllegalArgumentException e) {
-      throw new TypeConversionException(e.getMessage());
-    }
+  public Integer read(String text) {
+    return parse(text);
   }
 
   /**

@@ -3,11 +3,9 @@ package dev.peerbar.cli;
 import com.fasterxml.jackson.databind.util.StdConverter;
 import dev.peerbar.server.ServerOptions;
 import java.util.regex.Pattern;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /** How many DMA mappings a client may have: 1 to {@link ServerOptions#MOST_DMA_MAPS}. */
-final class MappingCount implements ITypeConverter<Integer> {
+final class MappingCount implements OptionSyntax<Integer> {
   private static final Pattern SYNTAX = Pattern.compile("\\d{1,9}");
 
   /** Numbers in a file are written as on the command line. */
@@ -19,12 +17,8 @@ final class MappingCount implements ITypeConverter<Integer> {
   }
 
   @Override
-  public Integer convert(String text) {
-    try {
-      return parse(text);
-    } catch (IllegalArgumentException e) {
-      throw new TypeConversionException(e.getMessage());
-    }
+  public Integer read(String text) {
+    return parse(text);
   }
 
   /**

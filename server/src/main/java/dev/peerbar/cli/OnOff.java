@@ -2,11 +2,9 @@ package dev.peerbar.cli;
 
 import com.fasterxml.jackson.databind.util.StdConverter;
 import java.util.Locale;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /** What can be on or off, and is neither unless somebody says so. */
-final class OnOff implements ITypeConverter<Boolean> {
+final class OnOff implements OptionSyntax<Boolean> {
 
   /**
    * As on the command line. To some readers of YAML these words are text and to others truth
@@ -20,12 +18,8 @@ final class OnOff implements ITypeConverter<Boolean> {
   }
 
   @Override
-  public Boolean convert(String text) {
-    try {
-      return parse(text);
-    } catch (IllegalArgumentException e) {
-      throw new TypeConversionException(e.getMessage());
-    }
+  public Boolean read(String text) {
+    return parse(text);
   }
 
   /**

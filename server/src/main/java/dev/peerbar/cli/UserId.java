@@ -1,20 +1,13 @@
 package dev.peerbar.cli;
 
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
-
 /** A numeric user id, 0 to 4294967294; unsigned, as Linux has them. */
-final class UserId implements ITypeConverter<Integer> {
+final class UserId implements OptionSyntax<Integer> {
   /** What system calls take for no user at all. */
   private static final int NOBODY_AT_ALL = -1;
 
   @Override
-  public Integer convert(String text) {
-    try {
-      return parse(text);
-    } catch (IllegalArgumentException e) {
-      throw new TypeConversionException(e.getMessage());
-    }
+  public Integer read(String text) {
+    return parse(text);
   }
 
   /**
