@@ -8,7 +8,6 @@ import dev.peerbar.linux.FileSystem;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.TimeUnit;
 
 /** Kinds of files that a client's memory can be in, all of which it can cut off. */
 enum FileKind {
@@ -67,29 +66,17 @@ enum FileKind {
     Path directory = Files.createTempDirectory("hugetlbfs");
     try {
       assumeTrue(
-          run("mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", directory.toString()),
+          HostProgram.run(
+              "mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", directory.toString()),
           "hugetlbfs cannot be mounted");
       try {
         return in(directory, size);
       } finally {
         // The open file keeps the file system for as long as it needs it.
-        assertThat(run("umount", "-l", directory.toString())).isTrue();
+        assertThat(HostProgram.run("umount", "-l", directory.toString())).isTrue();
       }
     } finally {
       Files.delete(directory);
-    }
-  }
-
-  private static boolean run(String... command) throws Exception {
-    try {
-      Process process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .start();
-      return process.waitFor(30, TimeUnit.SECONDS) && process.exitValue() == 0;
-    } catch (IOException _) {
-      return false;
     }
   }
 }

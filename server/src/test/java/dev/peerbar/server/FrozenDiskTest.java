@@ -29,19 +29,6 @@ final class FrozenDiskTest {
 
   @TempDir private Path directory;
 
-  private static boolean run(String... command) throws InterruptedException {
-    try {
-      Process process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .start();
-      return process.waitFor(60, TimeUnit.SECONDS) && process.exitValue() == 0;
-    } catch (IOException _) {
-      return false;
-    }
-  }
-
   /** Whether an engine waits where no signal reaches it. */
   private static boolean engineWaits() throws IOException {
     try (Stream<Path> threads = Files.list(Path.of("/proc/self/task"))) {
@@ -62,9 +49,10 @@ final class FrozenDiskTest {
       file.setLength(64 << 20);
     }
     Path disk = Files.createDirectory(directory.resolve("disk"));
-    assumeTrue(run("mkfs.ext4", "-q", image.toString()), "no mkfs.ext4");
+    assumeTrue(HostProgram.run("mkfs.ext4", "-q", image.toString()), "no mkfs.ext4");
     assumeTrue(
-        run("mount", "-o", "loop", image.toString(), disk.toString()), "no disk can be mounted");
+        HostProgram.run("mount", "-o", "loop", image.toString(), disk.toString()),
+        "no disk can be mounted");
     try (Wire wire = Wire.connected(directory)) {
       VfioUserClient client = wire.client();
       HbmDriver driver = wire.own(new HbmDriver(client, 0));
@@ -74,7 +62,8 @@ final class FrozenDiskTest {
       }
       client.dmaMap(
           Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(wire.memory(SIZE).randomise(1).file()));
-      assumeTrue(run("fsfreeze", "--freeze", disk.toString()), "a disk cannot be frozen");
+      assumeTrue(
+          HostProgram.run("fsfreeze", "--freeze", disk.toString()), "a disk cannot be frozen");
       CompletableFuture<Frame> reply;
       try {
         driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE).silent());
@@ -85,7 +74,7 @@ final class FrozenDiskTest {
         }
         assertThat(reply).isNotDone();
       } finally {
-        assertThat(run("fsfreeze", "--unfreeze", disk.toString())).isTrue();
+        assertThat(HostProgram.run("fsfreeze", "--unfreeze", disk.toString())).isTrue();
       }
       Frame frame = reply.get(60, TimeUnit.SECONDS);
       assertThat(frame.header().error()).isFalse();
@@ -96,7 +85,7 @@ final class FrozenDiskTest {
       }
       assertThat(Files.readAllBytes(path)).as("what it has after the reply").isEqualTo(now);
     } finally {
-      assertThat(run("umount", disk.toString())).as("the file is closed").isTrue();
+      assertThat(HostProgram.run("umount", disk.toString())).as("the file is closed").isTrue();
     }
   }
 }

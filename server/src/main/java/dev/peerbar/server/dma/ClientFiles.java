@@ -159,18 +159,22 @@ final class ClientFiles {
 
   private Reach reach(FileSystem fileSystem, boolean sealed, long size) {
     Reach reach = Reach.of(fileSystem.kind(), sealed);
-    if (!reach.maps() || size <= MOST_MAPPED - mapped) {
+    if (!reach.maps() || fits(size)) {
       return reach;
     }
     return fileSystem.kind() == FileSystem.Kind.MEMORY ? Reach.BY_DESCRIPTOR : Reach.BY_MESSAGES;
+  }
+
+  /** Whether there is address space left for a file. */
+  private boolean fits(long size) {
+    return size <= MOST_MAPPED - mapped;
   }
 
   /** Returns empty if it is to be reached by messages. */
   private Optional<ClientFile> open(
       FileDescriptor descriptor, FileStatus status, FileSystem fileSystem, Reach reach)
       throws RefusedException, LinuxException {
-    boolean fits = status.size() <= MOST_MAPPED - mapped;
-    if (trusting && reach != Reach.TOUCHED && fits) {
+    if (trusting && reach != Reach.TOUCHED && fits(status.size())) {
       try {
         return Optional.of(opener.open(descriptor, status, fileSystem, Reach.TRUSTED));
       } catch (LinuxException e) {
