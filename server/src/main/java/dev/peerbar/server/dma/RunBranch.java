@@ -68,8 +68,13 @@ final class RunBranch implements RunNode {
   @Override
   public Split insert(Run run) {
     int index = nodeFor(run.iova());
+    int before = nodes[index].count();
     Split split = nodes[index].insert(run);
     if (split == null) {
+      // Of a branch, whose halves of a node were both joined to their neighbours.
+      if (nodes[index].count() < before) {
+        settle(index, index);
+      }
       return null;
     }
     int at = index + 1;
@@ -133,7 +138,8 @@ final class RunBranch implements RunNode {
     while (index < count && index <= end) {
       if (nodes[index - 1].absorb(lows[index], nodes[index])) {
         drop(index, index + 1);
-        end--;
+        // What was joined at the seam may have left less than there was before.
+        index = Math.max(1, index - 1);
       } else {
         index++;
       }

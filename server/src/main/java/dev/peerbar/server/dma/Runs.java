@@ -130,6 +130,7 @@ final class Runs {
     if (split != null) {
       root = new RunBranch(branchRoom, root, split);
     }
+    lower();
   }
 
   /** Puts a run in place of the one that begins at the same address. */
@@ -149,6 +150,11 @@ final class Runs {
   void remove(long from, long last, List<RunNode> removed) {
     changes++;
     root.remove(from, last, removed);
+    lower();
+  }
+
+  /** A root that is a branch has two nodes or more. */
+  private void lower() {
     while (root instanceof RunBranch branch && branch.count() < 2) {
       root = branch.count() == 0 ? new RunLeaf(leafRoom) : branch.node(0);
     }
