@@ -1,5 +1,14 @@
-package dev.peerbar.endpoint;
+package dev.peerbar.driver.fake;
 
+import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Host;
+import dev.peerbar.endpoint.Interrupts;
+import dev.peerbar.endpoint.Job;
+import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.Migratable;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
