@@ -5,11 +5,11 @@ import static dev.peerbar.lab.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.nvme.DataPointer;
-import dev.peerbar.lab.nvme.NvmeCommands;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
 import dev.peerbar.lab.scenario.UnexpectedException;
 import dev.peerbar.lab.scenario.passthrough.PassthroughRig.Place;
 import dev.peerbar.storage.Storage;
@@ -135,7 +135,7 @@ final class CommandMix {
         left--;
       }
       rig.initiator().submit(queue, batch.commands);
-      List<CompletionEntry> completions = queue.await(batch.commands.size(), NvmeDevice.LIMIT);
+      List<CompletionEntry> completions = queue.collect(batch.commands.size(), NvmeDriver.LIMIT);
       if (random.nextBoolean()) {
         rig.initiator().ringHead(queue);
       } else {

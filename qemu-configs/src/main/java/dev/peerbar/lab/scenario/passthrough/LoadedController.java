@@ -3,15 +3,13 @@ package dev.peerbar.lab.scenario.passthrough;
 import static dev.peerbar.lab.scenario.UnexpectedException.unless;
 
 import dev.peerbar.devices.hbm.Descriptor;
-import dev.peerbar.devices.hbm.Opcode;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.hbm.HbmChannel;
-import dev.peerbar.lab.nvme.DataPointer;
-import dev.peerbar.lab.nvme.DmaRange;
-import dev.peerbar.lab.nvme.NvmeCommands;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
 import dev.peerbar.lab.scenario.UnexpectedException;
 import dev.peerbar.lab.scenario.passthrough.PassthroughRig.Place;
 import dev.peerbar.storage.Storage;
@@ -70,7 +68,7 @@ final class LoadedController {
     for (Place place : Place.values()) {
       rig.fill(place, 0, PassthroughRig.DATA_LENGTH, dataSeed);
     }
-    rig.engine().enable();
+    rig.engine().restart();
     rig.b().clearFault();
     rig.b().drainInterrupts();
   }
@@ -95,9 +93,9 @@ final class LoadedController {
       work.add(bulk());
       next += count;
     }
-    int first = rig.engine().submit(work.toArray(Descriptor[]::new));
+    int first = rig.engine().submit(work);
     awaitRead(reached);
-    return (first + work.size() - 1) % HbmChannel.ENTRIES;
+    return (first + work.size() - 1) % rig.engine().entries();
   }
 
   private SubmissionEntry.Builder command(int index) throws IOException {
@@ -120,16 +118,10 @@ final class LoadedController {
   }
 
   private Descriptor bulk() {
-    return new Descriptor(
-        Opcode.COPY.code(),
-        Descriptor.INTERRUPT | Descriptor.SOURCE_IS_LOCAL,
-        0,
-        rig.cmbImport().iova() + rig.cmbImport().length() - BULK,
-        BULK,
-        0,
-        0,
-        0,
-        0);
+    return Descriptor.copy(BULK)
+        .fromLocal(0)
+        .to(rig.cmbImport().iova() + rig.cmbImport().length() - BULK)
+        .interrupt();
   }
 
   /**
@@ -142,7 +134,7 @@ final class LoadedController {
       index++;
     }
     MemorySegment data = rig.hostData(Place.HBM, (long) index * TRANSFER, Long.BYTES);
-    long end = System.nanoTime() + NvmeDevice.LIMIT.toNanos();
+    long end = System.nanoTime() + NvmeDriver.LIMIT.toNanos();
     while (Pattern.mismatch(data, diskSeed + (long) index * TRANSFER / Long.BYTES) == 0) {
       unless(System.nanoTime() < end, "command %d did not get anywhere", index);
       Thread.onSpinWait();

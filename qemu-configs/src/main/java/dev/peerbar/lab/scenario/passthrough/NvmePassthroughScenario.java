@@ -8,22 +8,21 @@ import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
-import dev.peerbar.devices.hbm.Opcode;
 import dev.peerbar.devices.nvme.NvmeConfig;
 import dev.peerbar.devices.nvme.NvmeEndpoint;
 import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.hbm.HbmDriver;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.hbm.HbmDevice;
-import dev.peerbar.lab.nvme.DataPointer;
-import dev.peerbar.lab.nvme.DmaRange;
-import dev.peerbar.lab.nvme.NvmeCommands;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
 import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.Step;
@@ -67,7 +66,7 @@ public final class NvmePassthroughScenario implements Scenario {
   /** Seeds of different steps and rounds share no word of what they fill. */
   private static final long SEED_STEP = 1L << 32;
 
-  private static final Duration LIMIT = NvmeDevice.LIMIT;
+  private static final Duration LIMIT = NvmeDriver.LIMIT;
 
   private final ServedPair pair;
   private final Storage storage;
@@ -168,7 +167,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private String open() throws Exception {
     rig = PassthroughRig.open(lab.guest(), pair.serverA(), pair.serverB());
-    NvmeDevice.ControllerMemory cmb = rig.cmb();
+    NvmeDriver.ControllerMemory cmb = rig.cmb();
     int supported =
         NvmeRegisters.CMBSZ_SQS
             | NvmeRegisters.CMBSZ_LISTS
@@ -182,17 +181,18 @@ public final class NvmePassthroughScenario implements Scenario {
         "%s",
         cmb);
     return "A %s, B %s, a CMB of %d MiB in BAR %d"
-        .formatted(rig.a().vfio().pci(), rig.b().vfio().pci(), cmb.length() >> 20, cmb.bar());
+        .formatted(
+            rig.deviceA().vfio().pci(), rig.deviceB().vfio().pci(), cmb.length() >> 20, cmb.bar());
   }
 
   private String initialise() throws Exception {
     rig.importController();
     queue = rig.initialise(ENTRIES, Place.GUEST);
-    NvmeDevice.Identity identity = rig.a().identify();
+    NvmeDriver.Identity identity = rig.a().identify();
     unless(identity.serialNumber().equals(SERIAL_NUMBER), "%s", identity);
-    NvmeDevice.Namespace namespace = rig.a().identifyNamespace();
-    unless(namespace.equals(new NvmeDevice.Namespace(DISK / BLOCK, BLOCK)), "%s", namespace);
-    rig.engine().enable();
+    NvmeDriver.Namespace namespace = rig.a().identifyNamespace();
+    unless(namespace.equals(new NvmeDriver.Namespace(DISK / BLOCK, BLOCK)), "%s", namespace);
+    rig.engine().restart();
     return "%s, %s; CMB at 0x%x, doorbells at 0x%x, queue of %d entries at 0x%x"
         .formatted(
             identity.model(),
@@ -200,7 +200,7 @@ public final class NvmePassthroughScenario implements Scenario {
             rig.cmbImport().iova(),
             rig.doorbellImport().iova(),
             queue.entries(),
-            queue.submissions().address());
+            queue.submissions().iova());
   }
 
   private String writeByPeer() throws Exception {
@@ -248,7 +248,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private CompletionEntry completeByPeer(SubmissionEntry.Builder command) throws Exception {
     rig.initiator().submit(queue, List.of(command));
-    CompletionEntry completion = queue.await(1, LIMIT).getFirst();
+    CompletionEntry completion = queue.collect(1, LIMIT).getFirst();
     rig.initiator().ringHead(queue);
     return completion;
   }
@@ -329,16 +329,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   /** B copies from its own memory. */
   private static Descriptor copyOut(long offset, DmaRange to) {
-    return new Descriptor(
-        Opcode.COPY.code(),
-        Descriptor.INTERRUPT | Descriptor.SOURCE_IS_LOCAL,
-        offset,
-        to.address(),
-        to.length(),
-        0,
-        0,
-        0,
-        0);
+    return Descriptor.copy(to.length()).fromLocal(offset).to(to.iova()).interrupt();
   }
 
   private String mixCommands() throws Exception {
@@ -355,7 +346,7 @@ public final class NvmePassthroughScenario implements Scenario {
     for (int round = 1; round <= RESET_ROUNDS; round++) {
       LoadedController load = load(round);
       load.start(round * PROGRESS);
-      rig.a().vfio().reset();
+      rig.deviceA().reset();
       rig.a().drainInterrupts();
       PassthroughRig.Snapshot landed = rig.snapshot();
       awaitWriteFault(round);
@@ -373,7 +364,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private void expectRefusedWrites() {
     for (var imported : List.of(rig.cmbImport(), rig.doorbellImport())) {
-      lab.expect(new RefusedWrites(rig.b().vfio().pci(), imported.iova(), imported.length()));
+      lab.expect(new RefusedWrites(rig.deviceB().vfio().pci(), imported.iova(), imported.length()));
     }
   }
 
@@ -384,7 +375,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   /** B's next write must fault: at the doorbells, or in the CMB. */
   private void awaitWriteFault(int round) throws Exception {
-    HbmDevice b = rig.b();
+    HbmDriver b = rig.b();
     unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, rig.engine().state());
     long inCmb = b.faultAddress() - rig.cmbImport().iova();
     long atDoorbells = b.faultAddress() - rig.doorbellImport().iova();
@@ -402,7 +393,7 @@ public final class NvmePassthroughScenario implements Scenario {
   }
 
   private void checkReset(int round) throws Exception {
-    NvmeDevice a = rig.a();
+    NvmeDriver a = rig.a();
     unless(
         a.read(NvmeRegisters.CC) == 0
             && a.read(NvmeRegisters.CSTS) == 0
@@ -415,7 +406,9 @@ public final class NvmePassthroughScenario implements Scenario {
     // Not CMBMSC: Linux counts on finding it as it was.
     long cba = a.readLong(NvmeRegisters.CMBMSC) & NvmeRegisters.CMBMSC_CBA_MASK;
     unless(cba == rig.cmbImport().iova(), "round %d: the CMB is at 0x%x", round, cba);
-    for (byte each : a.readDoorbells()) {
+    byte[] doorbells =
+        a.registers().read(NvmeRegisters.DOORBELLS, (int) NvmeRegisters.DOORBELLS_LENGTH);
+    for (byte each : doorbells) {
       unless(each == 0, "round %d: a doorbell kept its value", round);
     }
   }
@@ -429,7 +422,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private void checkWorks(int round) throws Exception {
     queue = rig.initialise(ENTRIES, Place.GUEST);
-    rig.engine().enable();
+    rig.engine().restart();
     long disk = diskChecksum();
     long filled = nextSeed();
     long lba = DISK / BLOCK - BLOCKS;

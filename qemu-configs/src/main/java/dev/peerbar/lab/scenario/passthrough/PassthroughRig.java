@@ -2,21 +2,23 @@ package dev.peerbar.lab.scenario.passthrough;
 
 import static dev.peerbar.lab.scenario.UnexpectedException.unless;
 
+import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.devices.nvme.NvmeRegisters;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.hbm.Completion;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.hbm.HbmDriver;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.nvme.PeerInitiator;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.hbm.HbmChannel;
-import dev.peerbar.lab.hbm.HbmDevice;
-import dev.peerbar.lab.nvme.DmaRange;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
-import dev.peerbar.lab.nvme.PeerInitiator;
 import dev.peerbar.lab.vfio.DmaBuf;
+import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.lab.vfio.Iommufd;
-import dev.peerbar.lab.vfio.VfioDevice;
 import dev.peerbar.server.EndpointServer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -64,19 +66,23 @@ final class PassthroughRig {
 
   private static final int IO_QUEUE = 1;
 
+  /** Of the rings of B's channels. */
+  private static final int ENTRIES = 32;
+
   private static final int SLOT_A = 1;
   private static final int SLOT_B = 2;
 
   private final EndpointServer serverA;
   private final EndpointServer serverB;
   private final Ioas ioas;
-  private final NvmeDevice a;
-  private final HbmDevice b;
+  private final GuestDevice deviceA;
+  private final GuestDevice deviceB;
+  private final NvmeDriver a;
+  private final HbmDriver b;
   private final HbmChannel engine;
   private final HbmChannel observer;
   private final Map<Place, DmaRange> places = new EnumMap<>(Place.class);
-  private final NvmeDevice.ControllerMemory cmb;
-  private final GuestMemory cmbMemory;
+  private final NvmeDriver.ControllerMemory cmb;
   private final DmaRange staging;
 
   private DmaBuf cmbExport;
@@ -91,49 +97,50 @@ final class PassthroughRig {
     this.serverA = serverA;
     this.serverB = serverB;
     this.ioas = ioas;
-    a = devices.a;
-    b = devices.b;
-    engine = b.channel(0);
-    observer = b.channel(1);
+    deviceA = devices.a;
+    deviceB = devices.b;
+    // No more than the admin queue and what Identify tells take.
+    a = NvmeDriver.of(deviceA, deviceA.allocate(3L * NvmeDriver.PAGE));
+    b = HbmDriver.of(deviceB);
+    engine = b.channel(0, ENTRIES);
+    observer = b.channel(1, ENTRIES);
     GuestMemory ram = guest.allocate(WINDOW, SCATTERED);
-    places.put(Place.GUEST, DmaRange.of(ram, ioas.map(ram)));
+    places.put(Place.GUEST, DmaRange.of(ram, ioas.map(ram).iova()));
     staging = places.get(Place.GUEST).slice(STAGING, PART);
-    GuestMemory hbm = b.vfio().mmapBar(HbmRegisters.MEMORY_BAR);
-    DmaBuf hbmExport = b.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, WINDOW);
-    places.put(Place.HBM, DmaRange.of(hbm, ioas.mapFile(hbmExport)));
+    DmaBuf hbmExport = deviceB.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, WINDOW);
+    places.put(Place.HBM, new DmaRange(b.memory(), 0, ioas.mapFile(hbmExport).iova(), WINDOW));
     cmb = a.findControllerMemory();
-    cmbMemory = a.vfio().mmapBar(cmb.bar());
   }
 
-  private record Devices(NvmeDevice a, HbmDevice b) {}
+  private record Devices(GuestDevice a, GuestDevice b) {}
 
   /** Binds both endpoints to vfio-pci and imports B's memory; A has still to be imported. */
   static PassthroughRig open(Guest guest, EndpointServer serverA, EndpointServer serverB)
       throws IOException {
     guest.pciInSlot(SLOT_A).bindVfio();
     guest.pciInSlot(SLOT_B).bindVfio();
-    Iommufd iommufd = guest.openIommufd();
-    Ioas ioas = iommufd.allocIoas();
+    Ioas ioas = Iommufd.open(guest).allocIoas();
     Devices devices =
         new Devices(
-            NvmeDevice.of(guest, attached(guest, SLOT_A, iommufd, ioas), ioas),
-            HbmDevice.of(guest, attached(guest, SLOT_B, iommufd, ioas), ioas));
+            GuestDevice.open(guest, guest.pciInSlot(SLOT_A), ioas),
+            GuestDevice.open(guest, guest.pciInSlot(SLOT_B), ioas));
     return new PassthroughRig(guest, serverA, serverB, ioas, devices);
   }
 
-  private static VfioDevice attached(Guest guest, int slot, Iommufd iommufd, Ioas ioas)
-      throws IOException {
-    VfioDevice vfio = guest.pciInSlot(slot).open(iommufd);
-    vfio.attach(ioas);
-    return vfio;
-  }
-
-  NvmeDevice a() {
+  NvmeDriver a() {
     return a;
   }
 
-  HbmDevice b() {
+  HbmDriver b() {
     return b;
+  }
+
+  GuestDevice deviceA() {
+    return deviceA;
+  }
+
+  GuestDevice deviceB() {
+    return deviceB;
   }
 
   /** B's channel for commands and doorbells. */
@@ -141,7 +148,7 @@ final class PassthroughRig {
     return engine;
   }
 
-  NvmeDevice.ControllerMemory cmb() {
+  NvmeDriver.ControllerMemory cmb() {
     return cmb;
   }
 
@@ -158,15 +165,18 @@ final class PassthroughRig {
    * CMB at the address at which B sees it, so that an address means the same to both.
    */
   void importController() throws IOException {
-    cmbExport = a.vfio().exportDmabuf(cmb.bar(), cmb.offset(), cmb.length());
+    cmbExport = deviceA.vfio().exportDmabuf(cmb.bar(), cmb.offset(), cmb.length());
     cmbImport = ioas.mapFile(cmbExport);
     doorbellExport =
-        a.vfio()
+        deviceA
+            .vfio()
             .exportDmabuf(
                 NvmeRegisters.BAR, NvmeRegisters.DOORBELLS, NvmeRegisters.DOORBELLS_LENGTH);
     doorbellImport = ioas.mapFile(doorbellExport);
     a.placeControllerMemory(cmbImport.iova());
-    places.put(Place.CMB, new DmaRange(cmbMemory, cmb.offset(), cmbImport.iova(), cmb.length()));
+    places.put(
+        Place.CMB,
+        new DmaRange(deviceA.bar(cmb.bar()), cmb.offset(), cmbImport.iova(), cmb.length()));
     initiator = new PeerInitiator(engine, staging, doorbellImport.iova());
   }
 
@@ -239,7 +249,7 @@ final class PassthroughRig {
   /** Fills data with a pattern. */
   void fill(Place place, long offset, long length, long seed) throws IOException {
     if (place == Place.GUEST) {
-      data(place, offset, length).fill(seed);
+      Pattern.fill(data(place, offset, length), seed);
     } else {
       Pattern.fill(hostData(place, offset, length), seed);
     }
@@ -256,7 +266,7 @@ final class PassthroughRig {
 
   /** Data must be a pattern's: for the guest, and for the host if it is a device's. */
   void check(Place place, long offset, long length, long seed) throws Exception {
-    var seen = data(place, offset, length).verify(seed);
+    var seen = Pattern.verify(data(place, offset, length), seed);
     unless(seen.isEmpty(), "the guest finds %s different: %s", place, seen);
     if (place != Place.GUEST) {
       long mismatch = Pattern.mismatch(hostData(place, offset, length), seed);
@@ -276,10 +286,10 @@ final class PassthroughRig {
   /** Looks at all that a controller might write to, by a channel of B that is used for no more. */
   Snapshot snapshot() throws Exception {
     DmaRange ram = places.get(Place.GUEST);
-    observer.enable();
-    int entry = observer.submit(HbmDevice.crc32c(ram.address(), ram.length()));
-    unless(observer.awaitInterrupt(NvmeDevice.LIMIT), "B's observer is %s", observer.state());
-    HbmChannel.Completion completion = observer.completion(entry);
+    observer.restart();
+    int entry = observer.submit(Descriptor.crc32c(ram.length()).from(ram.iova()).interrupt());
+    unless(observer.awaitInterrupt(NvmeDriver.LIMIT), "B's observer is %s", observer.state());
+    Completion completion = observer.completion(entry);
     unless(completion.done(), "B's observer: %s", completion);
     return new Snapshot(
         completion.result(),
@@ -288,7 +298,7 @@ final class PassthroughRig {
   }
 
   void close() throws IOException {
-    a.close();
-    b.vfio().close();
+    deviceA.close();
+    deviceB.close();
   }
 }

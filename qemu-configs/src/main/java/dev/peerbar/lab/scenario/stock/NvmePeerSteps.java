@@ -97,14 +97,15 @@ final class NvmePeerSteps {
     long left;
     String seen = "";
     try (GuestMemory memory = disk.pci().allocatePeerMemory(LENGTH)) {
-      memory.fill(0, LENGTH, ++seed);
-      unless(memory.verify(0, LENGTH, seed).isEmpty(), "the guest does not see what it stored");
+      memory.fillPattern(0, LENGTH, ++seed);
+      unless(
+          memory.verifyPattern(0, LENGTH, seed).isEmpty(), "the guest does not see what it stored");
       Optional<MemorySegment> host = hostView(setting.underTest(), seed);
       if (host.isPresent()) {
         long mismatch = Pattern.mismatch(host.get(), seed);
         unless(mismatch == LENGTH, "the host sees other bytes at 0x%x", mismatch);
         Pattern.fill(host.get(), ++seed);
-        var wrong = memory.verify(0, LENGTH, seed);
+        var wrong = memory.verifyPattern(0, LENGTH, seed);
         unless(wrong.isEmpty(), "the guest sees other bytes than the host stored: %s", wrong);
         seen = ", 1 MiB each way";
       }
@@ -160,21 +161,21 @@ final class NvmePeerSteps {
         GuestMemory ram = setting.guest().allocate(LENGTH);
         BlockDevice disk = setting.disk(client).open()) {
       for (long length : new long[] {LENGTH, PAGE}) {
-        memory.fill(0, length, ++seed);
+        memory.fillPattern(0, length, ++seed);
         disk.write(POSITION, memory, 0, length);
         checkImage(client, length, names);
         disk.read(POSITION, ram, 0, length);
-        var inRam = ram.verify(0, length, seed);
+        var inRam = ram.verifyPattern(0, length, seed);
         unless(inRam.isEmpty(), "%s: read back wrong: %s", names, inRam);
-        ram.fill(0, length, ++seed);
+        ram.fillPattern(0, length, ++seed);
         disk.write(POSITION, ram, 0, length);
         disk.read(POSITION, memory, 0, length);
-        var inMemory = memory.verify(0, length, seed);
+        var inMemory = memory.verifyPattern(0, length, seed);
         unless(inMemory.isEmpty(), "%s: read wrong: %s", names, inMemory);
       }
-      memory.fill(0, LENGTH, ++seed);
+      memory.fillPattern(0, LENGTH, ++seed);
       disk.write(POSITION, memory, 0, LENGTH);
-      memory.set(0, LENGTH, 0);
+      memory.fill(0, LENGTH, (byte) 0);
       disk.read(POSITION, memory, 0, LENGTH);
       Optional<MemorySegment> host = hostView(provider, seed);
       if (host.isPresent()) {
@@ -227,14 +228,14 @@ final class NvmePeerSteps {
     try (GuestMemory memory = setting.disk(provider).pci().allocatePeerMemory(LENGTH);
         GuestMemory ram = setting.guest().allocate(LENGTH);
         BlockDevice disk = setting.disk(client).open()) {
-      ram.fill(0, LENGTH, ++seed);
+      ram.fillPattern(0, LENGTH, ++seed);
       disk.write(POSITION, ram, 0, LENGTH);
-      memory.fill(0, LENGTH, seed + 1);
+      memory.fillPattern(0, LENGTH, seed + 1);
       expect(error, names, () -> disk.write(POSITION, memory, 0, LENGTH));
       checkImage(client, LENGTH, names);
       expect(error, names, () -> disk.read(POSITION, memory, 0, LENGTH));
       ++seed;
-      var changed = memory.verify(0, LENGTH, seed);
+      var changed = memory.verifyPattern(0, LENGTH, seed);
       unless(changed.isEmpty(), "%s: bytes moved: %s", names, changed);
     }
   }

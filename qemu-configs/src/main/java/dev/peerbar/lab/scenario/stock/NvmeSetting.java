@@ -32,6 +32,6 @@ record NvmeSetting(
   }
 
   NvmeDisk disk(NvmeDrive drive) throws IOException {
-    return guest().nvmeInSlot(drive.port().slot());
+    return NvmeDisk.inSlot(guest(), drive.port().slot());
   }
 }
