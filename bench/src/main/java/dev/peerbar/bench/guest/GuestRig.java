@@ -16,8 +16,8 @@ import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.PciDevice;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.passthrough.ServedPair;
 import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.Ioas;
@@ -113,7 +113,7 @@ final class GuestRig implements AutoCloseable {
       pair =
           ServedPair.boot(
               files,
-              inProcess.attachTo(Machine.of(Topology.named(TOPOLOGY))),
+              inProcess.attachTo(VirtualMachine.of(Topology.named(TOPOLOGY))),
               logs,
               new ServedPair.Named(
                   "hbm-a",

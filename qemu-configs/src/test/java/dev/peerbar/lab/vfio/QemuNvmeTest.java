@@ -14,10 +14,10 @@ import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.guest.PciDevice;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,12 +45,12 @@ final class QemuNvmeTest {
   void drivesTheControllerOfQemu() throws Exception {
     Path disk = directory.resolve("disk");
     Files.write(disk, new byte[(int) DISK]);
-    Machine machine =
-        Machine.of(Topology.named("one-switch"))
+    VirtualMachine machine =
+        VirtualMachine.of(Topology.named("one-switch"))
             .withArguments("-drive", "if=none,id=disk,format=raw,file=" + disk)
             .withArguments("-device", "nvme,drive=disk,serial=judge,cmb_size_mb=64,bus=port-a");
     Path logs = Path.of("target", "lab-logs", "nvme-driver");
-    try (Lab lab = Lab.boot(Setup.ofUser(Steps.toStandardError()).run(), machine, logs)) {
+    try (Lab lab = Lab.boot(Setup.ofUser(SetupOutput.toStandardError()).run(), machine, logs)) {
       PciDevice pci = lab.guest().pciInSlot(1).bindVfio();
       try (Iommufd iommufd = Iommufd.open(lab.guest());
           Ioas ioas = iommufd.allocIoas();

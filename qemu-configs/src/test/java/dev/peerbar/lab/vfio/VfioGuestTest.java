@@ -16,11 +16,11 @@ import dev.peerbar.lab.guest.GuestProgram;
 import dev.peerbar.lab.guest.KernelLogMark;
 import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.guest.Stopwatch;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Qmp;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import dev.peerbar.lab.uapi.VfioIrqSet;
 import dev.peerbar.lab.uapi.VfioPciIrq;
 import dev.peerbar.lab.uapi.VfioPciRegion;
@@ -60,13 +60,13 @@ class VfioGuestTest {
 
   @BeforeAll
   void boot() throws Exception {
-    Machine machine =
-        Machine.of(Topology.named("one-switch"))
+    VirtualMachine machine =
+        VirtualMachine.of(Topology.named("one-switch"))
             .withArguments("-device", "edu,bus=port-a")
             .withArguments("-drive", "if=none,id=disk,driver=null-co,size=64M,read-zeroes=on")
             .withArguments("-device", "nvme,drive=disk,serial=peerbar,cmb_size_mb=64,bus=port-b")
             .withUserland();
-    lab = Lab.boot(Setup.ofUser(Steps.toStandardError()).run(), machine, logs);
+    lab = Lab.boot(Setup.ofUser(SetupOutput.toStandardError()).run(), machine, logs);
     guest = lab.guest();
   }
 

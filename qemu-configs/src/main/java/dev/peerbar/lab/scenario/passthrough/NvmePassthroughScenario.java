@@ -23,10 +23,10 @@ import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.Step;
-import dev.peerbar.lab.scenario.passthrough.PassthroughRig.Place;
+import dev.peerbar.lab.scenario.passthrough.PassthroughRig.MemoryKind;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.storage.MemoryStorage;
 import dev.peerbar.storage.Storage;
@@ -88,7 +88,7 @@ public final class NvmePassthroughScenario implements Scenario {
    * @param machine without endpoints
    * @param logs where QEMU's and the guest's logs go
    */
-  public static NvmePassthroughScenario start(LabFiles files, Machine machine, Path logs)
+  public static NvmePassthroughScenario start(LabFiles files, VirtualMachine machine, Path logs)
       throws IOException {
     Storage storage = MemoryStorage.allocate(DISK);
     NvmeConfig nvme = new NvmeConfig(BLOCK, CMB, QUEUES, DoorbellMode.MAP, SERIAL_NUMBER);
@@ -187,12 +187,12 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private String initialise() throws Exception {
     rig.importController();
-    queue = rig.initialise(ENTRIES, Place.GUEST);
+    queue = rig.initialise(ENTRIES, MemoryKind.GUEST);
     NvmeDriver.Identity identity = rig.a().identify();
     unless(identity.serialNumber().equals(SERIAL_NUMBER), "%s", identity);
     NvmeDriver.Namespace namespace = rig.a().identifyNamespace();
     unless(namespace.equals(new NvmeDriver.Namespace(DISK / BLOCK, BLOCK)), "%s", namespace);
-    rig.engine().restart();
+    rig.channel().restart();
     return "%s, %s; CMB at 0x%x, doorbells at 0x%x, queue of %d entries at 0x%x"
         .formatted(
             identity.model(),
@@ -205,9 +205,9 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private String writeByPeer() throws Exception {
     long filled = nextSeed();
-    rig.fill(Place.GUEST, 0, TRANSFER, filled);
-    DmaRange list = rig.list(Place.GUEST, 0, PAGE);
-    DataPointer data = DataPointer.of(rig.data(Place.GUEST, 0, TRANSFER), list);
+    rig.fill(MemoryKind.GUEST, 0, TRANSFER, filled);
+    DmaRange list = rig.list(MemoryKind.GUEST, 0, PAGE);
+    DataPointer data = DataPointer.of(rig.data(MemoryKind.GUEST, 0, TRANSFER), list);
     rig.initiator().submit(queue, List.of(NvmeCommands.write(0, BLOCKS, data)));
     unless(queue.awaitInterrupt(LIMIT), "no interrupt");
     List<CompletionEntry> completions = queue.collect();
@@ -224,8 +224,8 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private String moveEverywhere() throws Exception {
     List<String> seen = new ArrayList<>();
-    for (Place from : Place.values()) {
-      for (Place to : Place.values()) {
+    for (MemoryKind from : MemoryKind.values()) {
+      for (MemoryKind to : MemoryKind.values()) {
         long filled = nextSeed();
         long lba = (long) BLOCKS * seen.size();
         rig.fill(from, 0, TRANSFER, filled);
@@ -270,7 +270,7 @@ public final class NvmePassthroughScenario implements Scenario {
     PassthroughRig.Snapshot before = rig.snapshot();
     long disk = diskChecksum();
     DataPointer nowhere = new DataPointer(rig.doorbellImport().iova() + (1L << 40), 0);
-    DataPointer here = DataPointer.of(rig.data(Place.HBM, 0, PAGE));
+    DataPointer here = DataPointer.of(rig.data(MemoryKind.HBM, 0, PAGE));
     int blocks = (int) PAGE / BLOCK;
     expect(NvmeCommands.write(0, blocks, nowhere), Status.DATA_TRANSFER_ERROR);
     expect(NvmeCommands.read(0, blocks, nowhere), Status.DATA_TRANSFER_ERROR);
@@ -297,8 +297,8 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private String completeIntoPeer() throws Exception {
     rig.a().deleteQueue(queue);
-    queue = rig.createQueue(ENTRIES, Place.HBM);
-    DmaRange copied = rig.data(Place.GUEST, 0, CompletionEntry.BYTES);
+    queue = rig.createQueue(ENTRIES, MemoryKind.HBM);
+    DmaRange copied = rig.data(MemoryKind.GUEST, 0, CompletionEntry.BYTES);
     copied.clear();
     rig.initiator().submit(queue, List.of(NvmeCommands.flush()));
     unless(queue.awaitInterrupt(LIMIT), "no interrupt");
@@ -321,7 +321,7 @@ public final class NvmePassthroughScenario implements Scenario {
       runByPeer(NvmeCommands.flush());
     }
     rig.a().deleteQueue(queue);
-    queue = rig.createQueue(ENTRIES, Place.GUEST);
+    queue = rig.createQueue(ENTRIES, MemoryKind.GUEST);
     // The tail that rings it first is the one that rang its predecessor last.
     runByPeer(NvmeCommands.flush());
     return "%s for host, B and guest; then %d more".formatted(host, 3 * ENTRIES);
@@ -369,26 +369,26 @@ public final class NvmePassthroughScenario implements Scenario {
   }
 
   private LoadedController load(int round) throws Exception {
-    Place completions = round % 2 == 0 ? Place.GUEST : Place.HBM;
+    MemoryKind completions = round % 2 == 0 ? MemoryKind.GUEST : MemoryKind.HBM;
     return new LoadedController(rig, storage, BLOCK, completions, nextSeed());
   }
 
   /** B's next write must fault: at the doorbells, or in the CMB. */
   private void awaitWriteFault(int round) throws Exception {
     HbmDriver b = rig.b();
-    unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, rig.engine().state());
+    unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, rig.channel().state());
     long inCmb = b.faultAddress() - rig.cmbImport().iova();
     long atDoorbells = b.faultAddress() - rig.doorbellImport().iova();
     boolean cmb = inCmb >= 0 && inCmb < rig.cmbImport().length();
     boolean doorbells = atDoorbells >= 0 && atDoorbells < rig.doorbellImport().length();
     unless(
-        rig.engine().state() == ChannelState.HALTED
-            && rig.engine().error() == ErrorCode.WRITE_FAULT.code()
+        rig.channel().state() == ChannelState.HALTED
+            && rig.channel().error() == ErrorCode.WRITE_FAULT.code()
             && (cmb || doorbells),
         "round %d: %s, error %d, fault at 0x%x",
         round,
-        rig.engine().state(),
-        rig.engine().error(),
+        rig.channel().state(),
+        rig.channel().error(),
         b.faultAddress());
   }
 
@@ -421,23 +421,23 @@ public final class NvmePassthroughScenario implements Scenario {
   }
 
   private void checkWorks(int round) throws Exception {
-    queue = rig.initialise(ENTRIES, Place.GUEST);
-    rig.engine().restart();
+    queue = rig.initialise(ENTRIES, MemoryKind.GUEST);
+    rig.channel().restart();
     long disk = diskChecksum();
     long filled = nextSeed();
     long lba = DISK / BLOCK - BLOCKS;
-    for (Place place : Place.values()) {
-      rig.clear(place, 0, TRANSFER);
+    for (MemoryKind where : MemoryKind.values()) {
+      rig.clear(where, 0, TRANSFER);
       DataPointer data =
-          DataPointer.of(rig.data(place, 0, TRANSFER), rig.list(Place.GUEST, 0, PAGE));
-      if (place == Place.GUEST) {
+          DataPointer.of(rig.data(where, 0, TRANSFER), rig.list(MemoryKind.GUEST, 0, PAGE));
+      if (where == MemoryKind.GUEST) {
         unless(diskChecksum() == disk, "round %d: the disk changed", round);
-        rig.fill(place, 0, TRANSFER, filled);
+        rig.fill(where, 0, TRANSFER, filled);
         runByPeer(NvmeCommands.write(lba, BLOCKS, data));
       } else {
         runByPeer(NvmeCommands.read(lba, BLOCKS, data));
       }
-      rig.check(place, 0, TRANSFER, filled);
+      rig.check(where, 0, TRANSFER, filled);
     }
   }
 

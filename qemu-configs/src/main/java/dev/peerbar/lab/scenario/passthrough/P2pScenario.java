@@ -19,7 +19,7 @@ import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.guest.PciDevice;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.Step;
 import dev.peerbar.lab.scenario.UnexpectedException;
@@ -38,7 +38,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
-import java.util.zip.CRC32C;
 
 /**
  * Two HBM endpoints do peer-to-peer DMA through a DMABUF and survive function-level resets: A
@@ -83,7 +82,7 @@ public final class P2pScenario implements Scenario {
   private GuestDevice deviceB;
   private HbmDriver a;
   private HbmDriver b;
-  private HbmChannel engine;
+  private HbmChannel channel;
   private GuestMemory out;
   private GuestMemory back;
   private Ioas.Mapping outMapping;
@@ -103,7 +102,8 @@ public final class P2pScenario implements Scenario {
    * @param machine without endpoints
    * @param logs where QEMU's and the guest's logs go
    */
-  public static P2pScenario start(LabFiles files, Machine machine, Path logs) throws IOException {
+  public static P2pScenario start(LabFiles files, VirtualMachine machine, Path logs)
+      throws IOException {
     return new P2pScenario(
         ServedPair.boot(
             files,
@@ -211,7 +211,7 @@ public final class P2pScenario implements Scenario {
         a.readLong(HbmRegisters.MEM_SIZE) == BAR_SIZE,
         "MEM_SIZE 0x%x",
         a.readLong(HbmRegisters.MEM_SIZE));
-    engine = b.channel(0, ENTRIES);
+    channel = b.channel(0, ENTRIES);
     return "A %s, B %s, IOAS %d".formatted(pciA, pciB, ioas.id());
   }
 
@@ -259,7 +259,7 @@ public final class P2pScenario implements Scenario {
     out.fillPattern(0, length, ++seed);
     back.fill(0, length, (byte) 0);
     memoryOfA().fill((byte) 0);
-    engine.restart();
+    channel.restart();
 
     long start = System.nanoTime();
     copy(outMapping.iova(), peer.iova(), length);
@@ -273,7 +273,7 @@ public final class P2pScenario implements Scenario {
     checkZero(memoryOfA().asSlice(length));
     var seen = back.verifyPattern(0, length, seed);
     unless(seen.isEmpty(), "guest memory differs: %s", seen);
-    long expected = crc(written);
+    long expected = Checksum.of(written);
     for (long iova : List.of(outMapping.iova(), backMapping.iova())) {
       checkCrc(iova, length, expected);
     }
@@ -283,7 +283,7 @@ public final class P2pScenario implements Scenario {
 
   private String copyAndSumPeer() throws Exception {
     String seen = copyThereAndBack(COPY);
-    checkCrc(peer.iova(), COPY, crc(imported()));
+    checkCrc(peer.iova(), COPY, Checksum.of(imported()));
     return seen + " at all three places";
   }
 
@@ -317,17 +317,11 @@ public final class P2pScenario implements Scenario {
 
   /** Has B run one descriptor and waits for its interrupt. */
   private Completion run(Descriptor descriptor) throws Exception {
-    int entry = engine.submit(descriptor);
-    unless(engine.awaitInterrupt(LIMIT), "no interrupt; the channel is %s", engine.state());
-    Completion completion = engine.completion(entry);
+    int entry = channel.submit(descriptor);
+    unless(channel.awaitInterrupt(LIMIT), "no interrupt; the channel is %s", channel.state());
+    Completion completion = channel.completion(entry);
     unless(completion.done(), "%s", completion);
     return completion;
-  }
-
-  private static long crc(MemorySegment memory) {
-    CRC32C crc = new CRC32C();
-    crc.update(memory.asByteBuffer());
-    return crc.getValue();
   }
 
   private String copyWhilePolling() throws Exception {
@@ -357,7 +351,7 @@ public final class P2pScenario implements Scenario {
                 HbmRegisters.BAR, HbmRegisters.DOORBELLS, HbmRegisters.DOORBELLS_LENGTH)) {
       Ioas.Mapping doorbells = ioas.mapFile(page);
       long tail = doorbells.iova() + HbmRegisters.doorbell(PEER_CHANNEL) - HbmRegisters.DOORBELLS;
-      engine.restart();
+      channel.restart();
       run(Descriptor.immediate(waiting.tail(), Integer.BYTES).to(tail).interrupt());
       unless(waiting.awaitInterrupt(LIMIT), "A raised no interrupt");
       unless(waiting.completion(entry).done(), "A: %s", waiting.completion(entry));
@@ -375,7 +369,7 @@ public final class P2pScenario implements Scenario {
   private String resetExporter() throws Exception {
     a.write(HbmRegisters.SCRATCH, 0x5c7a7c4);
     int resets = a.read(HbmRegisters.RESET_COUNT);
-    long before = crc(memoryOfA());
+    long before = Checksum.of(memoryOfA());
     Duration took = deviceA.vfio().reset();
     int after = a.read(HbmRegisters.RESET_COUNT);
     unless(after == resets + 1, "RESET_COUNT went from %d to %d", resets, after);
@@ -387,27 +381,27 @@ public final class P2pScenario implements Scenario {
         "A's registers kept values");
     expectFault(copying(outMapping.iova(), peer.iova(), COPY), ErrorCode.WRITE_FAULT, peer.iova());
     expectFault(copying(peer.iova(), backMapping.iova(), COPY), ErrorCode.READ_FAULT, peer.iova());
-    unless(crc(memoryOfA()) == before, "A's memory changed");
+    unless(Checksum.of(memoryOfA()) == before, "A's memory changed");
     return "RESET_COUNT %d, write and read fault at IOVA 0x%x; the reset took %d ms"
         .formatted(after, peer.iova(), took.toMillis());
   }
 
   private void expectFault(Descriptor descriptor, ErrorCode error, long address) throws Exception {
-    engine.restart();
+    channel.restart();
     b.drainInterrupts();
     b.clearFault();
-    int entry = engine.submit(descriptor);
-    unless(b.awaitFault(LIMIT), "no fault interrupt; the channel is %s", engine.state());
-    Completion completion = engine.completion(entry);
+    int entry = channel.submit(descriptor);
+    unless(b.awaitFault(LIMIT), "no fault interrupt; the channel is %s", channel.state());
+    Completion completion = channel.completion(entry);
     unless(
-        engine.state() == ChannelState.HALTED
-            && engine.error() == error.code()
+        channel.state() == ChannelState.HALTED
+            && channel.error() == error.code()
             && completion.error() == error.code()
             && completion.moved() == 0
             && b.faultAddress() == address,
         "%s, error %d, fault at 0x%x, %s",
-        engine.state(),
-        engine.error(),
+        channel.state(),
+        channel.error(),
         b.faultAddress(),
         completion);
   }
@@ -426,20 +420,21 @@ public final class P2pScenario implements Scenario {
       int resets = a.read(HbmRegisters.RESET_COUNT);
       startCopying(round);
       deviceA.reset();
-      long landed = crc(imported());
-      unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, engine.state());
+      long landed = Checksum.of(imported());
+      unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, channel.state());
       long at = b.faultAddress() - peer.iova();
       unless(
-          engine.state() == ChannelState.HALTED
-              && engine.error() == ErrorCode.WRITE_FAULT.code()
+          channel.state() == ChannelState.HALTED
+              && channel.error() == ErrorCode.WRITE_FAULT.code()
               && at >= 0
               && at < COPY,
           "round %d: %s, error %d, fault at 0x%x",
           round,
-          engine.state(),
-          engine.error(),
+          channel.state(),
+          channel.error(),
           b.faultAddress());
-      unless(crc(imported()) == landed, "round %d: A's memory changed after the reset", round);
+      unless(
+          Checksum.of(imported()) == landed, "round %d: A's memory changed after the reset", round);
       unless(
           a.read(HbmRegisters.RESET_COUNT) == resets + 1,
           "round %d: RESET_COUNT %d after %d",
@@ -461,19 +456,20 @@ public final class P2pScenario implements Scenario {
       int resets = b.read(HbmRegisters.RESET_COUNT);
       startCopying(round);
       deviceB.reset();
-      long landed = crc(imported());
+      long landed = Checksum.of(imported());
       b.drainInterrupts();
       unless(
-          engine.state() == ChannelState.IDLE
+          channel.state() == ChannelState.IDLE
               && b.read(HbmRegisters.FAULT) == 0
               && b.read(HbmRegisters.RESET_COUNT) == resets + 1,
           "round %d: B is %s, FAULT 0x%x, RESET_COUNT %d after %d",
           round,
-          engine.state(),
+          channel.state(),
           b.read(HbmRegisters.FAULT),
           b.read(HbmRegisters.RESET_COUNT),
           resets);
-      unless(crc(imported()) == landed, "round %d: A's memory changed after the reset", round);
+      unless(
+          Checksum.of(imported()) == landed, "round %d: A's memory changed after the reset", round);
       long late = b.drainInterrupts();
       unless(late == 0, "round %d: %d interrupts after the reset", round, late);
       checkWorks(round);
@@ -484,12 +480,12 @@ public final class P2pScenario implements Scenario {
   /** Lets B copy into A, and returns when it is under way, further on in each round. */
   private void startCopying(int round) throws Exception {
     imported().fill((byte) 0);
-    engine.restart();
+    channel.restart();
     b.drainInterrupts();
     b.clearFault();
     var copies = new Descriptor[QUEUED_COPIES];
     Arrays.fill(copies, copying(outMapping.iova(), peer.iova(), COPY));
-    engine.submit(copies);
+    channel.submit(copies);
     long reached = round * PROGRESS;
     await(
         () -> imported().get(ValueLayout.JAVA_LONG, reached) != 0,
@@ -497,7 +493,7 @@ public final class P2pScenario implements Scenario {
   }
 
   private void checkWorks(int round) throws Exception {
-    engine.restart();
+    channel.restart();
     memoryOfA().asSlice(0, MAPPED_WRITE).fill((byte) 0);
     copy(outMapping.iova(), peer.iova(), MAPPED_WRITE);
     long mismatch = Pattern.mismatch(memoryOfA().asSlice(0, MAPPED_WRITE), seed);

@@ -32,14 +32,14 @@ import java.util.Map;
  */
 final class PassthroughRig {
   /** Memory that data, PRP lists and queues can lie in. */
-  enum Place {
+  enum MemoryKind {
     GUEST("guest memory"),
     CMB("A's CMB"),
     HBM("B's memory");
 
     private final String text;
 
-    Place(String text) {
+    MemoryKind(String text) {
       this.text = text;
     }
 
@@ -49,7 +49,7 @@ final class PassthroughRig {
     }
   }
 
-  /** How much of each place is used, laid out alike. */
+  /** How much of each memory is used, laid out alike. */
   static final long WINDOW = 8L << 20;
 
   private static final long SUBMISSIONS = 0;
@@ -79,9 +79,9 @@ final class PassthroughRig {
   private final GuestDevice deviceB;
   private final NvmeDriver a;
   private final HbmDriver b;
-  private final HbmChannel engine;
+  private final HbmChannel channel;
   private final HbmChannel observer;
-  private final Map<Place, DmaRange> places = new EnumMap<>(Place.class);
+  private final Map<MemoryKind, DmaRange> memories = new EnumMap<>(MemoryKind.class);
   private final NvmeDriver.ControllerMemory cmb;
   private final DmaRange staging;
 
@@ -102,13 +102,14 @@ final class PassthroughRig {
     // No more than the admin queue and what Identify tells take.
     a = NvmeDriver.of(deviceA, deviceA.allocate(3L * NvmeDriver.PAGE));
     b = HbmDriver.of(deviceB);
-    engine = b.channel(0, ENTRIES);
+    channel = b.channel(0, ENTRIES);
     observer = b.channel(1, ENTRIES);
     GuestMemory ram = guest.allocate(WINDOW, SCATTERED);
-    places.put(Place.GUEST, DmaRange.of(ram, ioas.map(ram).iova()));
-    staging = places.get(Place.GUEST).slice(STAGING, PART);
+    memories.put(MemoryKind.GUEST, DmaRange.of(ram, ioas.map(ram).iova()));
+    staging = memories.get(MemoryKind.GUEST).slice(STAGING, PART);
     DmaBuf hbmExport = deviceB.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, WINDOW);
-    places.put(Place.HBM, new DmaRange(b.memory(), 0, ioas.mapFile(hbmExport).iova(), WINDOW));
+    memories.put(
+        MemoryKind.HBM, new DmaRange(b.memory(), 0, ioas.mapFile(hbmExport).iova(), WINDOW));
     cmb = a.findControllerMemory();
   }
 
@@ -144,8 +145,8 @@ final class PassthroughRig {
   }
 
   /** B's channel for commands and doorbells. */
-  HbmChannel engine() {
-    return engine;
+  HbmChannel channel() {
+    return channel;
   }
 
   NvmeDriver.ControllerMemory cmb() {
@@ -174,10 +175,10 @@ final class PassthroughRig {
                 NvmeRegisters.BAR, NvmeRegisters.DOORBELLS, NvmeRegisters.DOORBELLS_LENGTH);
     doorbellImport = ioas.mapFile(doorbellExport);
     a.placeControllerMemory(cmbImport.iova());
-    places.put(
-        Place.CMB,
+    memories.put(
+        MemoryKind.CMB,
         new DmaRange(deviceA.bar(cmb.bar()), cmb.offset(), cmbImport.iova(), cmb.length()));
-    initiator = new PeerInitiator(engine, staging, doorbellImport.iova());
+    initiator = new PeerInitiator(channel, staging, doorbellImport.iova());
   }
 
   /** Takes the imports away, dead or alive. */
@@ -193,18 +194,18 @@ final class PassthroughRig {
    *
    * @param completions where those go
    */
-  NvmeQueue initialise(int entries, Place completions) throws IOException {
+  NvmeQueue initialise(int entries, MemoryKind completions) throws IOException {
     a.enable();
     return createQueue(entries, completions);
   }
 
   /** Creates the pair of I/O queues that {@link #initialise} does. */
-  NvmeQueue createQueue(int entries, Place completions) throws IOException {
+  NvmeQueue createQueue(int entries, MemoryKind completions) throws IOException {
     return a.createQueue(
         IO_QUEUE,
         entries,
-        places.get(Place.CMB).slice(SUBMISSIONS, PART),
-        places.get(completions).slice(COMPLETIONS, PART));
+        memories.get(MemoryKind.CMB).slice(SUBMISSIONS, PART),
+        memories.get(completions).slice(COMPLETIONS, PART));
   }
 
   /** Has B submit and ring. */
@@ -212,24 +213,24 @@ final class PassthroughRig {
     return initiator;
   }
 
-  /** Part of a place that holds data. */
-  DmaRange data(Place place, long offset, long length) {
-    return places.get(place).slice(DATA, DATA_LENGTH).slice(offset, length);
+  /** Part of a memory that holds data. */
+  DmaRange data(MemoryKind where, long offset, long length) {
+    return memories.get(where).slice(DATA, DATA_LENGTH).slice(offset, length);
   }
 
-  /** Part of a place that holds PRP lists. */
-  DmaRange list(Place place, long offset, long length) {
-    return places.get(place).slice(LISTS, LISTS_LENGTH).slice(offset, length);
+  /** Part of a memory that holds PRP lists. */
+  DmaRange list(MemoryKind where, long offset, long length) {
+    return memories.get(where).slice(LISTS, LISTS_LENGTH).slice(offset, length);
   }
 
   /** Data of a device's memory as the host sees it. */
-  MemorySegment hostData(Place place, long offset, long length) {
-    return hostMemory(place).asSlice(DATA, DATA_LENGTH).asSlice(offset, length);
+  MemorySegment hostData(MemoryKind where, long offset, long length) {
+    return hostMemory(where).asSlice(DATA, DATA_LENGTH).asSlice(offset, length);
   }
 
   /** All memory of a device as the host sees it. */
-  MemorySegment hostMemory(Place place) {
-    return switch (place) {
+  MemorySegment hostMemory(MemoryKind where) {
+    return switch (where) {
       case CMB -> serverA.function().memory(NvmeRegisters.CMB_BAR);
       case HBM -> serverB.function().memory(HbmRegisters.MEMORY_BAR);
       case GUEST -> throw new IllegalArgumentException("not of a device");
@@ -238,7 +239,7 @@ final class PassthroughRig {
 
   /** The completion queue in B's memory, as the host sees it. */
   MemorySegment hostCompletions() {
-    return hostMemory(Place.HBM).asSlice(COMPLETIONS, PART);
+    return hostMemory(MemoryKind.HBM).asSlice(COMPLETIONS, PART);
   }
 
   /** Where the completion queue is in B's memory. */
@@ -247,30 +248,30 @@ final class PassthroughRig {
   }
 
   /** Fills data with a pattern. */
-  void fill(Place place, long offset, long length, long seed) throws IOException {
-    if (place == Place.GUEST) {
-      Pattern.fill(data(place, offset, length), seed);
+  void fill(MemoryKind where, long offset, long length, long seed) throws IOException {
+    if (where == MemoryKind.GUEST) {
+      Pattern.fill(data(where, offset, length), seed);
     } else {
-      Pattern.fill(hostData(place, offset, length), seed);
+      Pattern.fill(hostData(where, offset, length), seed);
     }
   }
 
   /** Zeroes data. */
-  void clear(Place place, long offset, long length) throws IOException {
-    if (place == Place.GUEST) {
-      data(place, offset, length).clear();
+  void clear(MemoryKind where, long offset, long length) throws IOException {
+    if (where == MemoryKind.GUEST) {
+      data(where, offset, length).clear();
     } else {
-      hostData(place, offset, length).fill((byte) 0);
+      hostData(where, offset, length).fill((byte) 0);
     }
   }
 
   /** Data must be a pattern's: for the guest, and for the host if it is a device's. */
-  void check(Place place, long offset, long length, long seed) throws Exception {
-    var seen = Pattern.verify(data(place, offset, length), seed);
-    unless(seen.isEmpty(), "the guest finds %s different: %s", place, seen);
-    if (place != Place.GUEST) {
-      long mismatch = Pattern.mismatch(hostData(place, offset, length), seed);
-      unless(mismatch == length, "the host finds %s different at 0x%x", place, mismatch);
+  void check(MemoryKind where, long offset, long length, long seed) throws Exception {
+    var seen = Pattern.verify(data(where, offset, length), seed);
+    unless(seen.isEmpty(), "the guest finds %s different: %s", where, seen);
+    if (where != MemoryKind.GUEST) {
+      long mismatch = Pattern.mismatch(hostData(where, offset, length), seed);
+      unless(mismatch == length, "the host finds %s different at 0x%x", where, mismatch);
     }
   }
 
@@ -285,7 +286,7 @@ final class PassthroughRig {
 
   /** Looks at all that a controller might write to, by a channel of B that is used for no more. */
   Snapshot snapshot() throws Exception {
-    DmaRange ram = places.get(Place.GUEST);
+    DmaRange ram = memories.get(MemoryKind.GUEST);
     observer.restart();
     int entry = observer.submit(Descriptor.crc32c(ram.length()).from(ram.iova()).interrupt());
     unless(observer.awaitInterrupt(NvmeDriver.LIMIT), "B's observer is %s", observer.state());
@@ -293,8 +294,8 @@ final class PassthroughRig {
     unless(completion.done(), "B's observer: %s", completion);
     return new Snapshot(
         completion.result(),
-        Checksum.of(hostMemory(Place.HBM).asSlice(0, WINDOW)),
-        Checksum.of(hostData(Place.CMB, 0, DATA_LENGTH)));
+        Checksum.of(hostMemory(MemoryKind.HBM).asSlice(0, WINDOW)),
+        Checksum.of(hostData(MemoryKind.CMB, 0, DATA_LENGTH)));
   }
 
   void close() throws IOException {

@@ -90,7 +90,7 @@ final class NvmePeerSteps {
     NvmeDisk disk = setting.disk();
     long size = number(disk, "size");
     long available = number(disk, "available");
-    unless(size == NvmeDrive.MEMORY, "size %d", size);
+    unless(size == NvmeController.MEMORY, "size %d", size);
     // The driver has put its submission queues there.
     unless(available > size / 2 && available < size, "available %d of %d", available, size);
     unless(number(disk, "published") == 1, "not published");
@@ -122,13 +122,13 @@ final class NvmePeerSteps {
     return Long.parseLong(disk.guest().system().readText(disk.pci().peerMemory(attribute)));
   }
 
-  /** The part of a drive's CMB that begins with a pattern, if this process can see it. */
-  private static Optional<MemorySegment> hostView(NvmeDrive drive, long seed)
+  /** The part of a controller's CMB that begins with a pattern, if this process can see it. */
+  private static Optional<MemorySegment> hostView(NvmeController controller, long seed)
       throws UnexpectedException {
-    if (drive.memory().isEmpty()) {
+    if (controller.memory().isEmpty()) {
       return Optional.empty();
     }
-    MemorySegment all = drive.memory().get();
+    MemorySegment all = controller.memory().get();
     for (long at = 0; at + LENGTH <= all.byteSize(); at += PAGE) {
       if (Pattern.begins(all.asSlice(at, PAGE), seed)) {
         return Optional.of(all.asSlice(at, LENGTH));
@@ -139,8 +139,8 @@ final class NvmePeerSteps {
 
   private String allPairs() throws Exception {
     int pairs = 0;
-    for (NvmeDrive provider : List.of(setting.underTest(), setting.second())) {
-      for (NvmeDrive client : setting.drives()) {
+    for (NvmeController provider : List.of(setting.underTest(), setting.second())) {
+      for (NvmeController client : setting.controllers()) {
         if (provider != client) {
           pair(provider, client);
           pairs++;
@@ -150,12 +150,12 @@ final class NvmePeerSteps {
     return "%d pairs, 1 MiB and 4 KiB each way".formatted(pairs);
   }
 
-  private static String names(NvmeDrive provider, NvmeDrive client) {
+  private static String names(NvmeController provider, NvmeController client) {
     return "CMB of %s, disk of %s".formatted(provider.port(), client.port());
   }
 
   /** Moves bytes both ways between a CMB and a disk. */
-  String pair(NvmeDrive provider, NvmeDrive client) throws Exception {
+  String pair(NvmeController provider, NvmeController client) throws Exception {
     String names = names(provider, client);
     try (GuestMemory memory = setting.disk(provider).pci().allocatePeerMemory(LENGTH);
         GuestMemory ram = setting.guest().allocate(LENGTH);
@@ -186,9 +186,9 @@ final class NvmePeerSteps {
     }
   }
 
-  private void checkImage(NvmeDrive drive, long length, String names) throws Exception {
+  private void checkImage(NvmeController controller, long length, String names) throws Exception {
     try (Arena arena = Arena.ofConfined();
-        FileChannel image = FileChannel.open(drive.image(), StandardOpenOption.READ)) {
+        FileChannel image = FileChannel.open(controller.image(), StandardOpenOption.READ)) {
       MemorySegment bytes = arena.allocate(length);
       ByteBuffer buffer = bytes.asByteBuffer();
       while (buffer.hasRemaining() && image.read(buffer, POSITION + buffer.position()) >= 0) {
@@ -201,8 +201,8 @@ final class NvmePeerSteps {
 
   private String allRefused() throws Exception {
     int refused = 0;
-    for (NvmeDrive provider : setting.drives()) {
-      for (NvmeDrive client : setting.drives()) {
+    for (NvmeController provider : setting.controllers()) {
+      for (NvmeController client : setting.controllers()) {
         if (provider != client) {
           setting
               .lab()
@@ -217,13 +217,14 @@ final class NvmePeerSteps {
   }
 
   private String unreachable() throws Exception {
-    NvmeDrive client = setting.underTest();
+    NvmeController client = setting.underTest();
     setting.lab().expect(new FailedTransfers(setting.disk(client), POSITION, LENGTH));
     refuse(setting.inQemu(), client, Errno.EIO);
     return "EIO for a write and a read; disk and CMB are as they were";
   }
 
-  private void refuse(NvmeDrive provider, NvmeDrive client, Errno error) throws Exception {
+  private void refuse(NvmeController provider, NvmeController client, Errno error)
+      throws Exception {
     String names = names(provider, client);
     try (GuestMemory memory = setting.disk(provider).pci().allocatePeerMemory(LENGTH);
         GuestMemory ram = setting.guest().allocate(LENGTH);
@@ -258,7 +259,7 @@ final class NvmePeerSteps {
   private String fioThroughMemory() throws Exception {
     String memory = setting.disk().pci().peerMemory("allocate");
     long bytes = 0;
-    for (NvmeDrive client : List.of(setting.second(), setting.inQemu())) {
+    for (NvmeController client : List.of(setting.second(), setting.inQemu())) {
       Fio.Result result =
           Fio.result(
               startThroughMemory(
@@ -278,8 +279,8 @@ final class NvmePeerSteps {
     return "%.1f MiB through %s".formatted(bytes / 1048576.0, memory);
   }
 
-  /** Starts fio on the disk of one drive, with its buffers in the CMB of another. */
-  GuestProgram startThroughMemory(NvmeDrive provider, NvmeDrive client, String... options)
+  /** Starts fio on the disk of one controller, with its buffers in the CMB of another. */
+  GuestProgram startThroughMemory(NvmeController provider, NvmeController client, String... options)
       throws Exception {
     List<String> all = new ArrayList<>();
     all.add("filename=" + setting.disk(client).path());

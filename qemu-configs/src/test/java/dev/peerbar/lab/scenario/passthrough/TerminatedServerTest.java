@@ -11,11 +11,11 @@ import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestMemory;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Qmp;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.lab.vfio.Iommufd;
@@ -90,8 +90,9 @@ final class TerminatedServerTest {
 
   @Test
   void theGuestSeesAFunctionThatIsGoneAndGoesOn() throws Exception {
-    Machine machine = Machine.of(Topology.named("one-switch")).withEndpoint("a", serve());
-    lab = Lab.boot(Setup.ofUser(Steps.toStandardError()).run(), machine, logs());
+    VirtualMachine machine =
+        VirtualMachine.of(Topology.named("one-switch")).withEndpoint("a", serve());
+    lab = Lab.boot(Setup.ofUser(SetupOutput.toStandardError()).run(), machine, logs());
     Guest guest = lab.guest();
     // Nothing is closed in the guest: what holds on to a function that is gone goes with the guest.
     Ioas ioas = Iommufd.open(guest).allocIoas();
