@@ -18,6 +18,7 @@ import java.util.Optional;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -91,6 +92,7 @@ final class BounceMemoryTest {
 
   /** An engine that has nothing to do for long gives it back, with its thread. */
   @Test
+  @Tag("long")
   void goesWithTheThread() throws Exception {
     try (Wire wire = Wire.connected(directory);
         HbmDriver driver = new HbmDriver(wire.client(), 0)) {

@@ -25,6 +25,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,6 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
  * As many mappings as there may be, of pages in any order: hardly one goes on where another ends.
  */
 @Timeout(600)
+@Tag("long")
 final class MappingsTest {
   private static final int MOST = ServerOptions.DMA_MAPS;
   private static final long PAGE = GuestMemory.PAGE;

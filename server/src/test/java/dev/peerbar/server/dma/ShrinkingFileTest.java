@@ -27,6 +27,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,6 +40,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * more would die of SIGBUS, so it is a process of its own.
  */
 @Timeout(240)
+@Tag("long")
 final class ShrinkingFileTest {
   private static final long SIZE = 4 << 20;
   private static final long SOURCE = 1L << 32;

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,6 +32,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** A server that trusts its client's memory, and what becomes of it. A process of its own. */
 @Timeout(240)
+@Tag("long")
 final class TrustedMemoryTest {
   private static final long SIZE = 4 << 20;
   private static final long SOURCE = 1L << 32;

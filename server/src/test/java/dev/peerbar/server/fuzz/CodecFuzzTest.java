@@ -2,6 +2,7 @@ package dev.peerbar.server.fuzz;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** {@link CodecFuzzer}: what is in the corpus, then what a fuzzer makes of it. */
@@ -25,6 +26,7 @@ final class CodecFuzzTest {
   }
 
   @Test
+  @Tag("long")
   void whatAFuzzerFindsDecodesOrIsRefused() throws Exception {
     FuzzRun.run(CodecFuzzer.class, NAME);
   }

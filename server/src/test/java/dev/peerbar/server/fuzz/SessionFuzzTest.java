@@ -2,6 +2,7 @@ package dev.peerbar.server.fuzz;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** {@link SessionFuzzer}: what is in the corpus, then what a fuzzer makes of it. */
@@ -30,6 +31,7 @@ final class SessionFuzzTest {
   }
 
   @Test
+  @Tag("long")
   void whatAFuzzerFindsHurtsNobody() throws Exception {
     FuzzRun.run(SessionFuzzer.class, NAME);
   }
