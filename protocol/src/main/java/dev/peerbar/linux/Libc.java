@@ -27,8 +27,6 @@ import java.lang.invoke.MethodHandle;
  */
 @SuppressWarnings("restricted") // What this class is for.
 final class Libc {
-  static final int F_GETFD = 1;
-  static final int F_SETFD = 2;
   static final int F_GETFL = 3;
   static final int F_SETFL = 4;
   static final int F_DUPFD_CLOEXEC = 1030;
