@@ -14,8 +14,8 @@ import static org.mockito.Mockito.when;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
+import dev.peerbar.driver.fake.FakeHost;
 import dev.peerbar.endpoint.Engine;
-import dev.peerbar.endpoint.FakeHost;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.RegisterMap;
 import dev.peerbar.pci.AccessWidth;
@@ -197,7 +197,7 @@ final class HbmRegistersTest {
   @ParameterizedTest
   @EnumSource(ResetKind.class)
   void resetClearsAllButItsCount(ResetKind kind) {
-    hbm.enable().run(TestDescriptor.nop(), TestDescriptor.unknown(99));
+    hbm.enable().run(Descriptor.nop(), Descriptor.of(99));
     hbm.write4(0x1c, 7);
     hbm.write4(0x101c, 0);
     hbm.write8(0x1108, 0x4000);
@@ -235,7 +235,7 @@ final class HbmRegistersTest {
 
   @Test
   void faultLatchClearsByOneInItsBitOnly() {
-    hbm.enable().run(TestDescriptor.unknown(99));
+    hbm.enable().run(Descriptor.of(99));
     long fault = hbm.fault();
 
     hbm.write4(0x28, 0xffff_fffeL);
