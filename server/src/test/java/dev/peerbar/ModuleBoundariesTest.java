@@ -12,8 +12,21 @@ import com.tngtech.archunit.lang.ArchRule;
 @AnalyzeClasses(packages = "dev.peerbar", importOptions = ImportOption.DoNotIncludeTests.class)
 final class ModuleBoundariesTest {
   private static final String[] DEVICES = {
-    "dev.peerbar.pci..", "dev.peerbar.endpoint..", "dev.peerbar.devices..", "dev.peerbar.storage.."
+    "dev.peerbar.pci..",
+    "dev.peerbar.endpoint..",
+    "dev.peerbar.engine..",
+    "dev.peerbar.devices..",
+    "dev.peerbar.storage.."
   };
+
+  @ArchTest
+  static final ArchRule enginesKnowNoDevice =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.engine..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.storage..");
 
   @ArchTest
   static final ArchRule devicesKnowNoWire =
