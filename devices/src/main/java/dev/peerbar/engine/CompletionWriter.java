@@ -23,7 +23,7 @@ public final class CompletionWriter {
    *     completion if there is no body
    * @throws IllegalArgumentException if the flag is amid the body
    */
-  public CompletionWriter(int bytes, int flagOffset, int flagBytes) {
+  public CompletionWriter(long bytes, long flagOffset, long flagBytes) {
     if (flagOffset < 0 || flagOffset != 0 && flagOffset + flagBytes != bytes) {
       throw new IllegalArgumentException(
           "A flag of %d bytes at %d is at no end of %d bytes."

@@ -12,11 +12,11 @@ import java.nio.ByteOrder;
 public final class CompletionRecord {
   public static final int BYTES = 32;
 
-  public static final int STATUS = 0;
-  public static final int ERROR = 4;
-  public static final int MOVED = 8;
-  public static final int RESULT = 16;
-  public static final int TAG = 24;
+  public static final long STATUS = 0;
+  public static final long ERROR = 4;
+  public static final long MOVED = 8;
+  public static final long RESULT = 16;
+  public static final long TAG = 24;
 
   public static final int DONE = 1;
   public static final int FAILED = 2;
