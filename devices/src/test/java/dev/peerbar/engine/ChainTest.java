@@ -411,6 +411,25 @@ final class ChainTest {
       assertThat(completed()).isEqualTo((transfer - 1) / 3);
     }
 
+    /**
+     * The last descriptor of a run is done and the next run queued: the first has yet to signal.
+     */
+    @Test
+    void byAnAbortSilencesARunThatHasHandedOver() {
+      putAll();
+      host.beforeSignal(() -> {
+        write4(COUNT, 2);
+        assertThat(host.jobsWaiting()).isEqualTo(1);
+        write4(COMMAND, ABORT);
+      });
+      begin(1);
+      host.settle();
+
+      assertThat(completed()).isEqualTo(1);
+      assertThat(host.raised()).isEmpty();
+      assertThat(untouched(1)).isTrue();
+    }
+
     /** What a migration does: another channel goes on with what the first has not told. */
     @ParameterizedTest
     @ValueSource(ints = {4, 5, 6, 7, 12})
