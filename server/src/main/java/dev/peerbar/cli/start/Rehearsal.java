@@ -1,4 +1,4 @@
-package dev.peerbar.bench.start;
+package dev.peerbar.cli.start;
 
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.devices.nvme.NvmeRegisters;

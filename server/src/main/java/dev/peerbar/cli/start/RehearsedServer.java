@@ -1,4 +1,4 @@
-package dev.peerbar.bench.start;
+package dev.peerbar.cli.start;
 
 import dev.peerbar.cli.Main;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package dev.peerbar.bench.start;
+package dev.peerbar.cli.start;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
