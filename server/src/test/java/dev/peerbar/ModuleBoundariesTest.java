@@ -30,7 +30,9 @@ final class ModuleBoundariesTest {
               "dev.peerbar.probe..",
               "io.netty..",
               "java.net..",
-              "java.nio.channels..");
+              "java.nio.channels..",
+              "picocli..",
+              "com.fasterxml..");
 
   @ArchTest
   static final ArchRule protocolKnowsNoDevice =
@@ -65,6 +67,16 @@ final class ModuleBoundariesTest {
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.cli..", "dev.peerbar.probe..");
+
+  /** Types of endpoints are found; a rehearsal has its clients use what they find. */
+  @ArchTest
+  static final ArchRule commandsKnowNoDeviceByName =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.peerbar.cli", "dev.peerbar.probe..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.peerbar.devices..");
 
   @ArchTest
   static final ArchRule functionsKnowNoSocket =

@@ -1,33 +1,21 @@
-package dev.peerbar.cli;
+package dev.peerbar.endpoint;
 
-import com.fasterxml.jackson.databind.util.StdConverter;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** A number of bytes as people write it: digits, then K, M, G or T for powers of 1024. */
-public final class ByteSize implements OptionSyntax<Long> {
+final class ByteSize {
   private static final Pattern SYNTAX = Pattern.compile("(\\d{1,18})([KMGT]?)(?:i?B)?");
   private static final String UNITS = "KMGT";
   private static final int UNIT_BITS = 10;
 
-  /** Sizes in a file are written as on the command line. */
-  static final class FromText extends StdConverter<String, Long> {
-    @Override
-    public Long convert(String text) {
-      return parse(text);
-    }
-  }
-
-  @Override
-  public Long read(String text) {
-    return parse(text);
-  }
+  private ByteSize() {}
 
   /**
    * @return bytes
    * @throws IllegalArgumentException with a sentence if it is no size, or more than a long holds
    */
-  public static long parse(String text) {
+  static long parse(String text) {
     Matcher matcher = SYNTAX.matcher(text.strip());
     if (!matcher.matches()) {
       throw new IllegalArgumentException(
@@ -39,5 +27,12 @@ public final class ByteSize implements OptionSyntax<Long> {
       throw new IllegalArgumentException("'%s' is too large".formatted(text));
     }
     return number << bits;
+  }
+
+  /** In the largest unit that leaves no fraction: what {@link #parse} reads as the same number. */
+  static String format(long bytes) {
+    int unit = bytes == 0 ? 0 : Long.numberOfTrailingZeros(bytes) / UNIT_BITS;
+    unit = Math.min(unit, UNITS.length());
+    return (bytes >> unit * UNIT_BITS) + (unit == 0 ? "" : UNITS.substring(unit - 1, unit));
   }
 }
