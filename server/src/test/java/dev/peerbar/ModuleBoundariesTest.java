@@ -35,6 +35,7 @@ final class ModuleBoundariesTest {
               "dev.peerbar.linux..",
               "dev.peerbar.server..",
               "dev.peerbar.cli..",
+              "dev.peerbar.probe..",
               "dev.peerbar.driver.socket..",
               "io.netty..",
               "java.net..",
@@ -55,7 +56,8 @@ final class ModuleBoundariesTest {
               "dev.peerbar.storage..",
               "dev.peerbar.driver..",
               "dev.peerbar.server..",
-              "dev.peerbar.cli..");
+              "dev.peerbar.cli..",
+              "dev.peerbar.probe..");
 
   @ArchTest
   static final ArchRule linuxKnowsNobody =
@@ -73,7 +75,11 @@ final class ModuleBoundariesTest {
           .resideInAPackage("dev.peerbar.server..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.driver..", "dev.peerbar.cli..");
+          .resideInAnyPackage(
+              "dev.peerbar.devices..",
+              "dev.peerbar.driver..",
+              "dev.peerbar.cli..",
+              "dev.peerbar.probe..");
 
   @ArchTest
   static final ArchRule endpointsKnowNoDriver =
