@@ -11,8 +11,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * How JMH runs the benchmarks here unless its command line says otherwise: in a JVM that is started
-XX
+ * How JMH runs the benchmarks here unless its command line says otherwise: in a JVM with the
+ * program's options (.mvn/program.options).
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
