@@ -9,6 +9,7 @@ import dev.peerbar.endpoint.Interrupts;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.endpoint.Migratable;
+import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;

@@ -2,24 +2,20 @@ package dev.peerbar.bench.endpoints;
 
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
 import dev.peerbar.bench.harness.BenchmarkException;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Distribution;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Work;
-import dev.peerbar.bench.rig.Messages;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.Messenger;
 import dev.peerbar.bench.rig.Placement;
+import dev.peerbar.bench.rig.RoundTrip;
 import dev.peerbar.bench.rig.ServingProcess;
-import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.linux.FileDescriptor;
-import dev.peerbar.protocol.Command;
-import dev.peerbar.protocol.Header;
-import dev.peerbar.protocol.RegionRead;
+import dev.peerbar.bench.socket.RegisterAccess;
+import dev.peerbar.driver.socket.ClientMemory;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -28,7 +24,7 @@ import java.util.Optional;
  * Reads a register of one endpoint of a process that serves many, beside one of a process that
  * serves no other. The others have nothing to do, or all of their engines copy.
  */
-public final class EndpointsBenchmark implements Benchmark {
+public final class EndpointsComparison implements Comparison {
   /** Nothing but the number of endpoints is to differ, so nothing is left to the scheduler. */
   private static final Placement HERE = Placement.ONE_CPU;
 
@@ -41,13 +37,7 @@ public final class EndpointsBenchmark implements Benchmark {
 
   private static final Aim IDLE = Aim.atMost(1.05);
 
-  private static final MemorySegment READ =
-      Messages.request(
-          1,
-          Command.REGION_READ,
-          false,
-          new RegionRead.Request(HbmRegisters.SCRATCH, HbmRegisters.BAR, Integer.BYTES));
-  private static final int REPLY = Header.SIZE + RegionRead.DATA + Integer.BYTES;
+  private static final RoundTrip READ = RegisterAccess.READ_4.roundTrip();
 
   @Override
   public String name() {
@@ -75,8 +65,8 @@ public final class EndpointsBenchmark implements Benchmark {
 
   private static void idle(Bench bench, Messenger floor, Messenger subject, int count)
       throws Exception {
-    Side one = new Side("1 endpoint", reads(floor));
-    Side many = new Side("one of %d, idle".formatted(count), reads(subject));
+    Side one = new Side("1 endpoint", READ.over(floor));
+    Side many = new Side("one of %d, idle".formatted(count), READ.over(subject));
     report(
         bench,
         "register read, one of %d idle, %s".formatted(count, HERE),
@@ -89,7 +79,7 @@ public final class EndpointsBenchmark implements Benchmark {
       throws Exception {
     List<Copies> copies = new ArrayList<>();
     long length = COPIED / (count - 1) & -PAGE;
-    try (FileDescriptor ring = Copies.ring(length)) {
+    try (ClientMemory ring = Copies.ring(length)) {
       for (int other = 1; other < count; other++) {
         copies.add(Copies.prepare(process.connect(other), ring, length));
       }
@@ -97,8 +87,9 @@ public final class EndpointsBenchmark implements Benchmark {
         each.start();
       }
       process.freeze();
-      Side one = new Side("1 endpoint", reads(floor));
-      Side many = new Side("one of %d, copying".formatted(count), inTurns(reads(subject), process));
+      Side one = new Side("1 endpoint", READ.over(floor));
+      Side many =
+          new Side("one of %d, copying".formatted(count), inTurns(READ.over(subject), process));
       report(
           bench,
           "register read, others of %d copy, %s".formatted(count, HERE),
@@ -120,16 +111,9 @@ public final class EndpointsBenchmark implements Benchmark {
     bench.add(Distribution.of(path, sides));
   }
 
-  private static Work reads(Messenger messenger) {
-    return () -> {
-      messenger.exchange(READ, REPLY);
-      return 1;
-    };
-  }
-
   /** The other side has the processors for itself while it has its turn. */
-  private static Work inTurns(Work work, ServingProcess process) {
-    return new Work() {
+  private static Workload inTurns(Workload work, ServingProcess process) {
+    return new Workload() {
       @Override
       public void begin() throws IOException, InterruptedException {
         process.thaw();
