@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.ServiceLoader;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
@@ -37,6 +38,7 @@ class BenchCommandTest {
   }
 
   @Test
+  @Tag("long")
   void measuresAllThatNeedsNoGuest() throws IOException {
     List<String> names =
         ServiceLoader.load(Benchmark.class).stream()

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.Effort;
 import dev.peerbar.bench.harness.Figure;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Boots a guest, once, and only sees that everything in it can be measured. */
+@Tag("guest")
 class GuestBenchmarkTest {
 
   @Test

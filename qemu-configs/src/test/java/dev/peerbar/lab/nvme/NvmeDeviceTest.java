@@ -25,12 +25,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The driver against an NVMe controller that is not ours: QEMU's own, with a CMB. */
 @Timeout(600)
+@Tag("guest")
 final class NvmeDeviceTest {
   private static final long DISK = 16L << 20;
   private static final long CMB = 64L << 20;
