@@ -27,6 +27,7 @@ final class ModuleBoundariesTest {
               "dev.peerbar.linux..",
               "dev.peerbar.server..",
               "dev.peerbar.cli..",
+              "dev.peerbar.probe..",
               "io.netty..",
               "java.net..",
               "java.nio.channels..");
@@ -44,7 +45,8 @@ final class ModuleBoundariesTest {
               "dev.peerbar.devices..",
               "dev.peerbar.storage..",
               "dev.peerbar.server..",
-              "dev.peerbar.cli..");
+              "dev.peerbar.cli..",
+              "dev.peerbar.probe..");
 
   @ArchTest
   static final ArchRule linuxKnowsNobody =
@@ -62,7 +64,7 @@ final class ModuleBoundariesTest {
           .resideInAPackage("dev.peerbar.server..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.cli..");
+          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.cli..", "dev.peerbar.probe..");
 
   @ArchTest
   static final ArchRule functionsKnowNoSocket =
