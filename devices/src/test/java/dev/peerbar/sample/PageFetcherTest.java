@@ -2,7 +2,7 @@ package dev.peerbar.sample;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.endpoint.FakeHost;
+import dev.peerbar.driver.fake.FakeHost;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.ResetKind;
 import java.io.IOException;

@@ -5,7 +5,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * A descriptor as it is in the ring, not yet judged; addresses and lengths are unsigned.
+ * A descriptor as it is in the ring, for the endpoint not yet judged, for a driver made of the
+ * parts that matter: {@code Descriptor.copy(64).from(iova).toLocal(0).interrupt()}; addresses and
+ * lengths are unsigned.
  *
  * @param source IOVA, or offset in the memory with {@link #SOURCE_IS_LOCAL}
  * @param destination IOVA, or offset in the memory with {@link #DESTINATION_IS_LOCAL}
@@ -77,6 +79,97 @@ public record Descriptor(
     ring.set(LONG, offset + PATTERN, pattern);
     ring.set(LONG, offset + TAG, tag);
     ring.set(LONG, offset + RESERVED, reserved);
+  }
+
+  /** One that asks for an opcode, whether the endpoint has it or not, and for nothing else yet. */
+  public static Descriptor of(int opcode) {
+    return new Descriptor(opcode, 0, 0, 0, 0, 0, 0, 0, 0);
+  }
+
+  /** Does nothing. */
+  public static Descriptor nop() {
+    return of(Opcode.NOP.code());
+  }
+
+  /** Copies so many bytes {@link #from} somewhere {@link #to} somewhere. */
+  public static Descriptor copy(long length) {
+    return of(Opcode.COPY.code()).length(length);
+  }
+
+  /** Repeats the 8 bytes of a pattern over a length {@link #to} somewhere. */
+  public static Descriptor fill(long pattern, long length) {
+    return of(Opcode.FILL.code()).pattern(pattern).length(length);
+  }
+
+  /** Takes the CRC32C of so many bytes {@link #from} somewhere. */
+  public static Descriptor crc32c(long length) {
+    return of(Opcode.CRC32C.code()).length(length);
+  }
+
+  /**
+   * Writes a value {@link #to} somewhere.
+   *
+   * @param length in bytes, 4 or 8
+   */
+  public static Descriptor immediate(long value, long length) {
+    return of(Opcode.WRITE_IMMEDIATE.code()).pattern(value).length(length);
+  }
+
+  /** The same with a source, an IOVA. */
+  public Descriptor from(long iova) {
+    return new Descriptor(opcode, flags, iova, destination, length, record, pattern, tag, reserved);
+  }
+
+  /** The same with a source in the endpoint's memory. */
+  public Descriptor fromLocal(long offset) {
+    return from(offset).with(SOURCE_IS_LOCAL);
+  }
+
+  /** The same with a destination, an IOVA. */
+  public Descriptor to(long iova) {
+    return new Descriptor(opcode, flags, source, iova, length, record, pattern, tag, reserved);
+  }
+
+  /** The same with a destination in the endpoint's memory. */
+  public Descriptor toLocal(long offset) {
+    return to(offset).with(DESTINATION_IS_LOCAL);
+  }
+
+  /** The same with an interrupt at its end. */
+  public Descriptor interrupt() {
+    return with(INTERRUPT);
+  }
+
+  /** The same with a completion record at an IOVA. */
+  public Descriptor recordAt(long iova) {
+    return new Descriptor(
+        opcode, flags | WRITE_RECORD, source, destination, length, iova, pattern, tag, reserved);
+  }
+
+  /** The same with a number that its completion record tells. */
+  public Descriptor tag(long value) {
+    return new Descriptor(
+        opcode, flags, source, destination, length, record, pattern, value, reserved);
+  }
+
+  /** The same with more flags, whether the endpoint has them or not. */
+  public Descriptor with(int moreFlags) {
+    return new Descriptor(
+        opcode, flags | moreFlags, source, destination, length, record, pattern, tag, reserved);
+  }
+
+  /** The same with something in the reserved bytes. */
+  public Descriptor reserved(long value) {
+    return new Descriptor(opcode, flags, source, destination, length, record, pattern, tag, value);
+  }
+
+  private Descriptor length(long value) {
+    return new Descriptor(
+        opcode, flags, source, destination, value, record, pattern, tag, reserved);
+  }
+
+  private Descriptor pattern(long value) {
+    return new Descriptor(opcode, flags, source, destination, length, record, value, tag, reserved);
   }
 
   boolean has(int flag) {

@@ -1,10 +1,20 @@
-package dev.peerbar.endpoint;
+package dev.peerbar.driver.fake;
 
+import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Host;
+import dev.peerbar.endpoint.Interrupts;
+import dev.peerbar.endpoint.Job;
+import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.Migratable;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -29,6 +39,7 @@ public final class FakeHost implements Host {
   private final Deque<Runnable> updates = new ArrayDeque<>();
   private final List<FakeJob> allJobs = new ArrayList<>();
   private final List<Integer> raised = new ArrayList<>();
+  private final Map<Integer, Long> signals = new HashMap<>();
   private final List<String> journal = new ArrayList<>();
   private boolean busMaster = true;
   private boolean held;
@@ -51,6 +62,10 @@ public final class FakeHost implements Host {
       }
     }
     endpoint.start(this);
+  }
+
+  public Endpoint endpoint() {
+    return endpoint;
   }
 
   public static MemorySegment allocate(long bytes) {
@@ -130,6 +145,11 @@ public final class FakeHost implements Host {
   public void reset(ResetKind kind) {
     allJobs.forEach(FakeJob::end);
     endpoint.function().reset(kind);
+    for (Bar bar : endpoint.function().bars()) {
+      if (bar instanceof Bar.Registers registers && registers.mapped().isPresent()) {
+        memory(registers.index()).fill((byte) 0);
+      }
+    }
     endpoint.reset(kind);
   }
 
@@ -152,6 +172,18 @@ public final class FakeHost implements Host {
     return updates.size();
   }
 
+  /**
+   * How often a vector was raised while MSI-X was enabled, since this was last asked; 0 while the
+   * function is masked, which holds the answer back.
+   */
+  public long takeSignals(int vector) {
+    if (endpoint.function().msixMasked()) {
+      return 0;
+    }
+    Long count = signals.remove(vector);
+    return count == null ? 0 : count;
+  }
+
   /** Vectors raised, in order. */
   public List<Integer> raised() {
     return raised;
@@ -171,6 +203,9 @@ public final class FakeHost implements Host {
       public void raise(int vector) {
         raised.add(vector);
         journal.add("raise " + vector);
+        if (endpoint.function().msixEnabled()) {
+          signals.merge(vector, 1L, Long::sum);
+        }
         atRaise.run();
       }
 
@@ -199,6 +234,9 @@ public final class FakeHost implements Host {
   @Override
   public void clearDoorbell(int bar, long offset) {
     journal.add("clear doorbell %d 0x%x".formatted(bar, offset));
+    if (memory.containsKey(bar)) {
+      memory.get(bar).set(ValueLayout.JAVA_INT, offset, 0);
+    }
   }
 
   private final class FakeJob implements Job, Dma, Engine.Ticket {
