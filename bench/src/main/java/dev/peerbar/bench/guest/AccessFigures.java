@@ -8,7 +8,7 @@ import dev.peerbar.bench.harness.Side;
 import dev.peerbar.bench.harness.TimedWork;
 import dev.peerbar.bench.harness.TimedWork.Lap;
 import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.lab.GuestMemory;
+import dev.peerbar.lab.guest.GuestMemory;
 import java.util.List;
 import java.util.Optional;
 

@@ -1,8 +1,8 @@
 package dev.peerbar.lab.nvme;
 
-import dev.peerbar.lab.GuestMemory;
-import dev.peerbar.lab.Ioas;
 import dev.peerbar.lab.guest.GuestAgent;
+import dev.peerbar.lab.guest.GuestMemory;
+import dev.peerbar.lab.vfio.Ioas;
 import java.io.IOException;
 import java.util.Objects;
 import java.util.Optional;

@@ -4,7 +4,7 @@ import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
-import dev.peerbar.lab.EventFd;
+import dev.peerbar.lab.guest.EventFd;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

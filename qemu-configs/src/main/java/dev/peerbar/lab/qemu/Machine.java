@@ -1,6 +1,6 @@
 package dev.peerbar.lab.qemu;
 
-import dev.peerbar.lab.setup.LabFiles;
+import dev.peerbar.lab.files.LabFiles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -1,5 +1,6 @@
 package dev.peerbar.lab.setup;
 
+import dev.peerbar.lab.files.LabResources;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,7 @@
 package dev.peerbar.lab.setup;
 
-import dev.peerbar.lab.qemu.QemuBinary;
+import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.files.QemuBinary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

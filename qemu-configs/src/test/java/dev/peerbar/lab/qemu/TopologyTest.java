@@ -3,7 +3,8 @@ package dev.peerbar.lab.qemu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.peerbar.lab.setup.LabFiles;
+import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.files.QemuBinary;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
