@@ -24,6 +24,15 @@ final class ModuleBoundariesTest {
   };
 
   @ArchTest
+  static final ArchRule enginesKnowNoDevice =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.engine..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.storage..");
+
+  @ArchTest
   static final ArchRule devicesKnowNoWire =
       noClasses()
           .that()
