@@ -7,7 +7,7 @@ import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,7 +46,7 @@ public final class GuestBenchmark implements Benchmark {
 
   private static LabFiles setUp() throws IOException, BenchmarkException {
     try {
-      return Setup.ofUser(Steps.toStandardError()).run();
+      return Setup.ofUser(SetupOutput.toStandardError()).run();
     } catch (SetupException e) {
       throw new BenchmarkException(e.getMessage(), e);
     }

@@ -4,8 +4,8 @@ import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestSystem;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Qemu;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -53,7 +53,7 @@ public final class Lab implements AutoCloseable {
    *     load
    * @throws IOException if the guest does not come up; the logs say why
    */
-  public static Lab boot(LabFiles files, Machine machine, Path logs) throws IOException {
+  public static Lab boot(LabFiles files, VirtualMachine machine, Path logs) throws IOException {
     Files.createDirectories(logs);
     // A directory of its own: socket paths are limited to 107 bytes, the logs' path is not.
     Path run = Files.createTempDirectory("peerbar-");

@@ -4,9 +4,9 @@ import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.StepPrinter;
 import dev.peerbar.lab.scenario.passthrough.NvmePassthroughScenario;
@@ -15,7 +15,7 @@ import dev.peerbar.lab.scenario.stock.NvmeBoot;
 import dev.peerbar.lab.scenario.stock.NvmeScenario;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -104,7 +104,8 @@ public final class LabCommand implements Subcommand {
 
   @FunctionalInterface
   private interface Starter {
-    Scenario start(LabFiles files, UnaryOperator<Machine> finish, Path logs) throws IOException;
+    Scenario start(LabFiles files, UnaryOperator<VirtualMachine> finish, Path logs)
+        throws IOException;
   }
 
   @Override
@@ -164,7 +165,7 @@ public final class LabCommand implements Subcommand {
                 ".",
                 (files, finish, logs) ->
                     P2pScenario.start(
-                        files, finish.apply(Machine.of(Topology.named(where))), logs)));
+                        files, finish.apply(VirtualMachine.of(Topology.named(where))), logs)));
       }
       case NVME ->
           bench
@@ -184,7 +185,7 @@ public final class LabCommand implements Subcommand {
                 "passthrough-" + topology,
                 (files, finish, logs) ->
                     NvmePassthroughScenario.start(
-                        files, finish.apply(Machine.of(Topology.named(topology))), logs))));
+                        files, finish.apply(VirtualMachine.of(Topology.named(topology))), logs))));
   }
 
   private static Boot nvme(NvmeBoot boot) {
@@ -196,7 +197,7 @@ public final class LabCommand implements Subcommand {
   }
 
   private LabFiles setUp() throws IOException {
-    Setup setup = Setup.ofUser(Steps.toStandardError());
+    Setup setup = Setup.ofUser(SetupOutput.toStandardError());
     setup = kernel == null ? setup : setup.withKernel(kernel);
     setup = qemu == null ? setup : setup.withQemu(qemu);
     try {

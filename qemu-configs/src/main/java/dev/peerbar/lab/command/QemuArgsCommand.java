@@ -3,12 +3,12 @@ package dev.peerbar.lab.command;
 import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.CpuModel;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.ShellWords;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import java.io.IOException;
 import java.nio.file.Path;
 import picocli.CommandLine;
@@ -100,12 +100,12 @@ public final class QemuArgsCommand implements Subcommand {
               + ".");
     }
     try {
-      Setup setup = Setup.ofUser(Steps.toStandardError());
+      Setup setup = Setup.ofUser(SetupOutput.toStandardError());
       setup = kernel == null ? setup : setup.withKernel(kernel);
       setup = qemu == null ? setup : setup.withQemu(qemu);
       LabFiles files = setup.run();
-      Machine machine =
-          Machine.of(Topology.named(topology))
+      VirtualMachine machine =
+          VirtualMachine.of(Topology.named(topology))
               .withCpu(cpu)
               .withAccel(accel)
               .withEndpoint("a", socketA)

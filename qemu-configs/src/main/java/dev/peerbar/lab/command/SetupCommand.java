@@ -4,7 +4,7 @@ import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import java.io.IOException;
 import picocli.CommandLine;
 
@@ -19,7 +19,7 @@ public final class SetupCommand implements Subcommand {
   @Override
   public Integer call() throws IOException {
     try {
-      LabFiles files = Setup.ofUser(Steps.toStandardError()).run();
+      LabFiles files = Setup.ofUser(SetupOutput.toStandardError()).run();
       System.out.println("qemu      " + String.join(" ", files.qemu().command()));
       System.out.println("kernel    " + files.kernel());
       System.out.println("initramfs " + files.initramfs());

@@ -28,11 +28,13 @@ public record NvmeDisk(Guest guest, PciDevice pci, String name) {
   private static final String CONTROLLERS = "/sys/class/nvme/";
 
   /**
-   * Waits until the driver has initialised the controller and its namespace is there.
+   * The disk in a slot, once the guest's own driver has initialised its controller and the
+   * namespace is there.
    *
    * @throws IOException if that does not happen
    */
-  public static NvmeDisk await(Guest guest, PciDevice pci) throws IOException {
+  public static NvmeDisk inSlot(Guest guest, int slot) throws IOException {
+    PciDevice pci = guest.pciInSlot(slot);
     long end = System.nanoTime() + PATIENCE.toNanos();
     String seen = "no controller";
     while (System.nanoTime() < end) {

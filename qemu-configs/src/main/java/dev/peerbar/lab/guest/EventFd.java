@@ -1,11 +1,11 @@
 package dev.peerbar.lab.guest;
 
+import dev.peerbar.driver.Interrupt;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.Optional;
 
-/** An eventfd in the guest, on which interrupts arrive. */
-public final class EventFd implements AutoCloseable {
+/** An eventfd in the guest, at which interrupts arrive. */
+public final class EventFd implements Interrupt, AutoCloseable {
   private final GuestSystem system;
   private final int fd;
 
@@ -19,14 +19,14 @@ public final class EventFd implements AutoCloseable {
     return fd;
   }
 
-  /** Waits until it is signalled and clears it: how often it was, or empty if never in time. */
-  public Optional<Long> await(Duration limit) throws IOException {
-    return system.agent().awaitEvent(fd, limit);
+  @Override
+  public long await(Duration limit) throws IOException {
+    return system.agent().awaitEvent(fd, limit).orElse(0L);
   }
 
-  /** Clears it: how often it was signalled since the last time, 0 for not at all. */
+  @Override
   public long drain() throws IOException {
-    return await(Duration.ZERO).orElse(0L);
+    return await(Duration.ZERO);
   }
 
   @Override

@@ -1,9 +1,7 @@
 package dev.peerbar.lab.guest;
 
-import dev.peerbar.lab.disk.NvmeDisk;
 import dev.peerbar.lab.guest.GuestSystem.MapFlag;
 import dev.peerbar.lab.guest.GuestSystem.Protection;
-import dev.peerbar.lab.vfio.Iommufd;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -90,19 +88,9 @@ public final class Guest {
     throw new IOException("there is no function %04x:%04x".formatted(vendorId, deviceId));
   }
 
-  /** The disk in a slot, once the guest's own driver has initialised its controller. */
-  public NvmeDisk nvmeInSlot(int slot) throws IOException {
-    return NvmeDisk.await(this, pciInSlot(slot));
-  }
-
   /** Lets the kernel look for functions that it does not know, or was told to forget. */
   public void rescanPci() throws IOException {
     system.writeText("/sys/bus/pci/rescan", "1");
-  }
-
-  /** A new iommufd. */
-  public Iommufd openIommufd() throws IOException {
-    return Iommufd.open(system);
   }
 
   /** Memory of 4 KiB pages, which an IOMMU sees one by one; all there and zeroed. */
@@ -124,14 +112,14 @@ public final class Guest {
             Argument.of(memory.address()),
             Argument.of(small),
             Argument.of(MADV_NOHUGEPAGE));
-    memory.set(0, length, 0);
+    memory.fill(0, length, (byte) 0);
     return memory;
   }
 
   /** Memory of huge pages where the kernel finds them; all there and zeroed. */
   public GuestMemory allocateHuge(long length) throws IOException {
     GuestMemory memory = map(length, EnumSet.of(MapFlag.PRIVATE, MapFlag.ANONYMOUS));
-    memory.set(0, length, 0);
+    memory.fill(0, length, (byte) 0);
     return memory;
   }
 

@@ -1,5 +1,8 @@
 package dev.peerbar.lab.guest;
 
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.Memory;
+import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Objects;
@@ -7,10 +10,9 @@ import java.util.Optional;
 
 /**
  * Memory mapped in the guest's agent: RAM, or a device's BAR. Offsets and lengths are in bytes and
- * checked here; an access that faults in the guest is a {@link
- * dev.peerbar.lab.guest.GuestFaultException}.
+ * checked here; an access that faults in the guest is a {@link GuestFaultException}.
  */
-public final class GuestMemory implements AutoCloseable {
+public final class GuestMemory implements Memory, AutoCloseable {
   private final GuestSystem system;
   private final long address;
   private final long length;
@@ -22,70 +24,57 @@ public final class GuestMemory implements AutoCloseable {
     this.length = length;
   }
 
+  /**
+   * What a range is part of.
+   *
+   * @throws ClassCastException if that is not the guest's
+   */
+  public static GuestMemory of(DmaRange range) {
+    return (GuestMemory) range.memory();
+  }
+
   /** Where it is in the agent's address space. */
   public long address() {
     return address;
   }
 
+  @Override
   public long length() {
     return length;
   }
 
-  /** One load of 4 bytes. */
-  public int read32(long offset) throws IOException {
-    return (int) load(offset, Integer.BYTES);
+  @Override
+  public long load(long offset, AccessWidth width) throws IOException {
+    return agent().load(at(offset, width.bytes()), width.bytes());
   }
 
-  /** One load of 8 bytes. */
-  public long read64(long offset) throws IOException {
-    return load(offset, Long.BYTES);
+  @Override
+  public void store(long offset, AccessWidth width, long value) throws IOException {
+    agent().store(at(offset, width.bytes()), width.bytes(), value);
   }
 
-  /** One store of 4 bytes. */
-  public void write32(long offset, int value) throws IOException {
-    store(offset, Integer.BYTES, value);
-  }
-
-  /** One store of 8 bytes. */
-  public void write64(long offset, long value) throws IOException {
-    store(offset, Long.BYTES, value);
-  }
-
-  /** One load of 1, 2, 4 or 8 bytes, zero-extended. */
-  public long load(long offset, int width) throws IOException {
-    return agent().load(at(offset, width), width);
-  }
-
-  /** One store of 1, 2, 4 or 8 bytes. */
-  public void store(long offset, int width, long value) throws IOException {
-    agent().store(at(offset, width), width, value);
-  }
-
-  /** Copies bytes out. */
+  @Override
   public byte[] read(long offset, int count) throws IOException {
     return agent().read(at(offset, count), count);
   }
 
-  /** Copies bytes in. */
+  @Override
   public void write(long offset, byte[] bytes) throws IOException {
     agent().write(at(offset, bytes.length), bytes);
   }
 
-  /** Sets every byte of a range. */
-  public void set(long offset, long count, int value) throws IOException {
+  @Override
+  public void fill(long offset, long count, byte value) throws IOException {
     agent().set(at(offset, count), count, value);
   }
 
-  /**
-   * Fills a range, of a multiple of 8 bytes, with the {@link dev.peerbar.lab.guest.Pattern} of a
-   * seed.
-   */
-  public void fill(long offset, long count, long seed) throws IOException {
+  /** Fills a range, of a multiple of 8 bytes, with the {@link Pattern} of a seed. */
+  public void fillPattern(long offset, long count, long seed) throws IOException {
     agent().fill(at(offset, count), count, seed);
   }
 
   /** The first word of a range that is not the pattern's; empty if all are. */
-  public Optional<GuestAgent.Mismatch> verify(long offset, long count, long seed)
+  public Optional<GuestAgent.Mismatch> verifyPattern(long offset, long count, long seed)
       throws IOException {
     return agent().verify(at(offset, count), count, seed);
   }
@@ -97,8 +86,8 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /** How long {@code count} loads from one place take altogether. */
-  public Duration timeLoads(long offset, int width, long count) throws IOException {
-    return timeLoads(offset, width, width, count);
+  public Duration timeLoads(long offset, AccessWidth width, long count) throws IOException {
+    return timeLoads(offset, width.bytes(), width, count);
   }
 
   /**
@@ -107,13 +96,15 @@ public final class GuestMemory implements AutoCloseable {
    *
    * @param length of the range, a multiple of the width
    */
-  public Duration timeLoads(long offset, long length, int width, long count) throws IOException {
+  public Duration timeLoads(long offset, long length, AccessWidth width, long count)
+      throws IOException {
     return agent().stopwatch().timeLoads(words(offset, length, width), count);
   }
 
   /** How long {@code count} stores to one place take altogether. */
-  public Duration timeStores(long offset, int width, long value, long count) throws IOException {
-    return timeStores(offset, width, width, value, count);
+  public Duration timeStores(long offset, AccessWidth width, long value, long count)
+      throws IOException {
+    return timeStores(offset, width.bytes(), width, value, count);
   }
 
   /**
@@ -122,13 +113,13 @@ public final class GuestMemory implements AutoCloseable {
    *
    * @param length of the range, a multiple of the width
    */
-  public Duration timeStores(long offset, long length, int width, long value, long count)
+  public Duration timeStores(long offset, long length, AccessWidth width, long value, long count)
       throws IOException {
     return agent().stopwatch().timeStores(words(offset, length, width), value, count);
   }
 
-  private Stopwatch.Words words(long offset, long length, int width) {
-    return new Stopwatch.Words(at(offset, length), length, width);
+  private Stopwatch.Words words(long offset, long length, AccessWidth width) {
+    return new Stopwatch.Words(at(offset, length), length, width.bytes());
   }
 
   /** How long it takes the guest's CPU to copy a range into other memory, {@code count} times. */
@@ -146,13 +137,16 @@ public final class GuestMemory implements AutoCloseable {
    * @return how long that took in the guest, or empty if there was no event in time
    */
   public Optional<Duration> timeEvent(
-      long offset, int width, long value, EventFd event, Duration limit) throws IOException {
-    return agent().stopwatch().timeEvent(at(offset, width), width, value, event.fd(), limit);
+      long offset, AccessWidth width, long value, EventFd event, Duration limit)
+      throws IOException {
+    return agent()
+        .stopwatch()
+        .timeEvent(at(offset, width.bytes()), width.bytes(), value, event.fd(), limit);
   }
 
   /** Starts a thread of the guest that loads from one place over and over until it is stopped. */
-  public GuestAgent.Poller poll(long offset, int width) throws IOException {
-    return agent().startPoller(at(offset, width), width);
+  public GuestAgent.Poller poll(long offset, AccessWidth width) throws IOException {
+    return agent().startPoller(at(offset, width.bytes()), width.bytes());
   }
 
   public long at(long offset, long count) {

@@ -1,8 +1,9 @@
 package dev.peerbar.lab.guest;
 
-import dev.peerbar.lab.vfio.Iommufd;
-import dev.peerbar.lab.vfio.VfioDevice;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.pci.ConfigLayout.Capability;
+import dev.peerbar.pci.ConfigLayout.Express;
+import dev.peerbar.pci.ConfigLayout.Header;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -22,10 +23,12 @@ import java.util.Optional;
 public record PciDevice(
     GuestSystem system, String address, int vendorId, int deviceId, int classCode) {
   private static final String DEVICES = "/sys/bus/pci/devices/";
-  private static final int CAPABILITIES = 0x34;
-  private static final int CAPABILITY_PCIE = 0x10;
-  private static final int PCIE_SLOT_IMPLEMENTED = 1 << 8;
-  private static final int PCIE_SLOT_CAPABILITIES = 0x14;
+
+  /** Of the PCI Express capability of a port (PCIe 6.0 7.5.3.2 and 7.5.3.9). */
+  private static final int SLOT_IMPLEMENTED = 1 << 8;
+
+  private static final int SLOT_CAPABILITIES = 0x14;
+  private static final int SLOT_NUMBER_SHIFT = 19;
   private static final String VFIO_PCI = "vfio-pci";
 
   static PciDevice at(GuestSystem system, String address) throws IOException {
@@ -51,13 +54,19 @@ public record PciDevice(
   /** The physical slot number of a PCI Express port (PCIe 6.0 7.5.3.9), or -1 if it has no slot. */
   int slotNumber() throws IOException {
     ByteBuffer config = config();
-    for (int at = config.get(CAPABILITIES) & 0xfc; at != 0; at = config.get(at + 1) & 0xfc) {
-      if (config.get(at) == CAPABILITY_PCIE) {
-        boolean hasSlot = (config.getShort(at + 2) & PCIE_SLOT_IMPLEMENTED) != 0;
-        return hasSlot ? config.getInt(at + PCIE_SLOT_CAPABILITIES) >>> 19 : -1;
+    int at = pointer(config, Header.CAPABILITIES_POINTER);
+    while (at != 0) {
+      if (config.get(at + Capability.ID) == Express.ID) {
+        boolean hasSlot = (config.getShort(at + Express.CAPABILITIES) & SLOT_IMPLEMENTED) != 0;
+        return hasSlot ? config.getInt(at + SLOT_CAPABILITIES) >>> SLOT_NUMBER_SHIFT : -1;
       }
+      at = pointer(config, at + Capability.NEXT);
     }
     return -1;
+  }
+
+  private static int pointer(ByteBuffer config, int offset) {
+    return config.get(offset) & Capability.POINTER_MASK;
   }
 
   /** The driver it is bound to. */
@@ -148,14 +157,6 @@ public record PciDevice(
   public String vfioCdev() throws IOException {
     List<String> names = system.list(attribute("vfio-dev"));
     return "/dev/vfio/devices/" + names.getFirst();
-  }
-
-  /**
-   * Opens the function, bound to vfio-pci, through its character device, and binds it to an
-   * iommufd.
-   */
-  public VfioDevice open(Iommufd iommufd) throws IOException {
-    return VfioDevice.open(this, iommufd);
   }
 
   @Override

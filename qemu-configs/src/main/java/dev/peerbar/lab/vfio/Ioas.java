@@ -33,6 +33,10 @@ public final class Ioas implements AutoCloseable {
     return id;
   }
 
+  Iommufd iommufd() {
+    return iommufd;
+  }
+
   /**
    * A mapping.
    *

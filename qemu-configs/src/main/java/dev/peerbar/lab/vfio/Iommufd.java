@@ -1,5 +1,6 @@
 package dev.peerbar.lab.vfio;
 
+import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.guest.GuestSystem.OpenFlag;
 import dev.peerbar.lab.uapi.IommuDestroy;
@@ -20,7 +21,8 @@ public final class Iommufd implements AutoCloseable {
     this.fd = fd;
   }
 
-  public static Iommufd open(GuestSystem system) throws IOException {
+  public static Iommufd open(Guest guest) throws IOException {
+    GuestSystem system = guest.system();
     return new Iommufd(system, system.open("/dev/iommu", OpenFlag.READ_WRITE));
   }
 

@@ -20,11 +20,13 @@ import dev.peerbar.lab.uapi.VfioIrqSet;
 import dev.peerbar.lab.uapi.VfioPciIrq;
 import dev.peerbar.lab.uapi.VfioPciRegion;
 import dev.peerbar.lab.uapi.VfioRegionInfo;
+import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 
@@ -33,9 +35,6 @@ import java.util.List;
  */
 public final class VfioDevice implements AutoCloseable {
   private static final int O_CLOEXEC_RDWR = 02000002;
-  private static final int CONFIG_COMMAND = 4;
-  private static final int COMMAND_MEMORY = 1 << 1;
-  private static final int COMMAND_BUS_MASTER = 1 << 2;
 
   private final PciDevice pci;
   private final GuestSystem system;
@@ -51,6 +50,9 @@ public final class VfioDevice implements AutoCloseable {
     config = region(VfioPciRegion.CONFIG);
   }
 
+  /**
+   * Opens a function, bound to vfio-pci, through its character device, and binds it to an iommufd.
+   */
   public static VfioDevice open(PciDevice pci, Iommufd iommufd) throws IOException {
     GuestSystem system = pci.system();
     int fd = system.open(pci.vfioCdev(), OpenFlag.READ_WRITE);
@@ -150,43 +152,22 @@ public final class VfioDevice implements AutoCloseable {
     system.pwrite(fd, bytes, region(region).offset() + offset);
   }
 
-  /** Reads 16 bits of config space. */
-  public int readConfig16(int offset) throws IOException {
-    return Short.toUnsignedInt(readConfig(offset, Short.BYTES).getShort());
-  }
-
-  /** Reads 32 bits of config space. */
-  public int readConfig32(int offset) throws IOException {
-    return readConfig(offset, Integer.BYTES).getInt();
-  }
-
-  private ByteBuffer readConfig(int offset, int length) throws IOException {
-    byte[] bytes = system.pread(fd, length, config.offset() + offset);
-    if (bytes.length != length) {
-      throw new IOException("config space ends before 0x%x".formatted(offset + length));
+  /** Reads config space; zero-extended. */
+  public long readConfig(int offset, AccessWidth width) throws IOException {
+    byte[] bytes = system.pread(fd, width.bytes(), config.offset() + offset);
+    if (bytes.length != width.bytes()) {
+      throw new IOException("config space ends before 0x%x".formatted(offset + width.bytes()));
     }
-    return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    return ByteBuffer.wrap(Arrays.copyOf(bytes, Long.BYTES))
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .getLong();
   }
 
-  /** Writes 16 bits of config space. */
-  public void writeConfig16(int offset, int value) throws IOException {
-    byte[] bytes = {(byte) value, (byte) (value >> 8)};
-    system.pwrite(fd, bytes, config.offset() + offset);
-  }
-
-  /** Lets it master the bus, or forbids it. A function is opened with bus mastering off. */
-  public void busMaster(boolean on) throws IOException {
-    setCommand(COMMAND_BUS_MASTER, on);
-  }
-
-  /** Switches its memory BARs on or off. */
-  public void memorySpace(boolean on) throws IOException {
-    setCommand(COMMAND_MEMORY, on);
-  }
-
-  private void setCommand(int bit, boolean on) throws IOException {
-    int command = readConfig16(CONFIG_COMMAND);
-    writeConfig16(CONFIG_COMMAND, on ? command | bit : command & ~bit);
+  /** Writes config space. */
+  public void writeConfig(int offset, AccessWidth width, long value) throws IOException {
+    byte[] bytes =
+        ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(value).array();
+    system.pwrite(fd, Arrays.copyOf(bytes, width.bytes()), config.offset() + offset);
   }
 
   /**

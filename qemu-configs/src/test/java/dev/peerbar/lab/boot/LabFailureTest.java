@@ -6,11 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.peerbar.cli.Main;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.files.QemuBinary;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -40,7 +40,7 @@ class LabFailureTest {
 
   @BeforeAll
   static void setUp() throws Exception {
-    files = Setup.ofUser(Steps.toStandardError()).run();
+    files = Setup.ofUser(SetupOutput.toStandardError()).run();
   }
 
   @BeforeEach
@@ -48,15 +48,15 @@ class LabFailureTest {
     logs = directory.resolve("logs");
   }
 
-  private static Machine machine() throws IOException {
-    return Machine.of(Topology.named("one-switch"));
+  private static VirtualMachine machine() throws IOException {
+    return VirtualMachine.of(Topology.named("one-switch"));
   }
 
   private static LabFiles with(Path kernel, Path initramfs) {
     return new LabFiles(files.qemu(), kernel, initramfs, files.userland());
   }
 
-  private void ends(LabFiles started, Machine machine, String... words) {
+  private void ends(LabFiles started, VirtualMachine machine, String... words) {
     assertThatThrownBy(() -> Lab.boot(started, machine, logs).close())
         .isInstanceOf(QemuEndedException.class)
         .hasMessageStartingWith("QEMU ended with status ")

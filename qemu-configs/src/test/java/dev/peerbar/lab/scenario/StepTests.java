@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.peerbar.lab.files.LabFiles;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -25,7 +25,7 @@ public final class StepTests {
   /** How a scenario begins. */
   @FunctionalInterface
   public interface Start {
-    Scenario start(LabFiles files, Machine machine, Path logs) throws IOException;
+    Scenario start(LabFiles files, VirtualMachine machine, Path logs) throws IOException;
   }
 
   /** How a scenario begins that chooses its machine. */
@@ -58,7 +58,8 @@ public final class StepTests {
         .map(topology ->
             inOneBoot(
                 name + "-" + topology,
-                (files, logs) -> start.start(files, Machine.of(Topology.named(topology)), logs)));
+                (files, logs) ->
+                    start.start(files, VirtualMachine.of(Topology.named(topology)), logs)));
   }
 
   private Stream<DynamicTest> tests() {
@@ -80,7 +81,7 @@ public final class StepTests {
 
   private void boot() throws Exception {
     failed = true;
-    scenario = boot.start(Setup.ofUser(Steps.toStandardError()).run(), logs);
+    scenario = boot.start(Setup.ofUser(SetupOutput.toStandardError()).run(), logs);
     failed = false;
   }
 

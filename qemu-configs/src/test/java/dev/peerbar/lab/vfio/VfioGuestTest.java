@@ -3,7 +3,10 @@ package dev.peerbar.lab.vfio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.driver.Config;
+import dev.peerbar.driver.Interrupt;
 import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.disk.NvmeDisk;
 import dev.peerbar.lab.guest.EventFd;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestErrnoException;
@@ -13,16 +16,17 @@ import dev.peerbar.lab.guest.GuestProgram;
 import dev.peerbar.lab.guest.KernelLogMark;
 import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.guest.Stopwatch;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Qmp;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import dev.peerbar.lab.uapi.VfioIrqSet;
 import dev.peerbar.lab.uapi.VfioPciIrq;
 import dev.peerbar.lab.uapi.VfioPciRegion;
 import dev.peerbar.lab.uapi.VfioRegionInfo;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.pci.AccessWidth;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -58,13 +62,13 @@ class VfioGuestTest {
 
   @BeforeAll
   void boot() throws Exception {
-    Machine machine =
-        Machine.of(Topology.named("one-switch"))
+    VirtualMachine machine =
+        VirtualMachine.of(Topology.named("one-switch"))
             .withArguments("-device", "edu,bus=port-a")
             .withArguments("-drive", "if=none,id=disk,driver=null-co,size=64M,read-zeroes=on")
             .withArguments("-device", "nvme,drive=disk,serial=peerbar,cmb_size_mb=64,bus=port-b")
             .withUserland();
-    lab = Lab.boot(Setup.ofUser(Steps.toStandardError()).run(), machine, logs);
+    lab = Lab.boot(Setup.ofUser(SetupOutput.toStandardError()).run(), machine, logs);
     guest = lab.guest();
   }
 
@@ -84,34 +88,33 @@ class VfioGuestTest {
     assertThat(nvme.classCode()).isEqualTo(0x010802);
     assertThat(nvme.driver()).contains("nvme");
     nvme.bindVfio();
-    try (Iommufd iommufd = guest.openIommufd();
+    try (Iommufd iommufd = Iommufd.open(guest);
         Ioas ioas = iommufd.allocIoas();
-        VfioDevice device = nvme.open(iommufd);
+        GuestDevice device = GuestDevice.open(guest, nvme, ioas);
         GuestMemory buffer = guest.allocate(BUFFER_SIZE)) {
-      device.attach(ioas);
-      assertThat(device.info().resettable()).isTrue();
-      assertThat(device.irq(VfioPciIrq.MSIX).count()).isEqualTo(65);
+      assertThat(device.vfio().info().resettable()).isTrue();
+      assertThat(device.vfio().irq(VfioPciIrq.MSIX).count()).isEqualTo(65);
       assertThat(ioas.ranges()).isNotEmpty();
 
       Ioas.Mapping mapping = ioas.map(buffer);
       assertThat(mapping.length()).isEqualTo(BUFFER_SIZE);
       assertThat(ioas.mapAt(buffer, 0x1_0000_0000L).iova()).isEqualTo(0x1_0000_0000L);
 
-      device.memorySpace(true);
-      VfioRegionInfo cmb = device.region(VfioPciRegion.bar(CMB_BAR));
+      new Config(device).memorySpace(true);
+      VfioRegionInfo cmb = device.vfio().region(VfioPciRegion.bar(CMB_BAR));
       assertThat(cmb.size()).isEqualTo(CMB_SIZE);
       assertThat(cmb.canMap()).isTrue();
-      List<EventFd> events = device.enableMsix(2);
-      assertThat(events.getFirst().await(Duration.ofMillis(10))).isEmpty();
-      device.disableMsix();
+      List<Interrupt> vectors = device.enableMsix(2);
+      assertThat(vectors.getFirst().await(Duration.ofMillis(10))).isZero();
+      device.vfio().disableMsix();
 
-      try (DmaBuf dmaBuf = device.exportDmabuf(CMB_BAR, 0, CMB_SIZE)) {
+      try (DmaBuf dmaBuf = device.vfio().exportDmabuf(CMB_BAR, 0, CMB_SIZE)) {
         Ioas.Mapping peer = ioas.mapFile(dmaBuf);
         assertThat(peer.length()).isEqualTo(CMB_SIZE);
-        assertThat(device.reset()).isPositive();
+        assertThat(device.vfio().reset()).isPositive();
         assertThat(ioas.unmap(peer)).isEqualTo(CMB_SIZE);
       }
-      assertThatThrownBy(() -> device.exportDmabuf(CMB_BAR, 100, 4096))
+      assertThatThrownBy(() -> device.vfio().exportDmabuf(CMB_BAR, 100, 4096))
           .isInstanceOfSatisfying(
               GuestErrnoException.class, e -> assertThat(e.errno()).contains(Errno.EINVAL));
       assertThat(ioas.unmap(mapping)).isEqualTo(BUFFER_SIZE);
@@ -126,32 +129,30 @@ class VfioGuestTest {
     // whole.
     guest.pciInSlot(2).bindVfio();
     PciDevice edu = guest.pciInSlot(1).bindVfio();
-    try (Iommufd iommufd = guest.openIommufd();
+    try (Iommufd iommufd = Iommufd.open(guest);
         Ioas ioas = iommufd.allocIoas();
-        VfioDevice device = edu.open(iommufd)) {
-      device.attach(ioas);
-      device.memorySpace(true);
-      GuestMemory registers = device.mmapBar(0);
-      assertThat(registers.read32(0)).isEqualTo(EDU_ID);
-      registers.write32(EDU_LIVENESS, 0x12345678);
-      assertThat(registers.read32(EDU_LIVENESS)).isEqualTo(~0x12345678);
-      assertThat(device.readRegion(VfioPciRegion.BAR0, 0, 4))
+        GuestDevice device = GuestDevice.open(guest, edu, ioas)) {
+      new Config(device).memorySpace(true);
+      GuestMemory registers = device.bar(0);
+      assertThat(registers.loadInt(0)).isEqualTo(EDU_ID);
+      registers.storeInt(EDU_LIVENESS, 0x12345678);
+      assertThat(registers.loadInt(EDU_LIVENESS)).isEqualTo(~0x12345678);
+      assertThat(device.vfio().readRegion(VfioPciRegion.BAR0, 0, 4))
           .containsExactly(0xed, 0x00, 0x00, 0x01);
-      assertThat(registers.timeLoads(0, 4, 100)).isPositive();
+      assertThat(registers.timeLoads(0, AccessWidth.DWORD, 100)).isPositive();
 
-      try (var poller = registers.poll(0, 4)) {
+      try (var poller = registers.poll(0, AccessWidth.DWORD)) {
         guest.agent().awaitEvent(guest.eventFd().fd(), Duration.ofMillis(50));
         assertThat(poller.stop().loads()).isPositive();
         assertThat(poller.stop().last()).isEqualTo(EDU_ID);
         assertThat(poller.stop().signal()).isZero();
       }
 
-      device.memorySpace(false);
-      assertThatThrownBy(() -> registers.read32(0))
+      new Config(device).memorySpace(false);
+      assertThatThrownBy(() -> registers.loadInt(0))
           .isInstanceOfSatisfying(
               GuestFaultException.class,
               e -> assertThat(e.signal()).isEqualTo(GuestFaultException.Signal.SIGBUS));
-      registers.close();
     }
   }
 
@@ -159,12 +160,13 @@ class VfioGuestTest {
   void fillsAndComparesMemoryByPattern() throws Exception {
     try (GuestMemory memory = guest.allocate(BUFFER_SIZE);
         GuestMemory copy = guest.allocate(BUFFER_SIZE)) {
-      memory.fill(0, BUFFER_SIZE, SEED);
-      assertThat(memory.verify(0, BUFFER_SIZE, SEED)).isEmpty();
-      assertThat(memory.read64(8 * 1000)).isEqualTo(dev.peerbar.lab.guest.Pattern.word(SEED, 1000));
-      copy.fill(0, BUFFER_SIZE, SEED);
-      memory.store(0x1234, 1, memory.load(0x1234, 1) ^ 1);
-      assertThat(memory.verify(0, BUFFER_SIZE, SEED))
+      memory.fillPattern(0, BUFFER_SIZE, SEED);
+      assertThat(memory.verifyPattern(0, BUFFER_SIZE, SEED)).isEmpty();
+      assertThat(memory.loadLong(8 * 1000))
+          .isEqualTo(dev.peerbar.lab.guest.Pattern.word(SEED, 1000));
+      copy.fillPattern(0, BUFFER_SIZE, SEED);
+      memory.store(0x1234, AccessWidth.BYTE, memory.load(0x1234, AccessWidth.BYTE) ^ 1);
+      assertThat(memory.verifyPattern(0, BUFFER_SIZE, SEED))
           .hasValueSatisfying(m -> assertThat(m.offset()).isEqualTo(0x1230));
       assertThat(memory.compare(0, copy, 0, BUFFER_SIZE)).isEqualTo(0x1234);
       byte[] bytes = {1, 2, 3};
@@ -177,29 +179,29 @@ class VfioGuestTest {
   void timesAccessesOfTheGuestsProcessor() throws Exception {
     try (GuestMemory memory = guest.allocate(BUFFER_SIZE);
         GuestMemory copy = guest.allocate(BUFFER_SIZE)) {
-      for (int width : new int[] {1, 2, 4, 8}) {
+      for (AccessWidth width : AccessWidth.values()) {
         // Around the range two and a half times, and not a byte beyond it.
-        memory.set(0, BUFFER_SIZE, 0);
-        long words = 4096 / width;
+        memory.fill(0, BUFFER_SIZE, (byte) 0);
+        long words = 4096 / width.bytes();
         assertThat(memory.timeStores(4096, 4096, width, -1, words * 5 / 2)).isPositive();
-        copy.set(0, BUFFER_SIZE, 0);
-        copy.set(4096, 4096, 0xff);
+        copy.fill(0, BUFFER_SIZE, (byte) 0);
+        copy.fill(4096, 4096, (byte) 0xff);
         assertThat(memory.compare(0, copy, 0, BUFFER_SIZE)).isEqualTo(BUFFER_SIZE);
         assertThat(memory.timeLoads(4096, 4096, width, words * 5 / 2)).isPositive();
       }
-      memory.set(0, 16, 0);
-      memory.timeStores(0, 16, 8, 7, 1);
-      assertThat(memory.read64(0)).isEqualTo(7);
-      assertThat(memory.read64(8)).isZero();
+      memory.fill(0, 16, (byte) 0);
+      memory.timeStores(0, 16, AccessWidth.QWORD, 7, 1);
+      assertThat(memory.loadLong(0)).isEqualTo(7);
+      assertThat(memory.loadLong(8)).isZero();
 
-      memory.fill(0, BUFFER_SIZE, SEED);
+      memory.fillPattern(0, BUFFER_SIZE, SEED);
       assertThat(memory.timeCopies(8, copy, 16, 4096, 2)).isPositive();
       assertThat(memory.compare(8, copy, 16, 4096)).isEqualTo(4096);
       assertThatThrownBy(() -> memory.timeCopies(0, memory, 4088, 4096, 1))
           .isInstanceOf(IllegalArgumentException.class);
-      assertThatThrownBy(() -> memory.timeLoads(0, 12, 8, 1))
+      assertThatThrownBy(() -> memory.timeLoads(0, 12, AccessWidth.QWORD, 1))
           .isInstanceOf(IllegalArgumentException.class);
-      assertThatThrownBy(() -> memory.timeLoads(BUFFER_SIZE, 8, 8, 1))
+      assertThatThrownBy(() -> memory.timeLoads(BUFFER_SIZE, 8, AccessWidth.QWORD, 1))
           .isInstanceOf(IndexOutOfBoundsException.class);
     }
     Stopwatch stopwatch = guest.agent().stopwatch();
@@ -212,24 +214,24 @@ class VfioGuestTest {
   @Test
   void timesAStoreAndItsInterrupt() throws Exception {
     PciDevice neighbour = guest.pciInSlot(2).bindVfio(); // of the same group
-    try (Iommufd iommufd = guest.openIommufd();
+    try (Iommufd iommufd = Iommufd.open(guest);
         Ioas ioas = iommufd.allocIoas();
-        VfioDevice device = guest.pciInSlot(1).bindVfio().open(iommufd);
+        GuestDevice device = GuestDevice.open(guest, guest.pciInSlot(1).bindVfio(), ioas);
         EventFd event = guest.eventFd()) {
-      device.attach(ioas);
-      device.memorySpace(true);
-      device.busMaster(true);
-      device.setIrqs(new VfioIrqSet(VfioPciIrq.MSI, 0, List.of(event.fd())));
-      GuestMemory registers = device.mmapBar(0);
-      assertThat(registers.timeEvent(EDU_RAISE, 4, 1, event, LIMIT))
+      new Config(device).memorySpace(true);
+      new Config(device).busMaster(true);
+      device.vfio().setIrqs(new VfioIrqSet(VfioPciIrq.MSI, 0, List.of(event.fd())));
+      GuestMemory registers = device.bar(0);
+      assertThat(registers.timeEvent(EDU_RAISE, AccessWidth.DWORD, 1, event, LIMIT))
           .hasValueSatisfying(took -> assertThat(took).isPositive());
       assertThat(event.drain()).isZero();
-      registers.write32(EDU_ACKNOWLEDGE, 1);
-      assertThat(registers.timeEvent(EDU_LIVENESS, 4, 1, event, Duration.ofMillis(10))).isEmpty();
-      registers.close();
+      registers.storeInt(EDU_ACKNOWLEDGE, 1);
+      assertThat(
+              registers.timeEvent(EDU_LIVENESS, AccessWidth.DWORD, 1, event, Duration.ofMillis(10)))
+          .isEmpty();
     }
     neighbour.unbindVfio();
-    guest.nvmeInSlot(2); // the other tests find it as it was
+    NvmeDisk.inSlot(guest, 2); // the other tests find it as it was
   }
 
   @Test

@@ -5,13 +5,13 @@ import static dev.peerbar.lab.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.nvme.DataPointer;
-import dev.peerbar.lab.nvme.NvmeCommands;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
 import dev.peerbar.lab.scenario.UnexpectedException;
-import dev.peerbar.lab.scenario.passthrough.PassthroughRig.Place;
+import dev.peerbar.lab.scenario.passthrough.PassthroughRig.MemoryKind;
 import dev.peerbar.storage.Storage;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -61,7 +61,7 @@ final class CommandMix {
   private final int blocksOfSlot;
   private final Random random;
   private final long[] disk = new long[DISK_SLOTS];
-  private final Map<Place, long[]> memory = new EnumMap<>(Place.class);
+  private final Map<MemoryKind, long[]> memory = new EnumMap<>(MemoryKind.class);
   private final Map<IoCommand, Integer> counts = new EnumMap<>(IoCommand.class);
   private long lastSeed;
 
@@ -89,27 +89,27 @@ final class CommandMix {
     for (long done = 0; done < used; ) {
       done += storage.zero(done, used - done, false);
     }
-    for (Place place : Place.values()) {
+    for (MemoryKind where : MemoryKind.values()) {
       long[] slots = new long[MEMORY_SLOTS];
-      memory.put(place, slots);
+      memory.put(where, slots);
       for (int i = 0; i < slots.length; i++) {
-        renew(place, i);
+        renew(where, i);
       }
     }
   }
 
-  private void renew(Place place, int slot) throws Exception {
+  private void renew(MemoryKind where, int slot) throws Exception {
     lastSeed += SEED_STEP;
-    put(place, slot, lastSeed);
+    put(where, slot, lastSeed);
   }
 
-  private void put(Place place, int slot, long seed) throws Exception {
+  private void put(MemoryKind where, int slot, long seed) throws Exception {
     if (seed == ZEROS) {
-      rig.clear(place, offset(slot), SLOT);
+      rig.clear(where, offset(slot), SLOT);
     } else {
-      rig.fill(place, offset(slot), SLOT, seed);
+      rig.fill(where, offset(slot), SLOT, seed);
     }
-    memory.get(place)[slot] = seed;
+    memory.get(where)[slot] = seed;
   }
 
   private static long offset(int slot) {
@@ -135,7 +135,7 @@ final class CommandMix {
         left--;
       }
       rig.initiator().submit(queue, batch.commands);
-      List<CompletionEntry> completions = queue.await(batch.commands.size(), NvmeDevice.LIMIT);
+      List<CompletionEntry> completions = queue.collect(batch.commands.size(), NvmeDriver.LIMIT);
       if (random.nextBoolean()) {
         rig.initiator().ringHead(queue);
       } else {
@@ -151,11 +151,11 @@ final class CommandMix {
     private final List<SubmissionEntry.Builder> commands = new ArrayList<>();
     private final Map<Integer, Status> expected = new HashMap<>();
     private final BitSet diskSlots = new BitSet();
-    private final Map<Place, BitSet> memorySlots = new EnumMap<>(Place.class);
+    private final Map<MemoryKind, BitSet> memorySlots = new EnumMap<>(MemoryKind.class);
 
     Batch(int firstId) {
       this.firstId = firstId;
-      Arrays.stream(Place.values()).forEach(p -> memorySlots.put(p, new BitSet()));
+      Arrays.stream(MemoryKind.values()).forEach(p -> memorySlots.put(p, new BitSet()));
     }
 
     /** Adds a command whose PRP list, if it has one, is number {@code list}. */
@@ -163,8 +163,8 @@ final class CommandMix {
       IoCommand kind = IoCommand.values()[random.nextInt(IoCommand.values().length)];
       int count = 1 + random.nextInt(kind == IoCommand.COMPARE ? LONGEST_COMPARE : LONGEST);
       int lba = free(diskSlots, DISK_SLOTS, count);
-      Place place = Place.values()[random.nextInt(Place.values().length)];
-      int at = free(memorySlots.get(place), MEMORY_SLOTS, count);
+      MemoryKind where = MemoryKind.values()[random.nextInt(MemoryKind.values().length)];
+      int at = free(memorySlots.get(where), MEMORY_SLOTS, count);
       if (kind == IoCommand.FLUSH || lba < 0 || at < 0) {
         add(IoCommand.FLUSH, NvmeCommands.flush(), Status.SUCCESS);
         return;
@@ -177,16 +177,16 @@ final class CommandMix {
         add(kind, NvmeCommands.writeZeroes(block, blocks), Status.SUCCESS);
         return;
       }
-      memorySlots.get(place).set(at, at + count);
-      long[] slots = memory.get(place);
+      memorySlots.get(where).set(at, at + count);
+      long[] slots = memory.get(where);
       if (kind == IoCommand.COMPARE && random.nextBoolean()) {
         for (int i = 0; i < count; i++) {
-          put(place, at + i, disk[lba + i]);
+          put(where, at + i, disk[lba + i]);
         }
       } else if (kind == IoCommand.WRITE && random.nextBoolean()) {
-        renew(place, at);
+        renew(where, at);
       }
-      DataPointer data = pointer(place, at, count, list);
+      DataPointer data = pointer(where, at, count, list);
       switch (kind) {
         case READ -> {
           System.arraycopy(disk, lba, slots, at, count);
@@ -211,12 +211,12 @@ final class CommandMix {
       }
     }
 
-    private DataPointer pointer(Place place, int at, int count, int list) throws Exception {
-      Place listPlace = Place.values()[random.nextInt(Place.values().length)];
+    private DataPointer pointer(MemoryKind where, int at, int count, int list) throws Exception {
+      MemoryKind listWhere = MemoryKind.values()[random.nextInt(MemoryKind.values().length)];
       long start = random.nextBoolean() ? 0 : LATE;
       return DataPointer.of(
-          rig.data(place, offset(at), (long) count * SLOT),
-          rig.list(listPlace, list * LIST + start, LIST - start));
+          rig.data(where, offset(at), (long) count * SLOT),
+          rig.list(listWhere, list * LIST + start, LIST - start));
     }
 
     private void add(IoCommand kind, SubmissionEntry.Builder command, Status status) {
@@ -259,17 +259,17 @@ final class CommandMix {
     }
   }
 
-  private void check(Place place, long[] slots, MemorySegment slot) throws Exception {
+  private void check(MemoryKind where, long[] slots, MemorySegment slot) throws Exception {
     for (int i = 0; i < slots.length; i++) {
       MemorySegment.copy(
-          MemorySegment.ofArray(rig.data(place, offset(i), SLOT).read(0, SLOT)), 0, slot, 0, SLOT);
-      unless(isPattern(slot, slots[i]), "the guest: slot %d of %s is wrong", i, place);
-      if (place != Place.GUEST) {
+          MemorySegment.ofArray(rig.data(where, offset(i), SLOT).read(0, SLOT)), 0, slot, 0, SLOT);
+      unless(isPattern(slot, slots[i]), "the guest: slot %d of %s is wrong", i, where);
+      if (where != MemoryKind.GUEST) {
         unless(
-            isPattern(rig.hostData(place, offset(i), SLOT), slots[i]),
+            isPattern(rig.hostData(where, offset(i), SLOT), slots[i]),
             "the host: slot %d of %s is wrong",
             i,
-            place);
+            where);
       }
     }
   }

@@ -3,17 +3,15 @@ package dev.peerbar.lab.scenario.passthrough;
 import static dev.peerbar.lab.scenario.UnexpectedException.unless;
 
 import dev.peerbar.devices.hbm.Descriptor;
-import dev.peerbar.devices.hbm.Opcode;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.hbm.HbmChannel;
-import dev.peerbar.lab.nvme.DataPointer;
-import dev.peerbar.lab.nvme.DmaRange;
-import dev.peerbar.lab.nvme.NvmeCommands;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
 import dev.peerbar.lab.scenario.UnexpectedException;
-import dev.peerbar.lab.scenario.passthrough.PassthroughRig.Place;
+import dev.peerbar.lab.scenario.passthrough.PassthroughRig.MemoryKind;
 import dev.peerbar.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -22,8 +20,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A controller hard at work for B: reads and writes of all places under way, B copying into the CMB
- * beside them and ringing again and again. What is to become of them is the caller's to see to.
+ * A controller hard at work for B: reads and writes of all memories under way, B copying into the
+ * CMB beside them and ringing again and again. What is to become of them is the caller's to see to.
  */
 final class LoadedController {
   private static final int ENTRIES = 256;
@@ -54,7 +52,8 @@ final class LoadedController {
    * @param completions where those go
    * @param seed unlike that of any other round by a million
    */
-  LoadedController(PassthroughRig rig, Storage storage, int blockSize, Place completions, long seed)
+  LoadedController(
+      PassthroughRig rig, Storage storage, int blockSize, MemoryKind completions, long seed)
       throws Exception {
     this.rig = rig;
     this.storage = storage;
@@ -67,10 +66,10 @@ final class LoadedController {
       Pattern.fill(disk, diskSeed);
       storage.write(0, disk, false);
     }
-    for (Place place : Place.values()) {
-      rig.fill(place, 0, PassthroughRig.DATA_LENGTH, dataSeed);
+    for (MemoryKind where : MemoryKind.values()) {
+      rig.fill(where, 0, PassthroughRig.DATA_LENGTH, dataSeed);
     }
-    rig.engine().enable();
+    rig.channel().restart();
     rig.b().clearFault();
     rig.b().drainInterrupts();
   }
@@ -95,15 +94,15 @@ final class LoadedController {
       work.add(bulk());
       next += count;
     }
-    int first = rig.engine().submit(work.toArray(Descriptor[]::new));
+    int first = rig.channel().submit(work);
     awaitRead(reached);
-    return (first + work.size() - 1) % HbmChannel.ENTRIES;
+    return (first + work.size() - 1) % rig.channel().entries();
   }
 
   private SubmissionEntry.Builder command(int index) throws IOException {
-    DmaRange data = rig.data(place(index), (long) index * TRANSFER, TRANSFER);
-    Place listPlace = Place.values()[index / 2 % Place.values().length];
-    DataPointer pointer = DataPointer.of(data, rig.list(listPlace, index * LIST, LIST));
+    DmaRange data = rig.data(where(index), (long) index * TRANSFER, TRANSFER);
+    MemoryKind listWhere = MemoryKind.values()[index / 2 % MemoryKind.values().length];
+    DataPointer pointer = DataPointer.of(data, rig.list(listWhere, index * LIST, LIST));
     long block = (long) index * TRANSFER / blockSize;
     int blocks = TRANSFER / blockSize;
     return isWrite(index)
@@ -111,25 +110,19 @@ final class LoadedController {
         : NvmeCommands.read(block, blocks, pointer);
   }
 
-  private static Place place(int index) {
-    return Place.values()[index % Place.values().length];
+  private static MemoryKind where(int index) {
+    return MemoryKind.values()[index % MemoryKind.values().length];
   }
 
   private static boolean isWrite(int index) {
-    return index / Place.values().length % 2 == 0;
+    return index / MemoryKind.values().length % 2 == 0;
   }
 
   private Descriptor bulk() {
-    return new Descriptor(
-        Opcode.COPY.code(),
-        Descriptor.INTERRUPT | Descriptor.SOURCE_IS_LOCAL,
-        0,
-        rig.cmbImport().iova() + rig.cmbImport().length() - BULK,
-        BULK,
-        0,
-        0,
-        0,
-        0);
+    return Descriptor.copy(BULK)
+        .fromLocal(0)
+        .to(rig.cmbImport().iova() + rig.cmbImport().length() - BULK)
+        .interrupt();
   }
 
   /**
@@ -138,11 +131,11 @@ final class LoadedController {
    */
   private void awaitRead(int from) throws UnexpectedException {
     int index = from;
-    while (place(index) != Place.HBM || isWrite(index)) {
+    while (where(index) != MemoryKind.HBM || isWrite(index)) {
       index++;
     }
-    MemorySegment data = rig.hostData(Place.HBM, (long) index * TRANSFER, Long.BYTES);
-    long end = System.nanoTime() + NvmeDevice.LIMIT.toNanos();
+    MemorySegment data = rig.hostData(MemoryKind.HBM, (long) index * TRANSFER, Long.BYTES);
+    long end = System.nanoTime() + NvmeDriver.LIMIT.toNanos();
     while (Pattern.mismatch(data, diskSeed + (long) index * TRANSFER / Long.BYTES) == 0) {
       unless(System.nanoTime() < end, "command %d did not get anywhere", index);
       Thread.onSpinWait();

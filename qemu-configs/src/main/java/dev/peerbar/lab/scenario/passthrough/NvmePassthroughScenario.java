@@ -8,26 +8,25 @@ import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
-import dev.peerbar.devices.hbm.Opcode;
 import dev.peerbar.devices.nvme.NvmeConfig;
 import dev.peerbar.devices.nvme.NvmeEndpoint;
 import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.hbm.HbmDriver;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.hbm.HbmDevice;
-import dev.peerbar.lab.nvme.DataPointer;
-import dev.peerbar.lab.nvme.DmaRange;
-import dev.peerbar.lab.nvme.NvmeCommands;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.Step;
-import dev.peerbar.lab.scenario.passthrough.PassthroughRig.Place;
+import dev.peerbar.lab.scenario.passthrough.PassthroughRig.MemoryKind;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.storage.MemoryStorage;
 import dev.peerbar.storage.Storage;
@@ -67,7 +66,7 @@ public final class NvmePassthroughScenario implements Scenario {
   /** Seeds of different steps and rounds share no word of what they fill. */
   private static final long SEED_STEP = 1L << 32;
 
-  private static final Duration LIMIT = NvmeDevice.LIMIT;
+  private static final Duration LIMIT = NvmeDriver.LIMIT;
 
   private final ServedPair pair;
   private final Storage storage;
@@ -89,7 +88,7 @@ public final class NvmePassthroughScenario implements Scenario {
    * @param machine without endpoints
    * @param logs where QEMU's and the guest's logs go
    */
-  public static NvmePassthroughScenario start(LabFiles files, Machine machine, Path logs)
+  public static NvmePassthroughScenario start(LabFiles files, VirtualMachine machine, Path logs)
       throws IOException {
     Storage storage = MemoryStorage.allocate(DISK);
     NvmeConfig nvme = new NvmeConfig(BLOCK, CMB, QUEUES, DoorbellMode.MAP, SERIAL_NUMBER);
@@ -168,7 +167,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private String open() throws Exception {
     rig = PassthroughRig.open(lab.guest(), pair.serverA(), pair.serverB());
-    NvmeDevice.ControllerMemory cmb = rig.cmb();
+    NvmeDriver.ControllerMemory cmb = rig.cmb();
     int supported =
         NvmeRegisters.CMBSZ_SQS
             | NvmeRegisters.CMBSZ_LISTS
@@ -182,17 +181,18 @@ public final class NvmePassthroughScenario implements Scenario {
         "%s",
         cmb);
     return "A %s, B %s, a CMB of %d MiB in BAR %d"
-        .formatted(rig.a().vfio().pci(), rig.b().vfio().pci(), cmb.length() >> 20, cmb.bar());
+        .formatted(
+            rig.deviceA().vfio().pci(), rig.deviceB().vfio().pci(), cmb.length() >> 20, cmb.bar());
   }
 
   private String initialise() throws Exception {
     rig.importController();
-    queue = rig.initialise(ENTRIES, Place.GUEST);
-    NvmeDevice.Identity identity = rig.a().identify();
+    queue = rig.initialise(ENTRIES, MemoryKind.GUEST);
+    NvmeDriver.Identity identity = rig.a().identify();
     unless(identity.serialNumber().equals(SERIAL_NUMBER), "%s", identity);
-    NvmeDevice.Namespace namespace = rig.a().identifyNamespace();
-    unless(namespace.equals(new NvmeDevice.Namespace(DISK / BLOCK, BLOCK)), "%s", namespace);
-    rig.engine().enable();
+    NvmeDriver.Namespace namespace = rig.a().identifyNamespace();
+    unless(namespace.equals(new NvmeDriver.Namespace(DISK / BLOCK, BLOCK)), "%s", namespace);
+    rig.channel().restart();
     return "%s, %s; CMB at 0x%x, doorbells at 0x%x, queue of %d entries at 0x%x"
         .formatted(
             identity.model(),
@@ -200,14 +200,14 @@ public final class NvmePassthroughScenario implements Scenario {
             rig.cmbImport().iova(),
             rig.doorbellImport().iova(),
             queue.entries(),
-            queue.submissions().address());
+            queue.submissions().iova());
   }
 
   private String writeByPeer() throws Exception {
     long filled = nextSeed();
-    rig.fill(Place.GUEST, 0, TRANSFER, filled);
-    DmaRange list = rig.list(Place.GUEST, 0, PAGE);
-    DataPointer data = DataPointer.of(rig.data(Place.GUEST, 0, TRANSFER), list);
+    rig.fill(MemoryKind.GUEST, 0, TRANSFER, filled);
+    DmaRange list = rig.list(MemoryKind.GUEST, 0, PAGE);
+    DataPointer data = DataPointer.of(rig.data(MemoryKind.GUEST, 0, TRANSFER), list);
     rig.initiator().submit(queue, List.of(NvmeCommands.write(0, BLOCKS, data)));
     unless(queue.awaitInterrupt(LIMIT), "no interrupt");
     List<CompletionEntry> completions = queue.collect();
@@ -224,8 +224,8 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private String moveEverywhere() throws Exception {
     List<String> seen = new ArrayList<>();
-    for (Place from : Place.values()) {
-      for (Place to : Place.values()) {
+    for (MemoryKind from : MemoryKind.values()) {
+      for (MemoryKind to : MemoryKind.values()) {
         long filled = nextSeed();
         long lba = (long) BLOCKS * seen.size();
         rig.fill(from, 0, TRANSFER, filled);
@@ -248,7 +248,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private CompletionEntry completeByPeer(SubmissionEntry.Builder command) throws Exception {
     rig.initiator().submit(queue, List.of(command));
-    CompletionEntry completion = queue.await(1, LIMIT).getFirst();
+    CompletionEntry completion = queue.collect(1, LIMIT).getFirst();
     rig.initiator().ringHead(queue);
     return completion;
   }
@@ -270,7 +270,7 @@ public final class NvmePassthroughScenario implements Scenario {
     PassthroughRig.Snapshot before = rig.snapshot();
     long disk = diskChecksum();
     DataPointer nowhere = new DataPointer(rig.doorbellImport().iova() + (1L << 40), 0);
-    DataPointer here = DataPointer.of(rig.data(Place.HBM, 0, PAGE));
+    DataPointer here = DataPointer.of(rig.data(MemoryKind.HBM, 0, PAGE));
     int blocks = (int) PAGE / BLOCK;
     expect(NvmeCommands.write(0, blocks, nowhere), Status.DATA_TRANSFER_ERROR);
     expect(NvmeCommands.read(0, blocks, nowhere), Status.DATA_TRANSFER_ERROR);
@@ -297,8 +297,8 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private String completeIntoPeer() throws Exception {
     rig.a().deleteQueue(queue);
-    queue = rig.createQueue(ENTRIES, Place.HBM);
-    DmaRange copied = rig.data(Place.GUEST, 0, CompletionEntry.BYTES);
+    queue = rig.createQueue(ENTRIES, MemoryKind.HBM);
+    DmaRange copied = rig.data(MemoryKind.GUEST, 0, CompletionEntry.BYTES);
     copied.clear();
     rig.initiator().submit(queue, List.of(NvmeCommands.flush()));
     unless(queue.awaitInterrupt(LIMIT), "no interrupt");
@@ -321,7 +321,7 @@ public final class NvmePassthroughScenario implements Scenario {
       runByPeer(NvmeCommands.flush());
     }
     rig.a().deleteQueue(queue);
-    queue = rig.createQueue(ENTRIES, Place.GUEST);
+    queue = rig.createQueue(ENTRIES, MemoryKind.GUEST);
     // The tail that rings it first is the one that rang its predecessor last.
     runByPeer(NvmeCommands.flush());
     return "%s for host, B and guest; then %d more".formatted(host, 3 * ENTRIES);
@@ -329,16 +329,7 @@ public final class NvmePassthroughScenario implements Scenario {
 
   /** B copies from its own memory. */
   private static Descriptor copyOut(long offset, DmaRange to) {
-    return new Descriptor(
-        Opcode.COPY.code(),
-        Descriptor.INTERRUPT | Descriptor.SOURCE_IS_LOCAL,
-        offset,
-        to.address(),
-        to.length(),
-        0,
-        0,
-        0,
-        0);
+    return Descriptor.copy(to.length()).fromLocal(offset).to(to.iova()).interrupt();
   }
 
   private String mixCommands() throws Exception {
@@ -355,7 +346,7 @@ public final class NvmePassthroughScenario implements Scenario {
     for (int round = 1; round <= RESET_ROUNDS; round++) {
       LoadedController load = load(round);
       load.start(round * PROGRESS);
-      rig.a().vfio().reset();
+      rig.deviceA().reset();
       rig.a().drainInterrupts();
       PassthroughRig.Snapshot landed = rig.snapshot();
       awaitWriteFault(round);
@@ -373,36 +364,36 @@ public final class NvmePassthroughScenario implements Scenario {
 
   private void expectRefusedWrites() {
     for (var imported : List.of(rig.cmbImport(), rig.doorbellImport())) {
-      lab.expect(new RefusedWrites(rig.b().vfio().pci(), imported.iova(), imported.length()));
+      lab.expect(new RefusedWrites(rig.deviceB().vfio().pci(), imported.iova(), imported.length()));
     }
   }
 
   private LoadedController load(int round) throws Exception {
-    Place completions = round % 2 == 0 ? Place.GUEST : Place.HBM;
+    MemoryKind completions = round % 2 == 0 ? MemoryKind.GUEST : MemoryKind.HBM;
     return new LoadedController(rig, storage, BLOCK, completions, nextSeed());
   }
 
   /** B's next write must fault: at the doorbells, or in the CMB. */
   private void awaitWriteFault(int round) throws Exception {
-    HbmDevice b = rig.b();
-    unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, rig.engine().state());
+    HbmDriver b = rig.b();
+    unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, rig.channel().state());
     long inCmb = b.faultAddress() - rig.cmbImport().iova();
     long atDoorbells = b.faultAddress() - rig.doorbellImport().iova();
     boolean cmb = inCmb >= 0 && inCmb < rig.cmbImport().length();
     boolean doorbells = atDoorbells >= 0 && atDoorbells < rig.doorbellImport().length();
     unless(
-        rig.engine().state() == ChannelState.HALTED
-            && rig.engine().error() == ErrorCode.WRITE_FAULT.code()
+        rig.channel().state() == ChannelState.HALTED
+            && rig.channel().error() == ErrorCode.WRITE_FAULT.code()
             && (cmb || doorbells),
         "round %d: %s, error %d, fault at 0x%x",
         round,
-        rig.engine().state(),
-        rig.engine().error(),
+        rig.channel().state(),
+        rig.channel().error(),
         b.faultAddress());
   }
 
   private void checkReset(int round) throws Exception {
-    NvmeDevice a = rig.a();
+    NvmeDriver a = rig.a();
     unless(
         a.read(NvmeRegisters.CC) == 0
             && a.read(NvmeRegisters.CSTS) == 0
@@ -415,7 +406,9 @@ public final class NvmePassthroughScenario implements Scenario {
     // Not CMBMSC: Linux counts on finding it as it was.
     long cba = a.readLong(NvmeRegisters.CMBMSC) & NvmeRegisters.CMBMSC_CBA_MASK;
     unless(cba == rig.cmbImport().iova(), "round %d: the CMB is at 0x%x", round, cba);
-    for (byte each : a.readDoorbells()) {
+    byte[] doorbells =
+        a.registers().read(NvmeRegisters.DOORBELLS, (int) NvmeRegisters.DOORBELLS_LENGTH);
+    for (byte each : doorbells) {
       unless(each == 0, "round %d: a doorbell kept its value", round);
     }
   }
@@ -428,23 +421,23 @@ public final class NvmePassthroughScenario implements Scenario {
   }
 
   private void checkWorks(int round) throws Exception {
-    queue = rig.initialise(ENTRIES, Place.GUEST);
-    rig.engine().enable();
+    queue = rig.initialise(ENTRIES, MemoryKind.GUEST);
+    rig.channel().restart();
     long disk = diskChecksum();
     long filled = nextSeed();
     long lba = DISK / BLOCK - BLOCKS;
-    for (Place place : Place.values()) {
-      rig.clear(place, 0, TRANSFER);
+    for (MemoryKind where : MemoryKind.values()) {
+      rig.clear(where, 0, TRANSFER);
       DataPointer data =
-          DataPointer.of(rig.data(place, 0, TRANSFER), rig.list(Place.GUEST, 0, PAGE));
-      if (place == Place.GUEST) {
+          DataPointer.of(rig.data(where, 0, TRANSFER), rig.list(MemoryKind.GUEST, 0, PAGE));
+      if (where == MemoryKind.GUEST) {
         unless(diskChecksum() == disk, "round %d: the disk changed", round);
-        rig.fill(place, 0, TRANSFER, filled);
+        rig.fill(where, 0, TRANSFER, filled);
         runByPeer(NvmeCommands.write(lba, BLOCKS, data));
       } else {
         runByPeer(NvmeCommands.read(lba, BLOCKS, data));
       }
-      rig.check(place, 0, TRANSFER, filled);
+      rig.check(where, 0, TRANSFER, filled);
     }
   }
 

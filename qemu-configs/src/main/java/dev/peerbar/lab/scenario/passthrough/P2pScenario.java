@@ -9,6 +9,9 @@ import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.driver.hbm.Completion;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.hbm.HbmDriver;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Guest;
@@ -16,16 +19,15 @@ import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.guest.PciDevice;
-import dev.peerbar.lab.hbm.HbmChannel;
-import dev.peerbar.lab.hbm.HbmDevice;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.Step;
 import dev.peerbar.lab.scenario.UnexpectedException;
 import dev.peerbar.lab.vfio.DmaBuf;
+import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.lab.vfio.Iommufd;
-import dev.peerbar.lab.vfio.VfioDevice;
+import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -36,7 +38,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
-import java.util.zip.CRC32C;
 
 /**
  * Two HBM endpoints do peer-to-peer DMA through a DMABUF and survive function-level resets: A
@@ -67,17 +68,21 @@ public final class P2pScenario implements Scenario {
 
   private static final int PEER_CHANNEL = 1;
 
+  /** Of each ring. */
+  private static final int ENTRIES = 32;
+
   /** How long a transfer of 64 MiB may take on a machine that is busy with other things. */
   private static final Duration LIMIT = Duration.ofSeconds(60);
 
   private final ServedPair pair;
   private final Lab lab;
 
-  private Iommufd iommufd;
   private Ioas ioas;
-  private HbmDevice a;
-  private HbmDevice b;
-  private HbmChannel engine;
+  private GuestDevice deviceA;
+  private GuestDevice deviceB;
+  private HbmDriver a;
+  private HbmDriver b;
+  private HbmChannel channel;
   private GuestMemory out;
   private GuestMemory back;
   private Ioas.Mapping outMapping;
@@ -97,7 +102,8 @@ public final class P2pScenario implements Scenario {
    * @param machine without endpoints
    * @param logs where QEMU's and the guest's logs go
    */
-  public static P2pScenario start(LabFiles files, Machine machine, Path logs) throws IOException {
+  public static P2pScenario start(LabFiles files, VirtualMachine machine, Path logs)
+      throws IOException {
     return new P2pScenario(
         ServedPair.boot(
             files,
@@ -194,40 +200,38 @@ public final class P2pScenario implements Scenario {
   private String attach() throws Exception {
     PciDevice pciA = guest().pciInSlot(SLOT_A).bindVfio();
     PciDevice pciB = guest().pciInSlot(SLOT_B).bindVfio();
-    iommufd = guest().openIommufd();
-    ioas = iommufd.allocIoas();
-    a = open(pciA);
-    b = open(pciB);
-    for (HbmDevice device : List.of(a, b)) {
-      int id = device.read(HbmRegisters.ID);
-      unless(id == (int) HbmRegisters.ID_VALUE, "%s has ID 0x%x", device.vfio().pci(), id);
-    }
+    ioas = Iommufd.open(guest()).allocIoas();
+    deviceA = GuestDevice.open(guest(), pciA, ioas);
+    a = HbmDriver.of(deviceA);
+    deviceB = GuestDevice.open(guest(), pciB, ioas);
+    b = HbmDriver.of(deviceB);
+    checkId(pciA, a);
+    checkId(pciB, b);
     unless(
         a.readLong(HbmRegisters.MEM_SIZE) == BAR_SIZE,
         "MEM_SIZE 0x%x",
         a.readLong(HbmRegisters.MEM_SIZE));
-    engine = b.channel(0);
+    channel = b.channel(0, ENTRIES);
     return "A %s, B %s, IOAS %d".formatted(pciA, pciB, ioas.id());
   }
 
-  private HbmDevice open(PciDevice pci) throws IOException {
-    VfioDevice vfio = pci.open(iommufd);
-    vfio.attach(ioas);
-    return HbmDevice.of(guest(), vfio, ioas);
+  private static void checkId(PciDevice pci, HbmDriver driver) throws Exception {
+    int id = driver.read(HbmRegisters.ID);
+    unless(id == (int) HbmRegisters.ID_VALUE, "%s has ID 0x%x", pci, id);
   }
 
   private String mapMemory() throws Exception {
-    try (GuestMemory bar = a.vfio().mmapBar(HbmRegisters.MEMORY_BAR)) {
+    try (GuestMemory bar = deviceA.vfio().mmapBar(HbmRegisters.MEMORY_BAR)) {
       long last = BAR_SIZE - MAPPED_WRITE;
       for (long offset : List.of(0L, last)) {
-        bar.fill(offset, MAPPED_WRITE, ++seed);
+        bar.fillPattern(offset, MAPPED_WRITE, ++seed);
         long mismatch = Pattern.mismatch(memoryOfA().asSlice(offset, MAPPED_WRITE), seed);
         unless(
             mismatch == MAPPED_WRITE,
             "the host sees other bytes at 0x%x than the guest stored",
             offset + mismatch);
         Pattern.fill(memoryOfA().asSlice(offset, MAPPED_WRITE), ++seed);
-        var seen = bar.verify(offset, MAPPED_WRITE, seed);
+        var seen = bar.verifyPattern(offset, MAPPED_WRITE, seed);
         unless(seen.isEmpty(), "the guest sees other bytes than the host stored: %s", seen);
       }
     }
@@ -235,7 +239,7 @@ public final class P2pScenario implements Scenario {
   }
 
   private String importMemory() throws Exception {
-    dmaBuf = a.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, COPY);
+    dmaBuf = deviceA.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, COPY);
     peer = ioas.mapFile(dmaBuf);
     return "64 MiB at IOVA 0x%x".formatted(peer.iova());
   }
@@ -252,10 +256,10 @@ public final class P2pScenario implements Scenario {
       back = guest().allocateHuge(COPY);
       backMapping = ioas.map(back);
     }
-    out.fill(0, length, ++seed);
-    back.set(0, length, 0);
+    out.fillPattern(0, length, ++seed);
+    back.fill(0, length, (byte) 0);
     memoryOfA().fill((byte) 0);
-    engine.enable();
+    channel.restart();
 
     long start = System.nanoTime();
     copy(outMapping.iova(), peer.iova(), length);
@@ -267,9 +271,9 @@ public final class P2pScenario implements Scenario {
     long mismatch = Pattern.mismatch(written, seed);
     unless(mismatch == length, "A's memory differs at 0x%x", mismatch);
     checkZero(memoryOfA().asSlice(length));
-    var seen = back.verify(0, length, seed);
+    var seen = back.verifyPattern(0, length, seed);
     unless(seen.isEmpty(), "guest memory differs: %s", seen);
-    long expected = crc(written);
+    long expected = Checksum.of(written);
     for (long iova : List.of(outMapping.iova(), backMapping.iova())) {
       checkCrc(iova, length, expected);
     }
@@ -279,12 +283,12 @@ public final class P2pScenario implements Scenario {
 
   private String copyAndSumPeer() throws Exception {
     String seen = copyThereAndBack(COPY);
-    checkCrc(peer.iova(), COPY, crc(imported()));
+    checkCrc(peer.iova(), COPY, Checksum.of(imported()));
     return seen + " at all three places";
   }
 
   private void checkCrc(long iova, long length, long expected) throws Exception {
-    long crc = run(HbmDevice.crc32c(iova, length)).result();
+    long crc = run(Descriptor.crc32c(length).from(iova).interrupt()).result();
     unless(crc == expected, "CRC32C 0x%08x by B at 0x%x, 0x%08x by the host", crc, iova, expected);
   }
 
@@ -303,27 +307,26 @@ public final class P2pScenario implements Scenario {
   }
 
   private void copy(long from, long to, long length) throws Exception {
-    long moved = run(HbmDevice.copy(from, to, length)).moved();
+    long moved = run(copying(from, to, length)).moved();
     unless(moved == length, "0x%x bytes moved of 0x%x", moved, length);
   }
 
+  private static Descriptor copying(long from, long to, long length) {
+    return Descriptor.copy(length).from(from).to(to).interrupt();
+  }
+
   /** Has B run one descriptor and waits for its interrupt. */
-  private HbmChannel.Completion run(Descriptor descriptor) throws Exception {
-    int entry = engine.submit(descriptor);
-    unless(engine.awaitInterrupt(LIMIT), "no interrupt; the channel is %s", engine.state());
-    HbmChannel.Completion completion = engine.completion(entry);
+  private Completion run(Descriptor descriptor) throws Exception {
+    int entry = channel.submit(descriptor);
+    unless(channel.awaitInterrupt(LIMIT), "no interrupt; the channel is %s", channel.state());
+    Completion completion = channel.completion(entry);
     unless(completion.done(), "%s", completion);
     return completion;
   }
 
-  private static long crc(MemorySegment memory) {
-    CRC32C crc = new CRC32C();
-    crc.update(memory.asByteBuffer());
-    return crc.getValue();
-  }
-
   private String copyWhilePolling() throws Exception {
-    try (GuestAgent.Poller poller = b.poll(HbmRegisters.STATUS)) {
+    GuestMemory registers = deviceB.bar(HbmRegisters.BAR);
+    try (GuestAgent.Poller poller = registers.poll(HbmRegisters.STATUS, AccessWidth.DWORD)) {
       String seen = copyThereAndBack(COPY);
       GuestAgent.Polled polled = poller.stop();
       unless(
@@ -338,17 +341,18 @@ public final class P2pScenario implements Scenario {
   private String ringPeerDoorbell() throws Exception {
     long pattern = 0x600d_d00b_e115L;
     long offset = BAR_SIZE - 4096;
-    HbmChannel waiting = a.channel(PEER_CHANNEL);
-    waiting.enable();
-    int entry = waiting.prepare(HbmDevice.fillLocal(offset, pattern, 4096));
+    HbmChannel waiting = a.channel(PEER_CHANNEL, ENTRIES);
+    waiting.restart();
+    int entry = waiting.prepare(Descriptor.fill(pattern, 4096).toLocal(offset).interrupt());
     try (DmaBuf page =
-        a.vfio()
+        deviceA
+            .vfio()
             .exportDmabuf(
                 HbmRegisters.BAR, HbmRegisters.DOORBELLS, HbmRegisters.DOORBELLS_LENGTH)) {
       Ioas.Mapping doorbells = ioas.mapFile(page);
       long tail = doorbells.iova() + HbmRegisters.doorbell(PEER_CHANNEL) - HbmRegisters.DOORBELLS;
-      engine.enable();
-      run(HbmDevice.writeImmediate(tail, waiting.tail()));
+      channel.restart();
+      run(Descriptor.immediate(waiting.tail(), Integer.BYTES).to(tail).interrupt());
       unless(waiting.awaitInterrupt(LIMIT), "A raised no interrupt");
       unless(waiting.completion(entry).done(), "A: %s", waiting.completion(entry));
       int readBack = a.read(HbmRegisters.doorbell(PEER_CHANNEL));
@@ -365,8 +369,8 @@ public final class P2pScenario implements Scenario {
   private String resetExporter() throws Exception {
     a.write(HbmRegisters.SCRATCH, 0x5c7a7c4);
     int resets = a.read(HbmRegisters.RESET_COUNT);
-    long before = crc(memoryOfA());
-    Duration took = a.vfio().reset();
+    long before = Checksum.of(memoryOfA());
+    Duration took = deviceA.vfio().reset();
     int after = a.read(HbmRegisters.RESET_COUNT);
     unless(after == resets + 1, "RESET_COUNT went from %d to %d", resets, after);
     unless(
@@ -375,31 +379,29 @@ public final class P2pScenario implements Scenario {
             && a.readLong(HbmRegisters.channel(PEER_CHANNEL) + HbmRegisters.RING_BASE) == 0
             && a.read(HbmRegisters.doorbell(PEER_CHANNEL)) == 0,
         "A's registers kept values");
-    expectFault(
-        HbmDevice.copy(outMapping.iova(), peer.iova(), COPY), ErrorCode.WRITE_FAULT, peer.iova());
-    expectFault(
-        HbmDevice.copy(peer.iova(), backMapping.iova(), COPY), ErrorCode.READ_FAULT, peer.iova());
-    unless(crc(memoryOfA()) == before, "A's memory changed");
+    expectFault(copying(outMapping.iova(), peer.iova(), COPY), ErrorCode.WRITE_FAULT, peer.iova());
+    expectFault(copying(peer.iova(), backMapping.iova(), COPY), ErrorCode.READ_FAULT, peer.iova());
+    unless(Checksum.of(memoryOfA()) == before, "A's memory changed");
     return "RESET_COUNT %d, write and read fault at IOVA 0x%x; the reset took %d ms"
         .formatted(after, peer.iova(), took.toMillis());
   }
 
   private void expectFault(Descriptor descriptor, ErrorCode error, long address) throws Exception {
-    engine.enable();
+    channel.restart();
     b.drainInterrupts();
     b.clearFault();
-    int entry = engine.submit(descriptor);
-    unless(b.awaitFault(LIMIT), "no fault interrupt; the channel is %s", engine.state());
-    HbmChannel.Completion completion = engine.completion(entry);
+    int entry = channel.submit(descriptor);
+    unless(b.awaitFault(LIMIT), "no fault interrupt; the channel is %s", channel.state());
+    Completion completion = channel.completion(entry);
     unless(
-        engine.state() == ChannelState.HALTED
-            && engine.error() == error.code()
+        channel.state() == ChannelState.HALTED
+            && channel.error() == error.code()
             && completion.error() == error.code()
             && completion.moved() == 0
             && b.faultAddress() == address,
         "%s, error %d, fault at 0x%x, %s",
-        engine.state(),
-        engine.error(),
+        channel.state(),
+        channel.error(),
         b.faultAddress(),
         completion);
   }
@@ -411,27 +413,28 @@ public final class P2pScenario implements Scenario {
   }
 
   private String resetExporterUnderLoad() throws Exception {
-    lab.expect(new RefusedWrites(b.vfio().pci(), peer.iova(), COPY));
+    lab.expect(new RefusedWrites(deviceB.vfio().pci(), peer.iova(), COPY));
     long lowest = Long.MAX_VALUE;
     long highest = 0;
     for (int round = 1; round <= RESET_ROUNDS; round++) {
       int resets = a.read(HbmRegisters.RESET_COUNT);
       startCopying(round);
-      a.vfio().reset();
-      long landed = crc(imported());
-      unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, engine.state());
+      deviceA.reset();
+      long landed = Checksum.of(imported());
+      unless(b.awaitFault(LIMIT), "round %d: no fault; B is %s", round, channel.state());
       long at = b.faultAddress() - peer.iova();
       unless(
-          engine.state() == ChannelState.HALTED
-              && engine.error() == ErrorCode.WRITE_FAULT.code()
+          channel.state() == ChannelState.HALTED
+              && channel.error() == ErrorCode.WRITE_FAULT.code()
               && at >= 0
               && at < COPY,
           "round %d: %s, error %d, fault at 0x%x",
           round,
-          engine.state(),
-          engine.error(),
+          channel.state(),
+          channel.error(),
           b.faultAddress());
-      unless(crc(imported()) == landed, "round %d: A's memory changed after the reset", round);
+      unless(
+          Checksum.of(imported()) == landed, "round %d: A's memory changed after the reset", round);
       unless(
           a.read(HbmRegisters.RESET_COUNT) == resets + 1,
           "round %d: RESET_COUNT %d after %d",
@@ -452,20 +455,21 @@ public final class P2pScenario implements Scenario {
     for (int round = 1; round <= RESET_ROUNDS; round++) {
       int resets = b.read(HbmRegisters.RESET_COUNT);
       startCopying(round);
-      b.vfio().reset();
-      long landed = crc(imported());
+      deviceB.reset();
+      long landed = Checksum.of(imported());
       b.drainInterrupts();
       unless(
-          engine.state() == ChannelState.IDLE
+          channel.state() == ChannelState.IDLE
               && b.read(HbmRegisters.FAULT) == 0
               && b.read(HbmRegisters.RESET_COUNT) == resets + 1,
           "round %d: B is %s, FAULT 0x%x, RESET_COUNT %d after %d",
           round,
-          engine.state(),
+          channel.state(),
           b.read(HbmRegisters.FAULT),
           b.read(HbmRegisters.RESET_COUNT),
           resets);
-      unless(crc(imported()) == landed, "round %d: A's memory changed after the reset", round);
+      unless(
+          Checksum.of(imported()) == landed, "round %d: A's memory changed after the reset", round);
       long late = b.drainInterrupts();
       unless(late == 0, "round %d: %d interrupts after the reset", round, late);
       checkWorks(round);
@@ -476,12 +480,12 @@ public final class P2pScenario implements Scenario {
   /** Lets B copy into A, and returns when it is under way, further on in each round. */
   private void startCopying(int round) throws Exception {
     imported().fill((byte) 0);
-    engine.enable();
+    channel.restart();
     b.drainInterrupts();
     b.clearFault();
     var copies = new Descriptor[QUEUED_COPIES];
-    Arrays.fill(copies, HbmDevice.copy(outMapping.iova(), peer.iova(), COPY));
-    engine.submit(copies);
+    Arrays.fill(copies, copying(outMapping.iova(), peer.iova(), COPY));
+    channel.submit(copies);
     long reached = round * PROGRESS;
     await(
         () -> imported().get(ValueLayout.JAVA_LONG, reached) != 0,
@@ -489,7 +493,7 @@ public final class P2pScenario implements Scenario {
   }
 
   private void checkWorks(int round) throws Exception {
-    engine.enable();
+    channel.restart();
     memoryOfA().asSlice(0, MAPPED_WRITE).fill((byte) 0);
     copy(outMapping.iova(), peer.iova(), MAPPED_WRITE);
     long mismatch = Pattern.mismatch(memoryOfA().asSlice(0, MAPPED_WRITE), seed);
@@ -505,8 +509,8 @@ public final class P2pScenario implements Scenario {
   }
 
   private String powerOff() throws Exception {
-    a.vfio().close();
-    b.vfio().close();
+    deviceA.close();
+    deviceB.close();
     unlessQuiet(lab.powerOff());
     return "both quiet";
   }

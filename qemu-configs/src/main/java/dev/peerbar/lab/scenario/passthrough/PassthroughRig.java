@@ -2,21 +2,23 @@ package dev.peerbar.lab.scenario.passthrough;
 
 import static dev.peerbar.lab.scenario.UnexpectedException.unless;
 
+import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.devices.nvme.NvmeRegisters;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.hbm.Completion;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.hbm.HbmDriver;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.nvme.PeerInitiator;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.hbm.HbmChannel;
-import dev.peerbar.lab.hbm.HbmDevice;
-import dev.peerbar.lab.nvme.DmaRange;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
-import dev.peerbar.lab.nvme.PeerInitiator;
 import dev.peerbar.lab.vfio.DmaBuf;
+import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.lab.vfio.Iommufd;
-import dev.peerbar.lab.vfio.VfioDevice;
 import dev.peerbar.server.EndpointServer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -30,14 +32,14 @@ import java.util.Map;
  */
 final class PassthroughRig {
   /** Memory that data, PRP lists and queues can lie in. */
-  enum Place {
+  enum MemoryKind {
     GUEST("guest memory"),
     CMB("A's CMB"),
     HBM("B's memory");
 
     private final String text;
 
-    Place(String text) {
+    MemoryKind(String text) {
       this.text = text;
     }
 
@@ -47,7 +49,7 @@ final class PassthroughRig {
     }
   }
 
-  /** How much of each place is used, laid out alike. */
+  /** How much of each memory is used, laid out alike. */
   static final long WINDOW = 8L << 20;
 
   private static final long SUBMISSIONS = 0;
@@ -64,19 +66,23 @@ final class PassthroughRig {
 
   private static final int IO_QUEUE = 1;
 
+  /** Of the rings of B's channels. */
+  private static final int ENTRIES = 32;
+
   private static final int SLOT_A = 1;
   private static final int SLOT_B = 2;
 
   private final EndpointServer serverA;
   private final EndpointServer serverB;
   private final Ioas ioas;
-  private final NvmeDevice a;
-  private final HbmDevice b;
-  private final HbmChannel engine;
+  private final GuestDevice deviceA;
+  private final GuestDevice deviceB;
+  private final NvmeDriver a;
+  private final HbmDriver b;
+  private final HbmChannel channel;
   private final HbmChannel observer;
-  private final Map<Place, DmaRange> places = new EnumMap<>(Place.class);
-  private final NvmeDevice.ControllerMemory cmb;
-  private final GuestMemory cmbMemory;
+  private final Map<MemoryKind, DmaRange> memories = new EnumMap<>(MemoryKind.class);
+  private final NvmeDriver.ControllerMemory cmb;
   private final DmaRange staging;
 
   private DmaBuf cmbExport;
@@ -91,57 +97,59 @@ final class PassthroughRig {
     this.serverA = serverA;
     this.serverB = serverB;
     this.ioas = ioas;
-    a = devices.a;
-    b = devices.b;
-    engine = b.channel(0);
-    observer = b.channel(1);
+    deviceA = devices.a;
+    deviceB = devices.b;
+    // No more than the admin queue and what Identify tells take.
+    a = NvmeDriver.of(deviceA, deviceA.allocate(3L * NvmeDriver.PAGE));
+    b = HbmDriver.of(deviceB);
+    channel = b.channel(0, ENTRIES);
+    observer = b.channel(1, ENTRIES);
     GuestMemory ram = guest.allocate(WINDOW, SCATTERED);
-    places.put(Place.GUEST, DmaRange.of(ram, ioas.map(ram)));
-    staging = places.get(Place.GUEST).slice(STAGING, PART);
-    GuestMemory hbm = b.vfio().mmapBar(HbmRegisters.MEMORY_BAR);
-    DmaBuf hbmExport = b.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, WINDOW);
-    places.put(Place.HBM, DmaRange.of(hbm, ioas.mapFile(hbmExport)));
+    memories.put(MemoryKind.GUEST, DmaRange.of(ram, ioas.map(ram).iova()));
+    staging = memories.get(MemoryKind.GUEST).slice(STAGING, PART);
+    DmaBuf hbmExport = deviceB.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, WINDOW);
+    memories.put(
+        MemoryKind.HBM, new DmaRange(b.memory(), 0, ioas.mapFile(hbmExport).iova(), WINDOW));
     cmb = a.findControllerMemory();
-    cmbMemory = a.vfio().mmapBar(cmb.bar());
   }
 
-  private record Devices(NvmeDevice a, HbmDevice b) {}
+  private record Devices(GuestDevice a, GuestDevice b) {}
 
   /** Binds both endpoints to vfio-pci and imports B's memory; A has still to be imported. */
   static PassthroughRig open(Guest guest, EndpointServer serverA, EndpointServer serverB)
       throws IOException {
     guest.pciInSlot(SLOT_A).bindVfio();
     guest.pciInSlot(SLOT_B).bindVfio();
-    Iommufd iommufd = guest.openIommufd();
-    Ioas ioas = iommufd.allocIoas();
+    Ioas ioas = Iommufd.open(guest).allocIoas();
     Devices devices =
         new Devices(
-            NvmeDevice.of(guest, attached(guest, SLOT_A, iommufd, ioas), ioas),
-            HbmDevice.of(guest, attached(guest, SLOT_B, iommufd, ioas), ioas));
+            GuestDevice.open(guest, guest.pciInSlot(SLOT_A), ioas),
+            GuestDevice.open(guest, guest.pciInSlot(SLOT_B), ioas));
     return new PassthroughRig(guest, serverA, serverB, ioas, devices);
   }
 
-  private static VfioDevice attached(Guest guest, int slot, Iommufd iommufd, Ioas ioas)
-      throws IOException {
-    VfioDevice vfio = guest.pciInSlot(slot).open(iommufd);
-    vfio.attach(ioas);
-    return vfio;
-  }
-
-  NvmeDevice a() {
+  NvmeDriver a() {
     return a;
   }
 
-  HbmDevice b() {
+  HbmDriver b() {
     return b;
   }
 
-  /** B's channel for commands and doorbells. */
-  HbmChannel engine() {
-    return engine;
+  GuestDevice deviceA() {
+    return deviceA;
   }
 
-  NvmeDevice.ControllerMemory cmb() {
+  GuestDevice deviceB() {
+    return deviceB;
+  }
+
+  /** B's channel for commands and doorbells. */
+  HbmChannel channel() {
+    return channel;
+  }
+
+  NvmeDriver.ControllerMemory cmb() {
     return cmb;
   }
 
@@ -158,16 +166,19 @@ final class PassthroughRig {
    * CMB at the address at which B sees it, so that an address means the same to both.
    */
   void importController() throws IOException {
-    cmbExport = a.vfio().exportDmabuf(cmb.bar(), cmb.offset(), cmb.length());
+    cmbExport = deviceA.vfio().exportDmabuf(cmb.bar(), cmb.offset(), cmb.length());
     cmbImport = ioas.mapFile(cmbExport);
     doorbellExport =
-        a.vfio()
+        deviceA
+            .vfio()
             .exportDmabuf(
                 NvmeRegisters.BAR, NvmeRegisters.DOORBELLS, NvmeRegisters.DOORBELLS_LENGTH);
     doorbellImport = ioas.mapFile(doorbellExport);
     a.placeControllerMemory(cmbImport.iova());
-    places.put(Place.CMB, new DmaRange(cmbMemory, cmb.offset(), cmbImport.iova(), cmb.length()));
-    initiator = new PeerInitiator(engine, staging, doorbellImport.iova());
+    memories.put(
+        MemoryKind.CMB,
+        new DmaRange(deviceA.bar(cmb.bar()), cmb.offset(), cmbImport.iova(), cmb.length()));
+    initiator = new PeerInitiator(channel, staging, doorbellImport.iova());
   }
 
   /** Takes the imports away, dead or alive. */
@@ -183,18 +194,18 @@ final class PassthroughRig {
    *
    * @param completions where those go
    */
-  NvmeQueue initialise(int entries, Place completions) throws IOException {
+  NvmeQueue initialise(int entries, MemoryKind completions) throws IOException {
     a.enable();
     return createQueue(entries, completions);
   }
 
   /** Creates the pair of I/O queues that {@link #initialise} does. */
-  NvmeQueue createQueue(int entries, Place completions) throws IOException {
+  NvmeQueue createQueue(int entries, MemoryKind completions) throws IOException {
     return a.createQueue(
         IO_QUEUE,
         entries,
-        places.get(Place.CMB).slice(SUBMISSIONS, PART),
-        places.get(completions).slice(COMPLETIONS, PART));
+        memories.get(MemoryKind.CMB).slice(SUBMISSIONS, PART),
+        memories.get(completions).slice(COMPLETIONS, PART));
   }
 
   /** Has B submit and ring. */
@@ -202,24 +213,24 @@ final class PassthroughRig {
     return initiator;
   }
 
-  /** Part of a place that holds data. */
-  DmaRange data(Place place, long offset, long length) {
-    return places.get(place).slice(DATA, DATA_LENGTH).slice(offset, length);
+  /** Part of a memory that holds data. */
+  DmaRange data(MemoryKind where, long offset, long length) {
+    return memories.get(where).slice(DATA, DATA_LENGTH).slice(offset, length);
   }
 
-  /** Part of a place that holds PRP lists. */
-  DmaRange list(Place place, long offset, long length) {
-    return places.get(place).slice(LISTS, LISTS_LENGTH).slice(offset, length);
+  /** Part of a memory that holds PRP lists. */
+  DmaRange list(MemoryKind where, long offset, long length) {
+    return memories.get(where).slice(LISTS, LISTS_LENGTH).slice(offset, length);
   }
 
   /** Data of a device's memory as the host sees it. */
-  MemorySegment hostData(Place place, long offset, long length) {
-    return hostMemory(place).asSlice(DATA, DATA_LENGTH).asSlice(offset, length);
+  MemorySegment hostData(MemoryKind where, long offset, long length) {
+    return hostMemory(where).asSlice(DATA, DATA_LENGTH).asSlice(offset, length);
   }
 
   /** All memory of a device as the host sees it. */
-  MemorySegment hostMemory(Place place) {
-    return switch (place) {
+  MemorySegment hostMemory(MemoryKind where) {
+    return switch (where) {
       case CMB -> serverA.function().memory(NvmeRegisters.CMB_BAR);
       case HBM -> serverB.function().memory(HbmRegisters.MEMORY_BAR);
       case GUEST -> throw new IllegalArgumentException("not of a device");
@@ -228,7 +239,7 @@ final class PassthroughRig {
 
   /** The completion queue in B's memory, as the host sees it. */
   MemorySegment hostCompletions() {
-    return hostMemory(Place.HBM).asSlice(COMPLETIONS, PART);
+    return hostMemory(MemoryKind.HBM).asSlice(COMPLETIONS, PART);
   }
 
   /** Where the completion queue is in B's memory. */
@@ -237,30 +248,30 @@ final class PassthroughRig {
   }
 
   /** Fills data with a pattern. */
-  void fill(Place place, long offset, long length, long seed) throws IOException {
-    if (place == Place.GUEST) {
-      data(place, offset, length).fill(seed);
+  void fill(MemoryKind where, long offset, long length, long seed) throws IOException {
+    if (where == MemoryKind.GUEST) {
+      Pattern.fill(data(where, offset, length), seed);
     } else {
-      Pattern.fill(hostData(place, offset, length), seed);
+      Pattern.fill(hostData(where, offset, length), seed);
     }
   }
 
   /** Zeroes data. */
-  void clear(Place place, long offset, long length) throws IOException {
-    if (place == Place.GUEST) {
-      data(place, offset, length).clear();
+  void clear(MemoryKind where, long offset, long length) throws IOException {
+    if (where == MemoryKind.GUEST) {
+      data(where, offset, length).clear();
     } else {
-      hostData(place, offset, length).fill((byte) 0);
+      hostData(where, offset, length).fill((byte) 0);
     }
   }
 
   /** Data must be a pattern's: for the guest, and for the host if it is a device's. */
-  void check(Place place, long offset, long length, long seed) throws Exception {
-    var seen = data(place, offset, length).verify(seed);
-    unless(seen.isEmpty(), "the guest finds %s different: %s", place, seen);
-    if (place != Place.GUEST) {
-      long mismatch = Pattern.mismatch(hostData(place, offset, length), seed);
-      unless(mismatch == length, "the host finds %s different at 0x%x", place, mismatch);
+  void check(MemoryKind where, long offset, long length, long seed) throws Exception {
+    var seen = Pattern.verify(data(where, offset, length), seed);
+    unless(seen.isEmpty(), "the guest finds %s different: %s", where, seen);
+    if (where != MemoryKind.GUEST) {
+      long mismatch = Pattern.mismatch(hostData(where, offset, length), seed);
+      unless(mismatch == length, "the host finds %s different at 0x%x", where, mismatch);
     }
   }
 
@@ -275,20 +286,20 @@ final class PassthroughRig {
 
   /** Looks at all that a controller might write to, by a channel of B that is used for no more. */
   Snapshot snapshot() throws Exception {
-    DmaRange ram = places.get(Place.GUEST);
-    observer.enable();
-    int entry = observer.submit(HbmDevice.crc32c(ram.address(), ram.length()));
-    unless(observer.awaitInterrupt(NvmeDevice.LIMIT), "B's observer is %s", observer.state());
-    HbmChannel.Completion completion = observer.completion(entry);
+    DmaRange ram = memories.get(MemoryKind.GUEST);
+    observer.restart();
+    int entry = observer.submit(Descriptor.crc32c(ram.length()).from(ram.iova()).interrupt());
+    unless(observer.awaitInterrupt(NvmeDriver.LIMIT), "B's observer is %s", observer.state());
+    Completion completion = observer.completion(entry);
     unless(completion.done(), "B's observer: %s", completion);
     return new Snapshot(
         completion.result(),
-        Checksum.of(hostMemory(Place.HBM).asSlice(0, WINDOW)),
-        Checksum.of(hostData(Place.CMB, 0, DATA_LENGTH)));
+        Checksum.of(hostMemory(MemoryKind.HBM).asSlice(0, WINDOW)),
+        Checksum.of(hostData(MemoryKind.CMB, 0, DATA_LENGTH)));
   }
 
   void close() throws IOException {
-    a.close();
-    b.vfio().close();
+    deviceA.close();
+    deviceB.close();
   }
 }

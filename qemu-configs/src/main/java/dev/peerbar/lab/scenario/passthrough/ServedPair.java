@@ -3,7 +3,7 @@ package dev.peerbar.lab.scenario.passthrough;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
 import dev.peerbar.server.ServerOptions;
@@ -40,7 +40,7 @@ public final class ServedPair implements AutoCloseable {
    * @param machine without endpoints
    * @param logs where QEMU's and the guest's logs go
    */
-  public static ServedPair boot(LabFiles files, Machine machine, Path logs, Named a, Named b)
+  public static ServedPair boot(LabFiles files, VirtualMachine machine, Path logs, Named a, Named b)
       throws IOException {
     ServedPair pair = new ServedPair(Files.createTempDirectory("peerbar-"));
     try {

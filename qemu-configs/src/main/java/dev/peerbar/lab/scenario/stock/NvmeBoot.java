@@ -1,9 +1,9 @@
 package dev.peerbar.lab.scenario.stock;
 
 import dev.peerbar.lab.qemu.CpuModel;
-import dev.peerbar.lab.qemu.Machine;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.qemu.Viommu;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
 import java.util.List;
 
@@ -64,8 +64,8 @@ public enum NvmeBoot {
   }
 
   /** The guest, without its disks. */
-  public Machine machine() throws IOException {
-    return Machine.of(Topology.named(topology))
+  public VirtualMachine machine() throws IOException {
+    return VirtualMachine.of(Topology.named(topology))
         .withCpu(cpu)
         .withCpus(this == PIN_INTERRUPTS ? 1 : 2)
         .withViommu(Viommu.NONE)

@@ -142,9 +142,9 @@ final class NvmeEndingSteps {
     return Fio.start(setting.guest(), all.toArray(String[]::new));
   }
 
-  /** Waits until requests of a drive are completed. */
-  private void awaitWork(NvmeDrive drive) throws Exception {
-    NvmeDisk disk = setting.disk(drive);
+  /** Waits until requests of a controller are completed. */
+  private void awaitWork(NvmeController controller) throws Exception {
+    NvmeDisk disk = setting.disk(controller);
     long enough = disk.completed() + WARM;
     long end = System.nanoTime() + LIMIT.toNanos();
     while (disk.completed() < enough) {
@@ -178,7 +178,7 @@ final class NvmeEndingSteps {
     return "after %d ms %s".formatted(took.toMillis(), why);
   }
 
-  private String removeUnderLoad(NvmeDrive provider, NvmeDrive client) throws Exception {
+  private String removeUnderLoad(NvmeController provider, NvmeController client) throws Exception {
     try (GuestProgram work = peer.startThroughMemory(provider, client, ENDLESS)) {
       awaitWork(client);
       PciDevice pci = setting.disk().pci();

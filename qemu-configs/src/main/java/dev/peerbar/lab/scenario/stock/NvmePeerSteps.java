@@ -90,21 +90,22 @@ final class NvmePeerSteps {
     NvmeDisk disk = setting.disk();
     long size = number(disk, "size");
     long available = number(disk, "available");
-    unless(size == NvmeDrive.MEMORY, "size %d", size);
+    unless(size == NvmeController.MEMORY, "size %d", size);
     // The driver has put its submission queues there.
     unless(available > size / 2 && available < size, "available %d of %d", available, size);
     unless(number(disk, "published") == 1, "not published");
     long left;
     String seen = "";
     try (GuestMemory memory = disk.pci().allocatePeerMemory(LENGTH)) {
-      memory.fill(0, LENGTH, ++seed);
-      unless(memory.verify(0, LENGTH, seed).isEmpty(), "the guest does not see what it stored");
+      memory.fillPattern(0, LENGTH, ++seed);
+      unless(
+          memory.verifyPattern(0, LENGTH, seed).isEmpty(), "the guest does not see what it stored");
       Optional<MemorySegment> host = hostView(setting.underTest(), seed);
       if (host.isPresent()) {
         long mismatch = Pattern.mismatch(host.get(), seed);
         unless(mismatch == LENGTH, "the host sees other bytes at 0x%x", mismatch);
         Pattern.fill(host.get(), ++seed);
-        var wrong = memory.verify(0, LENGTH, seed);
+        var wrong = memory.verifyPattern(0, LENGTH, seed);
         unless(wrong.isEmpty(), "the guest sees other bytes than the host stored: %s", wrong);
         seen = ", 1 MiB each way";
       }
@@ -121,13 +122,13 @@ final class NvmePeerSteps {
     return Long.parseLong(disk.guest().system().readText(disk.pci().peerMemory(attribute)));
   }
 
-  /** The part of a drive's CMB that begins with a pattern, if this process can see it. */
-  private static Optional<MemorySegment> hostView(NvmeDrive drive, long seed)
+  /** The part of a controller's CMB that begins with a pattern, if this process can see it. */
+  private static Optional<MemorySegment> hostView(NvmeController controller, long seed)
       throws UnexpectedException {
-    if (drive.memory().isEmpty()) {
+    if (controller.memory().isEmpty()) {
       return Optional.empty();
     }
-    MemorySegment all = drive.memory().get();
+    MemorySegment all = controller.memory().get();
     for (long at = 0; at + LENGTH <= all.byteSize(); at += PAGE) {
       if (Pattern.begins(all.asSlice(at, PAGE), seed)) {
         return Optional.of(all.asSlice(at, LENGTH));
@@ -138,8 +139,8 @@ final class NvmePeerSteps {
 
   private String allPairs() throws Exception {
     int pairs = 0;
-    for (NvmeDrive provider : List.of(setting.underTest(), setting.second())) {
-      for (NvmeDrive client : setting.drives()) {
+    for (NvmeController provider : List.of(setting.underTest(), setting.second())) {
+      for (NvmeController client : setting.controllers()) {
         if (provider != client) {
           pair(provider, client);
           pairs++;
@@ -149,32 +150,32 @@ final class NvmePeerSteps {
     return "%d pairs, 1 MiB and 4 KiB each way".formatted(pairs);
   }
 
-  private static String names(NvmeDrive provider, NvmeDrive client) {
+  private static String names(NvmeController provider, NvmeController client) {
     return "CMB of %s, disk of %s".formatted(provider.port(), client.port());
   }
 
   /** Moves bytes both ways between a CMB and a disk. */
-  String pair(NvmeDrive provider, NvmeDrive client) throws Exception {
+  String pair(NvmeController provider, NvmeController client) throws Exception {
     String names = names(provider, client);
     try (GuestMemory memory = setting.disk(provider).pci().allocatePeerMemory(LENGTH);
         GuestMemory ram = setting.guest().allocate(LENGTH);
         BlockDevice disk = setting.disk(client).open()) {
       for (long length : new long[] {LENGTH, PAGE}) {
-        memory.fill(0, length, ++seed);
+        memory.fillPattern(0, length, ++seed);
         disk.write(POSITION, memory, 0, length);
         checkImage(client, length, names);
         disk.read(POSITION, ram, 0, length);
-        var inRam = ram.verify(0, length, seed);
+        var inRam = ram.verifyPattern(0, length, seed);
         unless(inRam.isEmpty(), "%s: read back wrong: %s", names, inRam);
-        ram.fill(0, length, ++seed);
+        ram.fillPattern(0, length, ++seed);
         disk.write(POSITION, ram, 0, length);
         disk.read(POSITION, memory, 0, length);
-        var inMemory = memory.verify(0, length, seed);
+        var inMemory = memory.verifyPattern(0, length, seed);
         unless(inMemory.isEmpty(), "%s: read wrong: %s", names, inMemory);
       }
-      memory.fill(0, LENGTH, ++seed);
+      memory.fillPattern(0, LENGTH, ++seed);
       disk.write(POSITION, memory, 0, LENGTH);
-      memory.set(0, LENGTH, 0);
+      memory.fill(0, LENGTH, (byte) 0);
       disk.read(POSITION, memory, 0, LENGTH);
       Optional<MemorySegment> host = hostView(provider, seed);
       if (host.isPresent()) {
@@ -185,9 +186,9 @@ final class NvmePeerSteps {
     }
   }
 
-  private void checkImage(NvmeDrive drive, long length, String names) throws Exception {
+  private void checkImage(NvmeController controller, long length, String names) throws Exception {
     try (Arena arena = Arena.ofConfined();
-        FileChannel image = FileChannel.open(drive.image(), StandardOpenOption.READ)) {
+        FileChannel image = FileChannel.open(controller.image(), StandardOpenOption.READ)) {
       MemorySegment bytes = arena.allocate(length);
       ByteBuffer buffer = bytes.asByteBuffer();
       while (buffer.hasRemaining() && image.read(buffer, POSITION + buffer.position()) >= 0) {
@@ -200,8 +201,8 @@ final class NvmePeerSteps {
 
   private String allRefused() throws Exception {
     int refused = 0;
-    for (NvmeDrive provider : setting.drives()) {
-      for (NvmeDrive client : setting.drives()) {
+    for (NvmeController provider : setting.controllers()) {
+      for (NvmeController client : setting.controllers()) {
         if (provider != client) {
           setting
               .lab()
@@ -216,25 +217,26 @@ final class NvmePeerSteps {
   }
 
   private String unreachable() throws Exception {
-    NvmeDrive client = setting.underTest();
+    NvmeController client = setting.underTest();
     setting.lab().expect(new FailedTransfers(setting.disk(client), POSITION, LENGTH));
     refuse(setting.inQemu(), client, Errno.EIO);
     return "EIO for a write and a read; disk and CMB are as they were";
   }
 
-  private void refuse(NvmeDrive provider, NvmeDrive client, Errno error) throws Exception {
+  private void refuse(NvmeController provider, NvmeController client, Errno error)
+      throws Exception {
     String names = names(provider, client);
     try (GuestMemory memory = setting.disk(provider).pci().allocatePeerMemory(LENGTH);
         GuestMemory ram = setting.guest().allocate(LENGTH);
         BlockDevice disk = setting.disk(client).open()) {
-      ram.fill(0, LENGTH, ++seed);
+      ram.fillPattern(0, LENGTH, ++seed);
       disk.write(POSITION, ram, 0, LENGTH);
-      memory.fill(0, LENGTH, seed + 1);
+      memory.fillPattern(0, LENGTH, seed + 1);
       expect(error, names, () -> disk.write(POSITION, memory, 0, LENGTH));
       checkImage(client, LENGTH, names);
       expect(error, names, () -> disk.read(POSITION, memory, 0, LENGTH));
       ++seed;
-      var changed = memory.verify(0, LENGTH, seed);
+      var changed = memory.verifyPattern(0, LENGTH, seed);
       unless(changed.isEmpty(), "%s: bytes moved: %s", names, changed);
     }
   }
@@ -257,7 +259,7 @@ final class NvmePeerSteps {
   private String fioThroughMemory() throws Exception {
     String memory = setting.disk().pci().peerMemory("allocate");
     long bytes = 0;
-    for (NvmeDrive client : List.of(setting.second(), setting.inQemu())) {
+    for (NvmeController client : List.of(setting.second(), setting.inQemu())) {
       Fio.Result result =
           Fio.result(
               startThroughMemory(
@@ -277,8 +279,8 @@ final class NvmePeerSteps {
     return "%.1f MiB through %s".formatted(bytes / 1048576.0, memory);
   }
 
-  /** Starts fio on the disk of one drive, with its buffers in the CMB of another. */
-  GuestProgram startThroughMemory(NvmeDrive provider, NvmeDrive client, String... options)
+  /** Starts fio on the disk of one controller, with its buffers in the CMB of another. */
+  GuestProgram startThroughMemory(NvmeController provider, NvmeController client, String... options)
       throws Exception {
     List<String> all = new ArrayList<>();
     all.add("filename=" + setting.disk(client).path());

@@ -4,10 +4,10 @@ import static dev.peerbar.lab.scenario.UnexpectedException.unlessQuiet;
 
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.Step;
-import dev.peerbar.lab.scenario.stock.NvmeDrive.Port;
+import dev.peerbar.lab.scenario.stock.NvmeController.Port;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -22,12 +22,12 @@ import java.util.List;
 public final class NvmeScenario implements Scenario {
   private final NvmeSetting setting;
   private final Path directory;
-  private final List<NvmeDrive> drives;
+  private final List<NvmeController> controllers;
 
-  private NvmeScenario(NvmeSetting setting, Path directory, List<NvmeDrive> drives) {
+  private NvmeScenario(NvmeSetting setting, Path directory, List<NvmeController> controllers) {
     this.setting = setting;
     this.directory = directory;
-    this.drives = drives;
+    this.controllers = controllers;
   }
 
   /**
@@ -36,44 +36,44 @@ public final class NvmeScenario implements Scenario {
    * @param machine of the boot, without disks
    * @param logs where QEMU's and the guest's logs go
    */
-  public static NvmeScenario start(LabFiles files, NvmeBoot boot, Machine machine, Path logs)
+  public static NvmeScenario start(LabFiles files, NvmeBoot boot, VirtualMachine machine, Path logs)
       throws IOException {
     Path directory = Files.createTempDirectory("peerbar-");
-    List<NvmeDrive> drives = new ArrayList<>();
+    List<NvmeController> controllers = new ArrayList<>();
     try {
-      drives.add(underTest(Port.A, directory));
-      drives.add(underTest(Port.B, directory));
-      drives.add(new QemuDrive(Port.C, image(Port.C, directory)));
-      Machine whole = machine;
-      for (NvmeDrive drive : drives) {
-        whole = drive.attachTo(whole);
+      controllers.add(underTest(Port.A, directory));
+      controllers.add(underTest(Port.B, directory));
+      controllers.add(new QemuController(Port.C, image(Port.C, directory)));
+      VirtualMachine whole = machine;
+      for (NvmeController controller : controllers) {
+        whole = controller.attachTo(whole);
       }
       Lab lab = Lab.boot(files, whole, logs);
       return new NvmeScenario(
-          new NvmeSetting(lab, boot, drives.get(0), drives.get(1), drives.get(2)),
+          new NvmeSetting(lab, boot, controllers.get(0), controllers.get(1), controllers.get(2)),
           directory,
-          drives);
+          controllers);
     } catch (IOException | RuntimeException e) {
-      end(drives, directory);
+      end(controllers, directory);
       throw e;
     }
   }
 
-  private static NvmeDrive underTest(Port port, Path directory) throws IOException {
-    return ServedDrive.start(port, image(port, directory), directory);
+  private static NvmeController underTest(Port port, Path directory) throws IOException {
+    return ServedController.start(port, image(port, directory), directory);
   }
 
   private static Path image(Port port, Path directory) throws IOException {
     Path image = directory.resolve(imageName(port));
     try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(NvmeDrive.SIZE);
+      file.setLength(NvmeController.SIZE);
     }
     return image;
   }
 
-  private static void end(List<NvmeDrive> drives, Path directory) throws IOException {
-    for (NvmeDrive drive : drives.reversed()) {
-      drive.close();
+  private static void end(List<NvmeController> controllers, Path directory) throws IOException {
+    for (NvmeController controller : controllers.reversed()) {
+      controller.close();
     }
     for (Port port : Port.values()) {
       Files.deleteIfExists(directory.resolve(imageName(port)));
@@ -92,7 +92,7 @@ public final class NvmeScenario implements Scenario {
 
   @Override
   public List<Step> steps() {
-    NvmeDriverSteps driver = new NvmeDriverSteps(setting);
+    NvmeBasicSteps driver = new NvmeBasicSteps(setting);
     NvmeDataSteps data = new NvmeDataSteps(setting);
     NvmePeerSteps peer = new NvmePeerSteps(setting);
     List<Step> steps = new ArrayList<>();
@@ -143,7 +143,7 @@ public final class NvmeScenario implements Scenario {
     try {
       setting.lab().close();
     } finally {
-      end(drives, directory);
+      end(controllers, directory);
     }
   }
 }

@@ -16,13 +16,17 @@ import java.util.List;
  * @param inQemu QEMU's own, another peer
  */
 record NvmeSetting(
-    Lab lab, NvmeBoot boot, NvmeDrive underTest, NvmeDrive second, NvmeDrive inQemu) {
+    Lab lab,
+    NvmeBoot boot,
+    NvmeController underTest,
+    NvmeController second,
+    NvmeController inQemu) {
 
   Guest guest() {
     return lab.guest();
   }
 
-  List<NvmeDrive> drives() {
+  List<NvmeController> controllers() {
     return List.of(underTest, second, inQemu);
   }
 
@@ -31,7 +35,7 @@ record NvmeSetting(
     return disk(underTest);
   }
 
-  NvmeDisk disk(NvmeDrive drive) throws IOException {
-    return guest().nvmeInSlot(drive.port().slot());
+  NvmeDisk disk(NvmeController controller) throws IOException {
+    return NvmeDisk.inSlot(guest(), controller.port().slot());
   }
 }

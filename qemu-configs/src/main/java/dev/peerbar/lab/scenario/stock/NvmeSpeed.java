@@ -125,12 +125,12 @@ final class NvmeSpeed {
             Locale.ROOT, "%n             %-28s %9s %9s %-5s  %s", what, ours, theirs, unit, ratio));
   }
 
-  private double run(NvmeDrive drive, Workload w, int seconds) throws Exception {
+  private double run(NvmeController controller, Workload w, int seconds) throws Exception {
     Fio.Result result =
         Fio.run(
             setting.guest(),
             "name=speed",
-            "filename=" + setting.disk(drive).path(),
+            "filename=" + setting.disk(controller).path(),
             "rw=" + w.operation,
             "bs=" + w.block,
             "iodepth=" + w.depth,
@@ -141,7 +141,7 @@ final class NvmeSpeed {
             "thread",
             "norandommap",
             "gtod_reduce=1");
-    unless(result.good(), "%s on %s: %s", w.title, drive.identity().model(), result);
+    unless(result.good(), "%s on %s: %s", w.title, controller.identity().model(), result);
     Fio.Job job = result.jobs().getFirst();
     return w.isSequential()
         ? (job.read().bytesPerSecond() + job.written().bytesPerSecond()) / (1 << 20)
@@ -149,10 +149,10 @@ final class NvmeSpeed {
   }
 
   /** Gives every block of the region a place in the image, and lets that settle. */
-  private static void fill(NvmeDrive drive) throws IOException {
+  private static void fill(NvmeController controller) throws IOException {
     byte[] bytes = new byte[FILL_STEP];
-    new Random(drive.port().slot()).nextBytes(bytes);
-    try (FileChannel image = FileChannel.open(drive.image(), StandardOpenOption.WRITE)) {
+    new Random(controller.port().slot()).nextBytes(bytes);
+    try (FileChannel image = FileChannel.open(controller.image(), StandardOpenOption.WRITE)) {
       for (long at = 0; at < REGION; at += FILL_STEP) {
         ByteBuffer step = ByteBuffer.wrap(bytes);
         while (step.hasRemaining()) {

@@ -3,20 +3,23 @@ package dev.peerbar.lab.scenario.passthrough;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.cli.Main;
+import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.hbm.HbmDriver;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestAgent;
-import dev.peerbar.lab.hbm.HbmChannel;
-import dev.peerbar.lab.hbm.HbmDevice;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.qemu.Qmp;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
+import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.lab.vfio.Iommufd;
-import dev.peerbar.lab.vfio.VfioDevice;
+import dev.peerbar.pci.AccessWidth;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
@@ -89,29 +92,28 @@ final class TerminatedServerTest {
 
   @Test
   void theGuestSeesAFunctionThatIsGoneAndGoesOn() throws Exception {
-    Machine machine = Machine.of(Topology.named("one-switch")).withEndpoint("a", serve());
-    lab = Lab.boot(Setup.ofUser(Steps.toStandardError()).run(), machine, logs());
+    VirtualMachine machine =
+        VirtualMachine.of(Topology.named("one-switch")).withEndpoint("a", serve());
+    lab = Lab.boot(Setup.ofUser(SetupOutput.toStandardError()).run(), machine, logs());
     Guest guest = lab.guest();
     // Nothing is closed in the guest: what holds on to a function that is gone goes with the guest.
-    Iommufd iommufd = guest.openIommufd();
-    Ioas ioas = iommufd.allocIoas();
-    VfioDevice vfio = guest.pciInSlot(1).bindVfio().open(iommufd);
-    vfio.attach(ioas);
-    HbmDevice device = HbmDevice.of(guest, vfio, ioas);
-    HbmChannel channel = device.channel(0);
-    channel.enable();
+    Ioas ioas = Iommufd.open(guest).allocIoas();
+    GuestDevice device = GuestDevice.open(guest, guest.pciInSlot(1).bindVfio(), ioas);
+    HbmDriver driver = HbmDriver.of(device);
+    HbmChannel channel = driver.channel(0, 32).enable();
     long memory = ioas.map(guest.allocateHuge(COPY)).iova();
     // Its own BAR by way of the guest's bus: messages, all the time that the poller reads.
-    long own = ioas.mapFile(vfio.exportDmabuf(HbmRegisters.MEMORY_BAR, 0, COPY)).iova();
-    try (GuestAgent.Poller poller = device.poll(HbmRegisters.STATUS)) {
-      channel.submit(HbmDevice.copy(memory, own, COPY));
-      assertThat(device.read(HbmRegisters.STATUS)).as("ready and running").isEqualTo(3);
+    long own = ioas.mapFile(device.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, COPY)).iova();
+    GuestMemory registers = device.bar(HbmRegisters.BAR);
+    try (GuestAgent.Poller poller = registers.poll(HbmRegisters.STATUS, AccessWidth.DWORD)) {
+      channel.submit(Descriptor.copy(COPY).from(memory).to(own).interrupt());
+      assertThat(driver.read(HbmRegisters.STATUS)).as("ready and running").isEqualTo(3);
 
       server.destroy();
       assertThat(server.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)).isTrue();
       assertThat(server.exitValue()).isZero();
 
-      assertThat(device.read(HbmRegisters.ID)).isEqualTo(ALL_ONES);
+      assertThat(driver.read(HbmRegisters.ID)).isEqualTo(ALL_ONES);
       GuestAgent.Polled polled = poller.stop();
       assertThat(polled.signal()).isZero();
       assertThat((int) polled.last()).isEqualTo(ALL_ONES);

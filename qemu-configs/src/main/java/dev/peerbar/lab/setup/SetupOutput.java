@@ -6,10 +6,10 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
- * What set-up says while it works: a line a step; for long steps a bar on a terminal, elsewhere a
+ * What set-up says while it works: a line a task; for long tasks a bar on a terminal, elsewhere a
  * count now and then.
  */
-public final class Steps {
+public final class SetupOutput {
   private static final long SPARSE_PARTS = 10;
 
   private final PrintStream out;
@@ -19,32 +19,32 @@ public final class Steps {
    * @param out where to, standard error for the program
    * @param terminal whether {@code out} shows a bar well
    */
-  public Steps(PrintStream out, boolean terminal) {
+  public SetupOutput(PrintStream out, boolean terminal) {
     this.out = out;
     this.terminal = terminal;
   }
 
   /** On standard error, with bars if it is likely to be a terminal. */
-  public static Steps toStandardError() {
-    return new Steps(System.err, System.console() != null && System.console().isTerminal());
+  public static SetupOutput toStandardError() {
+    return new SetupOutput(System.err, System.console() != null && System.console().isTerminal());
   }
 
-  void step(String text) {
+  void say(String text) {
     out.println("setup: " + text);
   }
 
   /**
-   * A step with a known or guessed amount of work.
+   * A task with a known or guessed amount of work.
    *
    * @param unit what is counted
    * @param total how many, a guess is good enough
    */
   Progress progress(String text, String unit, long total) {
-    step(text);
+    say(text);
     return terminal ? new Bar(text, unit, total) : new Sparse(text, total);
   }
 
-  /** The advance of a long step. */
+  /** The advance of a long task. */
   sealed interface Progress extends AutoCloseable {
     /** How much is done; never less than before. */
     void at(long done);
@@ -96,14 +96,14 @@ public final class Steps {
     @Override
     public void at(long done) {
       if (done >= nextShown && done < total) {
-        step("%s: %d%%".formatted(text, 100 * done / total));
+        say("%s: %d%%".formatted(text, 100 * done / total));
         nextShown = done + Math.max(1, total / SPARSE_PARTS);
       }
     }
 
     @Override
     public void close() {
-      // The next step's line says that this one is over.
+      // The next task's line says that this one is over.
     }
   }
 }

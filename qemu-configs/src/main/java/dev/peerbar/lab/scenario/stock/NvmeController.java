@@ -1,17 +1,17 @@
 package dev.peerbar.lab.scenario.stock;
 
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Optional;
 
 /** An NVMe controller that a guest is given, and the image file behind it. */
-sealed interface NvmeDrive extends AutoCloseable permits QemuDrive, ServedDrive {
-  /** Bytes of every drive's namespace. */
+sealed interface NvmeController extends AutoCloseable permits QemuController, ServedController {
+  /** Bytes of every controller's namespace. */
   long SIZE = 512L << 20;
 
-  /** Bytes of every drive's Controller Memory Buffer. */
+  /** Bytes of every controller's Controller Memory Buffer. */
   long MEMORY = 64L << 20;
 
   /** Where it is in a topology. */
@@ -56,7 +56,7 @@ sealed interface NvmeDrive extends AutoCloseable permits QemuDrive, ServedDrive 
   Optional<MemorySegment> memory();
 
   /** A machine with it. */
-  Machine attachTo(Machine machine);
+  VirtualMachine attachTo(VirtualMachine machine);
 
   @Override
   void close() throws IOException;

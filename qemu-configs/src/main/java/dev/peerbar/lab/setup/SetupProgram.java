@@ -20,22 +20,22 @@ import java.util.function.Consumer;
  * @param environment what is added to the environment
  * @param words program and arguments
  */
-record Command(Path directory, Map<String, String> environment, List<String> words) {
+record SetupProgram(Path directory, Map<String, String> environment, List<String> words) {
   private static final int TAIL = 15;
 
-  Command {
+  SetupProgram {
     environment = Map.copyOf(environment);
     words = List.copyOf(words);
   }
 
-  static Command in(Path directory, String... words) {
-    return new Command(directory, Map.of(), List.of(words));
+  static SetupProgram in(Path directory, String... words) {
+    return new SetupProgram(directory, Map.of(), List.of(words));
   }
 
-  Command with(String variable, String value) {
+  SetupProgram with(String variable, String value) {
     Map<String, String> more = new HashMap<>(environment);
     more.put(variable, value);
-    return new Command(directory, more, words);
+    return new SetupProgram(directory, more, words);
   }
 
   /** Whether a program is on the PATH. */

@@ -10,7 +10,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /** A guest as it is to be started. Immutable: each method gives another guest. */
-public final class Machine {
+public final class VirtualMachine {
 
   /**
    * The panic timeout makes the guest reboot at once, which ends QEMU. Without PNPACPI the
@@ -42,17 +42,17 @@ public final class Machine {
 
   private boolean userland;
 
-  private Machine(Topology topology) {
+  private VirtualMachine(Topology topology) {
     this.topology = topology;
   }
 
   /** Two CPUs by AMD, 1 GiB, an Intel vIOMMU, no endpoint yet. */
-  public static Machine of(Topology topology) {
-    return new Machine(topology);
+  public static VirtualMachine of(Topology topology) {
+    return new VirtualMachine(topology);
   }
 
-  private Machine changed(Consumer<Machine> change) {
-    Machine other = new Machine(topology);
+  private VirtualMachine changed(Consumer<VirtualMachine> change) {
+    VirtualMachine other = new VirtualMachine(topology);
     other.cpu = cpu;
     other.cpus = cpus;
     other.accel = accel;
@@ -70,25 +70,25 @@ public final class Machine {
    * With the endpoint that a vfio-user server offers at a socket, on port {@code a}, {@code b} or
    * {@code c}.
    */
-  public Machine withEndpoint(String port, Path socket) {
+  public VirtualMachine withEndpoint(String port, Path socket) {
     Map<String, Path> more = new HashMap<>(endpoints);
     more.put(port, socket);
     return changed(m -> m.endpoints = Map.copyOf(more));
   }
 
   /** With more QEMU arguments. */
-  public Machine withArguments(String... arguments) {
+  public VirtualMachine withArguments(String... arguments) {
     List<String> more = new ArrayList<>(extra);
     more.addAll(List.of(arguments));
     return changed(m -> m.extra = List.copyOf(more));
   }
 
-  public Machine withCpu(CpuModel model) {
+  public VirtualMachine withCpu(CpuModel model) {
     return changed(m -> m.cpu = model);
   }
 
   /** With this many processors. */
-  public Machine withCpus(int number) {
+  public VirtualMachine withCpus(int number) {
     return changed(m -> m.cpus = number);
   }
 
@@ -96,16 +96,16 @@ public final class Machine {
    * With {@code tcg}, or {@code kvm} where that is known to work: there are machines whose {@code
    * /dev/kvm} hangs a kernel at start.
    */
-  public Machine withAccel(String name) {
+  public VirtualMachine withAccel(String name) {
     return changed(m -> m.accel = name);
   }
 
-  public Machine withViommu(Viommu kind) {
+  public VirtualMachine withViommu(Viommu kind) {
     return changed(m -> m.viommu = kind);
   }
 
   /** With the guest's console on this terminal; it is logged all the same. */
-  public Machine withTerminal() {
+  public VirtualMachine withTerminal() {
     return changed(m -> m.interactive = true);
   }
 
@@ -115,7 +115,7 @@ public final class Machine {
   }
 
   /** With more words on the kernel's command line. */
-  public Machine withKernelArguments(String words) {
+  public VirtualMachine withKernelArguments(String words) {
     return changed(m -> m.append = append + " " + words);
   }
 
@@ -123,7 +123,7 @@ public final class Machine {
    * With a shell of the guest on its console from the start; when it ends, the guest turns itself
    * off.
    */
-  public Machine withShell() {
+  public VirtualMachine withShell() {
     return withKernelArguments("peerbar.shell");
   }
 
@@ -131,7 +131,7 @@ public final class Machine {
    * With the distribution's programs under the guest's {@code /usr}: nvme, fio, mkfs.ext4 and what
    * else {@link dev.peerbar.lab.setup.Setup} has unpacked.
    */
-  public Machine withUserland() {
+  public VirtualMachine withUserland() {
     return withKernelArguments("peerbar.userland").changed(m -> m.userland = true);
   }
 

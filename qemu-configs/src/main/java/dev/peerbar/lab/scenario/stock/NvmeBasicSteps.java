@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
 import java.util.stream.StreamSupport;
 
 /** The guest's own driver and nvme(1) ask the endpoint what it is and make it do a little. */
-final class NvmeDriverSteps {
+final class NvmeBasicSteps {
   private static final int VERSION_1_4 = 0x10400;
   private static final int TYPE_IO = 1;
 
@@ -58,7 +58,7 @@ final class NvmeDriverSteps {
 
   private final NvmeSetting setting;
 
-  NvmeDriverSteps(NvmeSetting setting) {
+  NvmeBasicSteps(NvmeSetting setting) {
     this.setting = setting;
   }
 
@@ -101,8 +101,8 @@ final class NvmeDriverSteps {
   }
 
   private String bound() throws Exception {
-    for (NvmeDrive drive : setting.drives()) {
-      setting.disk(drive);
+    for (NvmeController controller : setting.controllers()) {
+      setting.disk(controller);
     }
     NvmeDisk disk = setting.disk();
     String log = setting.guest().kernelLog();
@@ -127,11 +127,11 @@ final class NvmeDriverSteps {
 
   private String identify() throws Exception {
     NvmeDisk disk = setting.disk();
-    NvmeDrive.Identity identity = setting.underTest().identity();
+    NvmeController.Identity identity = setting.underTest().identity();
     JsonNode listed = listed(disk);
     checkText(listed, "SerialNumber", identity.serialNumber());
     checkText(listed, "ModelNumber", identity.model());
-    check(listed, "PhysicalSize", NvmeDrive.SIZE);
+    check(listed, "PhysicalSize", NvmeController.SIZE);
     JsonNode controller = disk.json("id-ctrl");
     checkText(controller, "sn", identity.serialNumber());
     checkText(controller, "mn", identity.model());
@@ -149,8 +149,8 @@ final class NvmeDriverSteps {
     JsonNode namespace = disk.jsonOfNamespace("id-ns");
     int format = namespace.path("flbas").asInt() & 0xf;
     long block = 1L << namespace.path("lbafs").path(format).path("ds").asInt();
-    check(namespace, "nsze", NvmeDrive.SIZE / block);
-    check(namespace, "ncap", NvmeDrive.SIZE / block);
+    check(namespace, "nsze", NvmeController.SIZE / block);
+    check(namespace, "ncap", NvmeController.SIZE / block);
     int dlfeat = namespace.path("dlfeat").asInt();
     unless((dlfeat & DLFEAT_MASK) == DLFEAT_ZEROS, "dlfeat %d", dlfeat);
     JsonNode descriptors = disk.jsonOfNamespace("ns-descs").path("ns-descs");
@@ -305,7 +305,7 @@ final class NvmeDriverSteps {
   private static Outcome beyondTheEnd(NvmeDisk disk) throws Exception {
     return disk.nvmeOfNamespace(
         "read",
-        "--start-block=" + NvmeDrive.SIZE / BLOCK,
+        "--start-block=" + NvmeController.SIZE / BLOCK,
         "--block-count=0",
         "--data-size=" + BLOCK,
         "--data=/tmp/read");

@@ -3,7 +3,7 @@ package dev.peerbar.lab.scenario.stock;
 import dev.peerbar.devices.nvme.NvmeConfig;
 import dev.peerbar.devices.nvme.NvmeEndpoint;
 import dev.peerbar.devices.nvme.NvmeRegisters;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
 import dev.peerbar.server.storage.ImageFile;
@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /** An NVMe endpoint that this process serves. */
-final class ServedDrive implements NvmeDrive {
+final class ServedController implements NvmeController {
   private static final int VENDOR_ID = 0x1234;
 
   /** Compare, Dataset Management, Write Zeroes, Timestamp, Verify. */
@@ -26,7 +26,7 @@ final class ServedDrive implements NvmeDrive {
   private final ImageFile storage;
   private final EndpointServer server;
 
-  private ServedDrive(
+  private ServedController(
       Port port,
       Path image,
       Path socket,
@@ -46,7 +46,7 @@ final class ServedDrive implements NvmeDrive {
    *
    * @param directory for its socket
    */
-  static ServedDrive start(Port port, Path image, Path directory) throws IOException {
+  static ServedController start(Port port, Path image, Path directory) throws IOException {
     NvmeConfig basis = NvmeConfig.DEFAULT;
     NvmeConfig config =
         new NvmeConfig(
@@ -59,7 +59,7 @@ final class ServedDrive implements NvmeDrive {
               "nvme-" + port.letter(),
               new NvmeEndpoint(config, storage),
               new ListeningPlace.AtPath(socket));
-      return new ServedDrive(port, image, socket, config, storage, server);
+      return new ServedController(port, image, socket, config, storage, server);
     } catch (IOException | RuntimeException e) {
       storage.close();
       throw e;
@@ -87,7 +87,7 @@ final class ServedDrive implements NvmeDrive {
   }
 
   @Override
-  public Machine attachTo(Machine machine) {
+  public VirtualMachine attachTo(VirtualMachine machine) {
     return machine.withEndpoint(port.letter(), socket);
   }
 

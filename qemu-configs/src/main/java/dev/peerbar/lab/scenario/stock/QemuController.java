@@ -1,13 +1,13 @@
 package dev.peerbar.lab.scenario.stock;
 
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Optional;
 
 /** QEMU's own nvme. */
-record QemuDrive(Port port, Path image) implements NvmeDrive {
+record QemuController(Port port, Path image) implements NvmeController {
   private static final int VENDOR_ID = 0x1b36;
 
   /** Compare, Dataset Management, Write Zeroes, Timestamp; it does not say that it has Verify. */
@@ -24,7 +24,7 @@ record QemuDrive(Port port, Path image) implements NvmeDrive {
   }
 
   @Override
-  public Machine attachTo(Machine machine) {
+  public VirtualMachine attachTo(VirtualMachine machine) {
     String drive = "disk-" + port.letter();
     return machine
         .withArguments(
