@@ -1,8 +1,8 @@
 package dev.peerbar.bench.guest;
 
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
 import dev.peerbar.bench.harness.BenchmarkException;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.setup.Setup;
@@ -13,7 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Endpoints and QEMU's own devices, by turns, in one booted guest. */
-public final class GuestBenchmark implements Benchmark {
+public final class GuestComparison implements Comparison {
 
   @Override
   public String name() {

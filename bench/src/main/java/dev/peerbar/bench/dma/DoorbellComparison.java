@@ -2,12 +2,12 @@ package dev.peerbar.bench.dma;
 
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Distribution;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.BareDriver;
 import dev.peerbar.bench.rig.Floor;
 import dev.peerbar.bench.rig.HbmRing;
@@ -31,7 +31,7 @@ import java.util.Optional;
  * From the write of a doorbell to the interrupt of a descriptor that does nothing else. The floor
  * is the round trip of a message as long.
  */
-public final class DoorbellBenchmark implements Benchmark {
+public final class DoorbellComparison implements Comparison {
   private static final Aim TWO_ROUND_TRIPS = Aim.atMost(2);
   private static final int ENTRIES = 64;
   private static final int REQUEST = Header.SIZE + RegionWrite.DATA + Integer.BYTES;
@@ -90,7 +90,7 @@ public final class DoorbellBenchmark implements Benchmark {
         ring.put(i, HbmRing.nop());
       }
       MemorySegment request = Arena.ofAuto().allocate(REQUEST);
-      Work bare =
+      Workload bare =
           () -> {
             floor.messenger().exchange(request, BareDriver.WRITE_REPLY);
             return 1;
@@ -110,7 +110,7 @@ public final class DoorbellBenchmark implements Benchmark {
     }
   }
 
-  private static Work work(Way way, ServedEndpoint endpoint, BareDriver driver, HbmRing ring) {
+  private static Workload work(Way way, ServedEndpoint endpoint, BareDriver driver, HbmRing ring) {
     return switch (way) {
       case POSTED ->
           () -> {
@@ -132,7 +132,7 @@ public final class DoorbellBenchmark implements Benchmark {
   }
 
   /** Rings by a message that is replied to. */
-  private static final class Replied implements Work {
+  private static final class Replied implements Workload {
     private final BareDriver driver;
     private final HbmRing ring;
     private boolean unread;

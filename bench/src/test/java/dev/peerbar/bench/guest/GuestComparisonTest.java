@@ -10,13 +10,13 @@ import org.junit.jupiter.api.Test;
 
 /** Boots a guest, once, and only sees that everything in it can be measured. */
 @Tag("guest")
-class GuestBenchmarkTest {
+class GuestComparisonTest {
 
   @Test
   void measuresAccessesAndTransfers() throws Exception {
     Bench bench = new Bench(Effort.QUICK, _ -> {});
 
-    new GuestBenchmark().run(bench);
+    new GuestComparison().run(bench);
 
     assertThat(bench.figures())
         .extracting(Figure::path)

@@ -2,12 +2,12 @@ package dev.peerbar.bench.dma;
 
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Curve;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.BareDriver;
 import dev.peerbar.bench.rig.ClientRam;
 import dev.peerbar.bench.rig.HbmRing;
@@ -36,7 +36,7 @@ import java.util.stream.IntStream;
  *
  * <p>All on one processor, so that nothing the endpoint does beside the copying is left out.
  */
-public final class CopyBenchmark implements Benchmark {
+public final class CopyComparison implements Comparison {
   /** On either side: more than the caches next to a processor hold. */
   private static final int MEMORY_BYTES = 16 << 20;
 
@@ -207,7 +207,7 @@ public final class CopyBenchmark implements Benchmark {
   }
 
   /** Copies all of it, in pieces of one size. */
-  private record Run(HbmRing ring, Layout layout, int size) implements Work {
+  private record Run(HbmRing ring, Layout layout, int size) implements Workload {
     @Override
     public void prepare() {
       for (int i = 0; i < count(); i++) {

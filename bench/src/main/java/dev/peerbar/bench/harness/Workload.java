@@ -1,8 +1,8 @@
 package dev.peerbar.bench.harness;
 
-/** What a side does over and over. For one thread at a time. */
+/** What is measured: something to be done over and over. For one thread at a time. */
 @FunctionalInterface
-public interface Work {
+public interface Workload {
   /**
    * Does it once; this call is what is timed.
    *
@@ -10,10 +10,10 @@ public interface Work {
    */
   long run() throws Exception;
 
-  /** Called before each turn of the side; not timed. */
+  /** Called before each iteration; not timed. */
   default void begin() throws Exception {}
 
-  /** Called after each turn of the side, even if it failed; not timed. */
+  /** Called after each iteration, even if it failed; not timed. */
   default void end() throws Exception {}
 
   /** What has to be done before each run, and is not timed. */

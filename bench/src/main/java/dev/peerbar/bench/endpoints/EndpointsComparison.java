@@ -2,13 +2,13 @@ package dev.peerbar.bench.endpoints;
 
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
 import dev.peerbar.bench.harness.BenchmarkException;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Distribution;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.Messages;
 import dev.peerbar.bench.rig.Messenger;
 import dev.peerbar.bench.rig.Placement;
@@ -28,7 +28,7 @@ import java.util.Optional;
  * Reads a register of one endpoint of a process that serves many, beside one of a process that
  * serves no other. The others have nothing to do, or all of their engines copy.
  */
-public final class EndpointsBenchmark implements Benchmark {
+public final class EndpointsComparison implements Comparison {
   /** Nothing but the number of endpoints is to differ, so nothing is left to the scheduler. */
   private static final Placement HERE = Placement.ONE_CPU;
 
@@ -120,7 +120,7 @@ public final class EndpointsBenchmark implements Benchmark {
     bench.add(Distribution.of(path, sides));
   }
 
-  private static Work reads(Messenger messenger) {
+  private static Workload reads(Messenger messenger) {
     return () -> {
       messenger.exchange(READ, REPLY);
       return 1;
@@ -128,8 +128,8 @@ public final class EndpointsBenchmark implements Benchmark {
   }
 
   /** The other side has the processors for itself while it has its turn. */
-  private static Work inTurns(Work work, ServingProcess process) {
-    return new Work() {
+  private static Workload inTurns(Workload work, ServingProcess process) {
+    return new Workload() {
       @Override
       public void begin() throws IOException, InterruptedException {
         process.thaw();

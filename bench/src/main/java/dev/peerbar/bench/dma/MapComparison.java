@@ -2,13 +2,13 @@ package dev.peerbar.bench.dma;
 
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Curve;
 import dev.peerbar.bench.harness.Distribution;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.BareDriver;
 import dev.peerbar.bench.rig.ClientRam;
 import dev.peerbar.bench.rig.Floor;
@@ -22,7 +22,7 @@ import java.util.Optional;
  * DMA_MAP and DMA_UNMAP of pages of a client's memory while many are mapped, as a vIOMMU has them.
  * The floor of a DMA_MAP carries a descriptor too.
  */
-public final class MapBenchmark implements Benchmark {
+public final class MapComparison implements Comparison {
   private static final Aim ROUND_TRIP = Aim.atMost(1.5);
   private static final Aim FLAT = Aim.atMost(1.3);
 
@@ -76,7 +76,7 @@ public final class MapBenchmark implements Benchmark {
                 Optional.of(FEW_BYTES)));
       }
       String order = (shuffled ? ", shuffled, " : ", ") + placement;
-      Work bareMap =
+      Workload bareMap =
           () -> {
             mapFloor.messenger().send(MappedPages.mapOfNothing(), ram.file());
             mapFloor.messenger().receive(Header.SIZE);
@@ -87,7 +87,7 @@ public final class MapBenchmark implements Benchmark {
           "DMA_MAP" + order,
           live,
           placement.client(() -> bench.compare(sides(bareMap, tables, MappedPages::mapping))));
-      Work bareUnmap =
+      Workload bareUnmap =
           () -> {
             unmapFloor.messenger().exchange(MappedPages.unmapOfNothing(), BareDriver.UNMAP_LENGTH);
             return 1;
@@ -105,10 +105,10 @@ public final class MapBenchmark implements Benchmark {
   }
 
   private interface Direction {
-    Work of(MappedPages table);
+    Workload of(MappedPages table);
   }
 
-  private static Side[] sides(Work floor, List<MappedPages> tables, Direction direction) {
+  private static Side[] sides(Workload floor, List<MappedPages> tables, Direction direction) {
     List<Side> sides = new ArrayList<>();
     sides.add(new Side("bare socket", floor));
     for (MappedPages table : tables) {

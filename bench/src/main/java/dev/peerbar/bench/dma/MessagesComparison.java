@@ -2,12 +2,12 @@ package dev.peerbar.bench.dma;
 
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Curve;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.BareDriver;
 import dev.peerbar.bench.rig.HbmRing;
 import dev.peerbar.bench.rig.MemoryResponder;
@@ -29,7 +29,7 @@ import java.util.Optional;
  * Copies between the memory of an HBM endpoint and a client's that came without a descriptor, by
  * DMA_READ and DMA_WRITE. The floor is the same with one message of 4 KiB at a time.
  */
-public final class MessagesBenchmark implements Benchmark {
+public final class MessagesComparison implements Comparison {
   private static final Aim THREE_TIMES = Aim.atLeast(3);
   private static final MessageLimits ONE_PAGE = new MessageLimits(4 << 10, 4 << 10, 1);
 
@@ -165,14 +165,14 @@ public final class MessagesBenchmark implements Benchmark {
       return points;
     }
 
-    private Work run(Direction direction, MessageLimits limits) {
+    private Workload run(Direction direction, MessageLimits limits) {
       return new Run(bus, ring, direction, limits);
     }
   }
 
   /** Copies once, with some limits. */
   private record Run(BusMaster bus, HbmRing ring, Direction direction, MessageLimits limits)
-      implements Work {
+      implements Workload {
     @Override
     public void prepare() {
       bus.limitMessages(limits);

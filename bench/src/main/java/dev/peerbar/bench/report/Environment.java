@@ -18,7 +18,7 @@ import java.util.stream.Stream;
  * @param hugePages for anonymous and for shared memory (transparent_hugepage in sysfs)
  * @param virtualisation what the machine is a guest of, if it is one: a name, as far as it tells
  */
-public record Machine(
+public record Environment(
     String processor,
     int processors,
     long memory,
@@ -34,9 +34,9 @@ public record Machine(
   private static final long KIB = 1024;
 
   /** This one. What it does not tell is "unknown". */
-  public static Machine here() {
+  public static Environment here() {
     List<String> cpu = lines(Path.of("/proc/cpuinfo"));
-    return new Machine(
+    return new Environment(
         field(cpu, "model name", ":").orElse(System.getProperty("os.arch")),
         Runtime.getRuntime().availableProcessors(),
         totalMemory(),

@@ -1,11 +1,11 @@
 package dev.peerbar.bench.dma;
 
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.BareDriver;
 import dev.peerbar.bench.rig.HbmRing;
 import dev.peerbar.bench.rig.MemoryResponder;
@@ -34,7 +34,7 @@ import java.util.Optional;
  * Copies between the memory of an HBM endpoint and a client's, by what kind of file the client's is
  * in. Beside sealed memory, which is simply touched, and beside messages, which need no file.
  */
-public final class FilesBenchmark implements Benchmark {
+public final class FilesComparison implements Comparison {
   /** What is mapped of each kind, and what one run copies. */
   private static final int BYTES = 4 << 20;
 
@@ -209,7 +209,7 @@ public final class FilesBenchmark implements Benchmark {
   }
 
   /** Copies all of it, in pieces of one size. */
-  private record Run(HbmRing ring, Direction direction, int size) implements Work {
+  private record Run(HbmRing ring, Direction direction, int size) implements Workload {
     @Override
     public void prepare() {
       for (int i = 0; i < count(); i++) {

@@ -3,26 +3,19 @@ package dev.peerbar.bench.socket;
 import com.sun.management.ThreadMXBean;
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
 import dev.peerbar.bench.harness.BenchmarkException;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Figure;
-import dev.peerbar.bench.rig.Messages;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.Messenger;
 import dev.peerbar.bench.rig.ServedEndpoint;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
-import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.protocol.Command;
-import dev.peerbar.protocol.Header;
-import dev.peerbar.protocol.RegionRead;
-import dev.peerbar.protocol.RegionWrite;
-import io.netty.buffer.Unpooled;
-import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.Optional;
 
 /** What the server's threads allocate for a register access, once all is compiled. */
-public final class AllocationBenchmark implements Benchmark {
+public final class AllocationComparison implements Comparison {
   private static final String NAME = "allocation";
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
@@ -45,48 +38,27 @@ public final class AllocationBenchmark implements Benchmark {
 
   @Override
   public void run(Bench bench) throws Exception {
-    MemorySegment read =
-        Messages.request(
-            1,
-            Command.REGION_READ,
-            false,
-            new RegionRead.Request(HbmRegisters.SCRATCH, HbmRegisters.BAR, Integer.BYTES));
-    MemorySegment write =
-        Messages.request(
-            1,
-            Command.REGION_WRITE,
-            false,
-            new RegionWrite.Request(
-                HbmRegisters.SCRATCH,
-                HbmRegisters.BAR,
-                Unpooled.wrappedBuffer(new byte[Integer.BYTES])));
     try (ServedEndpoint endpoint = ServedEndpoint.start(NAME, new HbmEndpoint(HbmConfig.DEFAULT));
         Messenger client = endpoint.connectBare(0)) {
-      measure(
-          bench,
-          "4-byte register read",
-          client,
-          read,
-          Header.SIZE + RegionRead.DATA + Integer.BYTES);
-      measure(bench, "4-byte register write", client, write, Header.SIZE + RegionWrite.DATA);
+      measure(bench, RegisterAccess.READ_4, client);
+      measure(bench, RegisterAccess.WRITE_4, client);
     }
   }
 
-  private static void measure(
-      Bench bench, String path, Messenger client, MemorySegment request, int reply)
+  private static void measure(Bench bench, RegisterAccess access, Messenger client)
       throws Exception {
-    repeat(client, request, reply, bench.effort().pick(WARM_UP, FEW));
-    int accesses = bench.effort().pick(ACCESSES, FEW);
+    Workload accesses = access.roundTrip().over(client);
+    repeat(accesses, bench.effort().pick(WARM_UP, FEW));
+    int times = bench.effort().pick(ACCESSES, FEW);
     long before = allocated();
-    repeat(client, request, reply, accesses);
-    double each = (double) (allocated() - before) / accesses;
-    bench.add(Figure.alone(path, "garbage", "B", each, Optional.of(NOTHING)));
+    repeat(accesses, times);
+    double each = (double) (allocated() - before) / times;
+    bench.add(Figure.alone(access.toString(), "garbage", "B", each, Optional.of(NOTHING)));
   }
 
-  private static void repeat(Messenger client, MemorySegment request, int reply, int times)
-      throws Exception {
+  private static void repeat(Workload accesses, int times) throws Exception {
     for (int i = 0; i < times; i++) {
-      client.exchange(request, reply);
+      accesses.run();
     }
   }
 

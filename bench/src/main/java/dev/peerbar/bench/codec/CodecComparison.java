@@ -2,8 +2,8 @@ package dev.peerbar.bench.codec;
 
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
 import dev.peerbar.bench.harness.BenchmarkException;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Effort;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Ratio;
@@ -28,13 +28,17 @@ import org.openjdk.jmh.runner.options.VerboseMode;
  * Messages encoded and decoded, beside the same fields written and read by hand. JMH measures, each
  * message in a JVM of its own; in a round all messages have one, so that the rounds are turns.
  */
-public final class CodecBenchmark implements Benchmark {
+public final class CodecComparison implements Comparison {
   /** JMH's methods come in pairs: one of a name, and one of the same with this after it. */
-  private static final String BY_HAND = "ByHand";
+  private static final String FLOOR = "Floor";
 
   private static final String BYTES_PER_OPERATION = "gc.alloc.rate.norm";
   private static final List<Class<?>> CODECS =
-      List.of(HeaderCodec.class, RegionReadCodec.class, RegionWriteCodec.class, DmaMapCodec.class);
+      List.of(
+          HeaderCodecBenchmark.class,
+          RegionReadCodecBenchmark.class,
+          RegionWriteCodecBenchmark.class,
+          DmaMapCodecBenchmark.class);
 
   /** JMH's own bookkeeping shows as far less, an object as far more. */
   private static final Aim NOTHING = Aim.atMost(0.01);
@@ -76,7 +80,7 @@ public final class CodecBenchmark implements Benchmark {
     }
     for (Class<?> codec : CODECS) {
       for (String method : methods.keySet()) {
-        if (method.startsWith(codec.getName() + ".") && !method.endsWith(BY_HAND)) {
+        if (method.startsWith(codec.getName() + ".") && !method.endsWith(FLOOR)) {
           report(bench, codec, method, methods);
         }
       }
@@ -87,7 +91,7 @@ public final class CodecBenchmark implements Benchmark {
       Bench bench, Class<?> codec, String method, Map<String, Rounds> methods)
       throws BenchmarkException {
     Rounds subject = methods.get(method);
-    Rounds floor = methods.get(method + BY_HAND);
+    Rounds floor = methods.get(method + FLOOR);
     if (floor == null || floor.nanos.size() != subject.nanos.size()) {
       throw new BenchmarkException("JMH did not run all of %s.".formatted(codec.getSimpleName()));
     }
@@ -114,7 +118,7 @@ public final class CodecBenchmark implements Benchmark {
 
   /** "RegionRead, decode request". */
   private static String path(Class<?> codec, String method) {
-    String message = codec.getSimpleName().replace("Codec", "");
+    String message = codec.getSimpleName().replace("CodecBenchmark", "");
     String verb = method.substring(method.lastIndexOf('.') + 1);
     return message + ", " + verb.replaceAll("([A-Z])", " $1").toLowerCase(Locale.ROOT);
   }

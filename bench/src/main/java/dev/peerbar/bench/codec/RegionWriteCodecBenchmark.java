@@ -1,24 +1,26 @@
 package dev.peerbar.bench.codec;
 
+import dev.peerbar.bench.harness.JmhDefaults;
 import dev.peerbar.protocol.InvalidMessageException;
-import dev.peerbar.protocol.RegionRead;
+import dev.peerbar.protocol.RegionWrite;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** REGION_READ of a 4-byte register. */
-@State(Scope.Thread)
-public class RegionReadCodec {
+/** REGION_WRITE of a 4-byte register. */
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class RegionWriteCodecBenchmark extends JmhDefaults {
   private static final int OFFSET = 0;
   private static final int REGION = 8;
   private static final int COUNT = 12;
   private static final int DATA = 16;
 
   private final ByHand byHand = new ByHand();
+  private ByteBuf data;
   private ByteBuf request;
   private ByteBuf reply;
   private ByteBuf out;
@@ -29,17 +31,18 @@ public class RegionReadCodec {
 
   @Setup
   public void fill() {
+    data = ByteBufAllocator.DEFAULT.directBuffer(Integer.BYTES).writeIntLE(value);
     request = ByteBufAllocator.DEFAULT.directBuffer(ByHand.ROOM);
     reply = ByteBufAllocator.DEFAULT.directBuffer(ByHand.ROOM);
     out = ByteBufAllocator.DEFAULT.directBuffer(ByHand.ROOM);
-    new RegionRead.Request(offset, region, count).encode(request);
-    RegionRead.Reply.encodeFixed(reply, offset, region, count);
-    reply.writeIntLE(value);
+    new RegionWrite.Request(offset, region, data).encode(request);
+    new RegionWrite.Reply(offset, region, count).encode(reply);
     byHand.put(COUNT, count);
   }
 
   @TearDown
   public void release() {
+    data.release();
     request.release();
     reply.release();
     out.release();
@@ -47,38 +50,13 @@ public class RegionReadCodec {
 
   @Benchmark
   public long decodeRequest() throws InvalidMessageException {
-    RegionRead.Request read = RegionRead.Request.decode(request);
-    return read.offset() ^ read.region() ^ read.count();
+    RegionWrite.Request write = RegionWrite.Request.decode(request);
+    ByteBuf written = write.data();
+    return write.offset() ^ write.region() ^ written.getIntLE(written.readerIndex());
   }
 
   @Benchmark
-  public long decodeRequestByHand() {
-    return byHand.wide(OFFSET) ^ byHand.integer(REGION) ^ byHand.integer(COUNT);
-  }
-
-  @Benchmark
-  public ByteBuf encodeRequest() {
-    new RegionRead.Request(offset, region, count).encode(out.clear());
-    return out;
-  }
-
-  @Benchmark
-  public ByHand encodeRequestByHand() {
-    byHand.put(OFFSET, offset);
-    byHand.put(REGION, region);
-    byHand.put(COUNT, count);
-    return byHand;
-  }
-
-  @Benchmark
-  public long decodeReply() throws InvalidMessageException {
-    RegionRead.Reply read = RegionRead.Reply.decode(reply);
-    ByteBuf data = read.data();
-    return read.offset() ^ read.region() ^ data.getIntLE(data.readerIndex());
-  }
-
-  @Benchmark
-  public long decodeReplyByHand() {
+  public long decodeRequestFloor() {
     // The count is judged, not used.
     return byHand.integer(COUNT) == count
         ? byHand.wide(OFFSET) ^ byHand.integer(REGION) ^ byHand.integer(DATA)
@@ -86,17 +64,42 @@ public class RegionReadCodec {
   }
 
   @Benchmark
-  public ByteBuf encodeReply() {
-    RegionRead.Reply.encodeFixed(out.clear(), offset, region, count);
-    return out.writeIntLE(value);
+  public ByteBuf encodeRequest() {
+    new RegionWrite.Request(offset, region, data).encode(out.clear());
+    return out;
   }
 
   @Benchmark
-  public ByHand encodeReplyByHand() {
+  public ByHand encodeRequestFloor() {
     byHand.put(OFFSET, offset);
     byHand.put(REGION, region);
     byHand.put(COUNT, count);
     byHand.put(DATA, value);
+    return byHand;
+  }
+
+  @Benchmark
+  public long decodeReply() throws InvalidMessageException {
+    RegionWrite.Reply write = RegionWrite.Reply.decode(reply);
+    return write.offset() ^ write.region() ^ write.count();
+  }
+
+  @Benchmark
+  public long decodeReplyFloor() {
+    return byHand.wide(OFFSET) ^ byHand.integer(REGION) ^ byHand.integer(COUNT);
+  }
+
+  @Benchmark
+  public ByteBuf encodeReply() {
+    new RegionWrite.Reply(offset, region, count).encode(out.clear());
+    return out;
+  }
+
+  @Benchmark
+  public ByHand encodeReplyFloor() {
+    byHand.put(OFFSET, offset);
+    byHand.put(REGION, region);
+    byHand.put(COUNT, count);
     return byHand;
   }
 }

@@ -1,18 +1,19 @@
 package dev.peerbar.bench.codec;
 
+import dev.peerbar.bench.harness.JmhDefaults;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.InvalidMessageException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /** DMA_MAP of a page. */
-@State(Scope.Thread)
-public class DmaMapCodec {
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class DmaMapCodecBenchmark extends JmhDefaults {
   private static final int ARGSZ = 0;
   private static final int FLAGS = 4;
   private static final int OFFSET = 8;
@@ -48,7 +49,7 @@ public class DmaMapCodec {
   }
 
   @Benchmark
-  public long decodeRequestByHand() {
+  public long decodeRequestFloor() {
     return byHand.integer(ARGSZ)
         ^ byHand.integer(FLAGS)
         ^ byHand.wide(OFFSET)
@@ -63,7 +64,7 @@ public class DmaMapCodec {
   }
 
   @Benchmark
-  public ByHand encodeRequestByHand() {
+  public ByHand encodeRequestFloor() {
     byHand.put(ARGSZ, LENGTH);
     byHand.put(FLAGS, flags);
     byHand.put(OFFSET, offset);

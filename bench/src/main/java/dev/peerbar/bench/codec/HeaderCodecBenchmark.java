@@ -1,18 +1,19 @@
 package dev.peerbar.bench.codec;
 
+import dev.peerbar.bench.harness.JmhDefaults;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Header;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /** The header of a request in, and that of its reply out. */
-@State(Scope.Thread)
-public class HeaderCodec {
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class HeaderCodecBenchmark extends JmhDefaults {
   private static final int PAYLOAD = 16;
   private static final int ID = 0;
   private static final int COMMAND = 2;
@@ -55,7 +56,7 @@ public class HeaderCodec {
   }
 
   @Benchmark
-  public int decodeByHand() {
+  public int decodeFloor() {
     int flags = byHand.integer(FLAGS);
     return byHand.unsignedShort(ID)
         ^ byHand.unsignedShort(COMMAND)
@@ -73,7 +74,7 @@ public class HeaderCodec {
   }
 
   @Benchmark
-  public ByHand encodeReplyByHand() {
+  public ByHand encodeReplyFloor() {
     byHand.put(ID, (short) request.id());
     byHand.put(COMMAND, (short) request.command());
     byHand.put(SIZE, Header.SIZE + PAYLOAD);

@@ -2,7 +2,7 @@ package dev.peerbar.bench.start;
 
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Ratio;
 import dev.peerbar.cli.Main;
@@ -16,7 +16,7 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 
 /** From the start of {@code peerbar serve} until clients can connect, and its memory then. */
-public final class StartBenchmark implements Benchmark {
+public final class StartComparison implements Comparison {
   private static final Aim MILLIS = Aim.atMost(400);
   private static final Aim MEBIBYTES = Aim.atMost(100);
 

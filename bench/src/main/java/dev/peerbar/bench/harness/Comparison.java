@@ -1,7 +1,7 @@
 package dev.peerbar.bench.harness;
 
 /** Something to measure, found through {@link java.util.ServiceLoader}. */
-public interface Benchmark {
+public interface Comparison {
 
   /** What the command line calls it: one word. */
   String name();
