@@ -4,6 +4,7 @@ import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.ConfigLayout;
 import dev.peerbar.pci.ConfigLayout.Express;
 import dev.peerbar.pci.ConfigLayout.Header;
+import dev.peerbar.pci.ConfigLayout.Msix;
 import dev.peerbar.pci.ConfigLayout.PowerManagement;
 import java.io.IOException;
 import java.util.OptionalInt;
@@ -70,6 +71,18 @@ public record Config(Device device) {
       throw new IOException("the function has no capability 0x%02x".formatted(id));
     }
     return at.getAsInt();
+  }
+
+  /** How many MSI-X vectors the function has. */
+  public int msixVectors() throws IOException {
+    return (word(capability(Msix.ID) + Msix.MESSAGE_CONTROL) & Msix.TABLE_SIZE) + 1;
+  }
+
+  /** Holds all vectors back that are enabled, or lets them go. */
+  public void maskMsix(boolean on) throws IOException {
+    int at = capability(Msix.ID) + Msix.MESSAGE_CONTROL;
+    int control = word(at);
+    word(at, on ? control | Msix.FUNCTION_MASK : control & ~Msix.FUNCTION_MASK);
   }
 
   /** Initiates a function-level reset; {@link Device#reset} does what belongs around it. */

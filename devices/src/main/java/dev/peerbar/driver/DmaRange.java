@@ -2,6 +2,7 @@ package dev.peerbar.driver;
 
 import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /**
@@ -51,8 +52,32 @@ public record DmaRange(Memory memory, long offset, long iova, long length) imple
   }
 
   @Override
+  public void read(long from, MemorySegment into) throws IOException {
+    memory.read(at(from, into.byteSize()), into);
+  }
+
+  @Override
+  public void write(long from, MemorySegment bytes) throws IOException {
+    memory.write(at(from, bytes.byteSize()), bytes);
+  }
+
+  @Override
   public void fill(long from, long count, byte value) throws IOException {
     memory.fill(at(from, count), count, value);
+  }
+
+  /** Zeroes all of it. */
+  public void clear() throws IOException {
+    fill(0, length, (byte) 0);
+  }
+
+  /**
+   * The same bytes, for whoever is in the process that has them.
+   *
+   * @throws ClassCastException if that is another
+   */
+  public MemorySegment segment() {
+    return ((SegmentMemory) memory).segment().asSlice(offset, length);
   }
 
   private long at(long from, long count) {

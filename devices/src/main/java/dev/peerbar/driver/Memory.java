@@ -2,6 +2,8 @@ package dev.peerbar.driver;
 
 import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * Bytes that a driver's processor loads and stores: RAM, or a BAR. For one thread at a time.
@@ -33,7 +35,7 @@ public interface Memory {
    */
   void store(long offset, AccessWidth width, long value) throws IOException;
 
-  /** Copies bytes out, by accesses of any width. */
+  /** Copies bytes out, by accesses of any width, none of them before what was loaded before. */
   byte[] read(long offset, int length) throws IOException;
 
   /** Copies bytes in, by accesses of any width. */
@@ -41,6 +43,16 @@ public interface Memory {
 
   /** Sets every byte of a range. */
   void fill(long offset, long length, byte value) throws IOException;
+
+  /** Copies bytes out, by accesses of any width, as many as there is room for. */
+  default void read(long offset, MemorySegment into) throws IOException {
+    into.copyFrom(MemorySegment.ofArray(read(offset, Math.toIntExact(into.byteSize()))));
+  }
+
+  /** Copies bytes in, by accesses of any width. */
+  default void write(long offset, MemorySegment bytes) throws IOException {
+    write(offset, bytes.toArray(ValueLayout.JAVA_BYTE));
+  }
 
   /** Loads 4 bytes. */
   default int loadInt(long offset) throws IOException {

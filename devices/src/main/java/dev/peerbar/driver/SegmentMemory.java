@@ -62,6 +62,16 @@ public record SegmentMemory(MemorySegment segment) implements Memory {
   }
 
   @Override
+  public void read(long offset, MemorySegment into) {
+    MemorySegment.copy(segment, offset, into, 0, into.byteSize());
+  }
+
+  @Override
+  public void write(long offset, MemorySegment bytes) {
+    MemorySegment.copy(bytes, 0, segment, offset, bytes.byteSize());
+  }
+
+  @Override
   public void fill(long offset, long length, byte value) {
     segment.asSlice(offset, length).fill(value);
   }

@@ -2,7 +2,7 @@ package dev.peerbar.sample;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.endpoint.FakeHost;
+import dev.peerbar.driver.fake.FakeHost;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.ResetKind;
 import java.io.IOException;
@@ -53,10 +53,10 @@ final class PageFetcherTest {
   }
 
   @Test
-  void isWhatTheReadmeShows() throws IOException {
-    String readme = Files.readString(Path.of("README.md"));
+  void isWhatThePageShows() throws IOException {
+    String page = Files.readString(Path.of("docs/endpoint-author.md"));
     String source = Files.readString(Path.of("src/test/java/dev/peerbar/sample/PageFetcher.java"));
 
-    assertThat(readme).contains("```java\n" + source + "```");
+    assertThat(page).contains("```java\n" + source + "```");
   }
 }

@@ -3,7 +3,7 @@ package dev.peerbar.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.endpoint.EndpointOptions;
-import dev.peerbar.server.OpenFiles;
+import dev.peerbar.server.fixture.OpenFiles;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

@@ -16,7 +16,7 @@ import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
-import dev.peerbar.server.OpenFiles;
+import dev.peerbar.server.fixture.OpenFiles;
 import io.netty.buffer.Unpooled;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -5,7 +5,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * A descriptor as it is in the ring, not yet judged; addresses and lengths are unsigned.
+ * A descriptor as a driver makes it, of the parts that matter: {@code
+ * Descriptor.copy(64).from(iova).toLocal(0).interrupt()}; addresses and lengths are unsigned.
  *
  * @param source IOVA, or offset in the memory with {@link #SOURCE_IS_LOCAL}
  * @param destination IOVA, or offset in the memory with {@link #DESTINATION_IS_LOCAL}
@@ -26,15 +27,15 @@ public record Descriptor(
 
   public static final int BYTES = 64;
 
-  private static final long OPCODE = 0;
-  private static final long FLAGS = 4;
-  private static final long SOURCE = 8;
-  private static final long DESTINATION = 16;
-  private static final long LENGTH = 24;
-  private static final long RECORD = 32;
-  private static final long PATTERN = 40;
-  private static final long TAG = 48;
-  private static final long RESERVED = 56;
+  static final long OPCODE = 0;
+  static final long FLAGS = 4;
+  static final long SOURCE = 8;
+  static final long DESTINATION = 16;
+  static final long LENGTH = 24;
+  static final long RECORD = 32;
+  static final long PATTERN = 40;
+  static final long TAG = 48;
+  static final long RESERVED = 56;
 
   public static final int INTERRUPT = 1;
   public static final int WRITE_RECORD = 1 << 1;
@@ -47,24 +48,8 @@ public record Descriptor(
   static final int ALL_FLAGS =
       INTERRUPT | WRITE_RECORD | SOURCE_IS_LOCAL | DESTINATION_IS_LOCAL | FENCE;
 
-  private static final ValueLayout.OfInt INT =
-      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-  /** Reads the descriptor at {@code offset} of a segment that is 8-byte aligned. */
-  static Descriptor at(MemorySegment ring, long offset) {
-    return new Descriptor(
-        ring.get(INT, offset + OPCODE),
-        ring.get(INT, offset + FLAGS),
-        ring.get(LONG, offset + SOURCE),
-        ring.get(LONG, offset + DESTINATION),
-        ring.get(LONG, offset + LENGTH),
-        ring.get(LONG, offset + RECORD),
-        ring.get(LONG, offset + PATTERN),
-        ring.get(LONG, offset + TAG),
-        ring.get(LONG, offset + RESERVED));
-  }
+  static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+  static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   /** Writes the descriptor at {@code offset} of a segment that is 8-byte aligned. */
   public void put(MemorySegment ring, long offset) {
@@ -79,7 +64,94 @@ public record Descriptor(
     ring.set(LONG, offset + RESERVED, reserved);
   }
 
-  boolean has(int flag) {
-    return (flags & flag) != 0;
+  /** One that asks for an opcode, whether the endpoint has it or not, and for nothing else yet. */
+  public static Descriptor of(int opcode) {
+    return new Descriptor(opcode, 0, 0, 0, 0, 0, 0, 0, 0);
+  }
+
+  /** Does nothing. */
+  public static Descriptor nop() {
+    return of(Opcode.NOP.code());
+  }
+
+  /** Copies so many bytes {@link #from} somewhere {@link #to} somewhere. */
+  public static Descriptor copy(long length) {
+    return of(Opcode.COPY.code()).length(length);
+  }
+
+  /** Repeats the 8 bytes of a pattern over a length {@link #to} somewhere. */
+  public static Descriptor fill(long pattern, long length) {
+    return of(Opcode.FILL.code()).pattern(pattern).length(length);
+  }
+
+  /** Takes the CRC32C of so many bytes {@link #from} somewhere. */
+  public static Descriptor crc32c(long length) {
+    return of(Opcode.CRC32C.code()).length(length);
+  }
+
+  /**
+   * Writes a value {@link #to} somewhere.
+   *
+   * @param length in bytes, 4 or 8
+   */
+  public static Descriptor immediate(long value, long length) {
+    return of(Opcode.WRITE_IMMEDIATE.code()).pattern(value).length(length);
+  }
+
+  /** The same with a source, an IOVA. */
+  public Descriptor from(long iova) {
+    return new Descriptor(opcode, flags, iova, destination, length, record, pattern, tag, reserved);
+  }
+
+  /** The same with a source in the endpoint's memory. */
+  public Descriptor fromLocal(long offset) {
+    return from(offset).with(SOURCE_IS_LOCAL);
+  }
+
+  /** The same with a destination, an IOVA. */
+  public Descriptor to(long iova) {
+    return new Descriptor(opcode, flags, source, iova, length, record, pattern, tag, reserved);
+  }
+
+  /** The same with a destination in the endpoint's memory. */
+  public Descriptor toLocal(long offset) {
+    return to(offset).with(DESTINATION_IS_LOCAL);
+  }
+
+  /** The same with an interrupt at its end. */
+  public Descriptor interrupt() {
+    return with(INTERRUPT);
+  }
+
+  /** The same with a completion record at an IOVA. */
+  public Descriptor recordAt(long iova) {
+    return new Descriptor(
+        opcode, flags | WRITE_RECORD, source, destination, length, iova, pattern, tag, reserved);
+  }
+
+  /** The same with a number that its completion record tells. */
+  public Descriptor tag(long value) {
+    return new Descriptor(
+        opcode, flags, source, destination, length, record, pattern, value, reserved);
+  }
+
+  /** The same with more flags, whether the endpoint has them or not. */
+  public Descriptor with(int moreFlags) {
+    return new Descriptor(
+        opcode, flags | moreFlags, source, destination, length, record, pattern, tag, reserved);
+  }
+
+  /** The same with something in the reserved bytes. */
+  public Descriptor reserved(long value) {
+    return new Descriptor(opcode, flags, source, destination, length, record, pattern, tag, value);
+  }
+
+  private Descriptor length(long value) {
+    return new Descriptor(
+        opcode, flags, source, destination, value, record, pattern, tag, reserved);
+  }
+
+  private Descriptor pattern(long value) {
+    return new Descriptor(opcode, flags, source, destination, length, record, value, tag, reserved);
   }
 }

@@ -1,6 +1,6 @@
 package dev.peerbar.devices.hbm;
 
-import dev.peerbar.endpoint.FakeHost;
+import dev.peerbar.driver.fake.FakeHost;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
 import java.lang.foreign.MemorySegment;

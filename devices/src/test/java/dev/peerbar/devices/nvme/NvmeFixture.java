@@ -7,7 +7,7 @@ import dev.peerbar.devices.nvme.drive.NvmeDriver;
 import dev.peerbar.devices.nvme.drive.TestStorage;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
-import dev.peerbar.endpoint.FakeHost;
+import dev.peerbar.driver.fake.FakeHost;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.PciFunction;

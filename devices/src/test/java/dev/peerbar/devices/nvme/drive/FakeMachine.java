@@ -2,7 +2,7 @@ package dev.peerbar.devices.nvme.drive;
 
 import dev.peerbar.devices.nvme.NvmeEndpoint;
 import dev.peerbar.devices.nvme.NvmeRegisters;
-import dev.peerbar.endpoint.FakeHost;
+import dev.peerbar.driver.fake.FakeHost;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.ResetKind;
 import java.lang.foreign.MemorySegment;

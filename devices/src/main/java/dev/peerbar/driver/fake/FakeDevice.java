@@ -1,0 +1,293 @@
+package dev.peerbar.driver.fake;
+
+import dev.peerbar.driver.Config;
+import dev.peerbar.driver.Device;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.Interrupt;
+import dev.peerbar.driver.Memory;
+import dev.peerbar.driver.SegmentMemory;
+import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.pci.AccessWidth;
+import dev.peerbar.pci.Bar;
+import dev.peerbar.pci.ConfigLayout.Msix;
+import dev.peerbar.pci.PciFunction;
+import dev.peerbar.pci.ResetKind;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.IntStream;
+
+/**
+ * An endpoint as its driver has it, all in the driver's thread: jobs and updates run while the
+ * driver waits, and at no other time.
+ *
+ * <p>As a host does for its client, this does what config space is written for: it resets the
+ * function, and lets it master the bus. Vectors' own masks and the MSI-X BAR are not there.
+ */
+public final class FakeDevice implements Device {
+  private static final long PAGE = 4096;
+
+  /** Where memory begins whose address nobody chose. */
+  private static final long FIRST_IOVA = 1L << 32;
+
+  private final FakeHost host;
+  private final Endpoint endpoint;
+  private final PciFunction function;
+  private final Map<Integer, Memory> bars = new HashMap<>();
+  private long nextIova = FIRST_IOVA;
+
+  /** Starts the endpoint; the function is as after power-on, and masters the bus when told to. */
+  public FakeDevice(Endpoint endpoint) {
+    this(new FakeHost(endpoint));
+    host.busMaster(function.busMasterEnabled());
+  }
+
+  /** A view of a host that is already there. */
+  public FakeDevice(FakeHost host) {
+    this.host = host;
+    endpoint = host.endpoint();
+    function = endpoint.function();
+  }
+
+  /** What the endpoint runs on. */
+  public FakeHost host() {
+    return host;
+  }
+
+  // Config space.
+
+  @Override
+  public long readConfig(int offset, AccessWidth width) {
+    ByteBuffer value = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    function.readConfig(offset, value.slice(0, width.bytes()));
+    return value.getLong(0);
+  }
+
+  @Override
+  public void writeConfig(int offset, AccessWidth width, long value) {
+    ByteBuffer bytes =
+        ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(0, value);
+    function.writeConfig(offset, bytes.slice(0, width.bytes()), new Events());
+  }
+
+  private final class Events implements PciFunction.Events {
+    @Override
+    public void functionLevelReset() {
+      reset(ResetKind.FUNCTION_LEVEL);
+    }
+
+    @Override
+    public void d3hotToD0() {
+      reset(ResetKind.D3HOT_TO_D0);
+    }
+
+    private void reset(ResetKind kind) {
+      host.reset(kind);
+      host.busMaster(function.busMasterEnabled());
+    }
+
+    @Override
+    public void busMasterChanged(boolean enabled) {
+      host.busMaster(enabled);
+      endpoint.busMasterChanged(enabled);
+    }
+
+    @Override
+    public void memorySpaceChanged(boolean enabled) {
+      endpoint.memorySpaceChanged(enabled);
+    }
+
+    @Override
+    public void msixChanged() {}
+
+    @Override
+    public void intxChanged() {}
+  }
+
+  @Override
+  public void reset() throws IOException {
+    new Config(this).functionLevelReset();
+  }
+
+  // BARs.
+
+  @Override
+  public Memory bar(int index) throws IOException {
+    Memory bar = bars.get(index);
+    if (bar == null) {
+      bar = open(index);
+      bars.put(index, bar);
+    }
+    return bar;
+  }
+
+  private Memory open(int index) throws IOException {
+    return switch (function.bar(index).orElse(null)) {
+      case Bar.Memory _ -> new SegmentMemory(host.memory(index));
+      case Bar.Registers registers -> new RegisterBar(registers);
+      case Bar.Msix _ -> throw new IOException("BAR %d, of MSI-X, is not there".formatted(index));
+      case null -> throw new IOException("the function has no BAR %d".formatted(index));
+    };
+  }
+
+  /**
+   * Every access is the endpoint's to answer, but for those of doorbells in memory, of which it is
+   * told.
+   */
+  private final class RegisterBar implements Memory {
+    private final Bar.Registers bar;
+
+    RegisterBar(Bar.Registers bar) {
+      this.bar = bar;
+    }
+
+    @Override
+    public long length() {
+      return bar.size();
+    }
+
+    private boolean mapped(long offset) {
+      return bar.mapped().isPresent()
+          && offset >= bar.mapped().get().offset()
+          && offset - bar.mapped().get().offset() < bar.mapped().get().length();
+    }
+
+    private SegmentMemory memory() {
+      return new SegmentMemory(host.memory(bar.index()));
+    }
+
+    @Override
+    public long load(long offset, AccessWidth width) {
+      Objects.checkFromIndexSize(offset, width.bytes(), bar.size());
+      return mapped(offset)
+          ? memory().load(offset, width)
+          : endpoint.read(bar.index(), offset, width);
+    }
+
+    @Override
+    public void store(long offset, AccessWidth width, long value) {
+      Objects.checkFromIndexSize(offset, width.bytes(), bar.size());
+      long zeroExtended =
+          width == AccessWidth.QWORD ? value : value & (1L << width.bytes() * Byte.SIZE) - 1;
+      if (!mapped(offset)) {
+        endpoint.write(bar.index(), offset, width, zeroExtended);
+        return;
+      }
+      boolean changed = memory().load(offset, width) != zeroExtended;
+      memory().store(offset, width, value);
+      if (changed && width == AccessWidth.DWORD) {
+        endpoint.write(bar.index(), offset, width, zeroExtended);
+      }
+    }
+
+    @Override
+    public byte[] read(long offset, int length) {
+      byte[] bytes = new byte[length];
+      for (int done = 0; done < length; ) {
+        AccessWidth width = AccessWidth.widestAt(offset + done, length - done);
+        long value = load(offset + done, width);
+        for (int i = 0; i < width.bytes(); i++) {
+          bytes[done + i] = (byte) (value >>> i * Byte.SIZE);
+        }
+        done += width.bytes();
+      }
+      return bytes;
+    }
+
+    @Override
+    public void write(long offset, byte[] bytes) {
+      for (int done = 0; done < bytes.length; ) {
+        AccessWidth width = AccessWidth.widestAt(offset + done, bytes.length - done);
+        long value = 0;
+        for (int i = 0; i < width.bytes(); i++) {
+          value |= Byte.toUnsignedLong(bytes[done + i]) << i * Byte.SIZE;
+        }
+        store(offset + done, width, value);
+        done += width.bytes();
+      }
+    }
+
+    @Override
+    public void fill(long offset, long length, byte value) {
+      byte[] bytes = new byte[Math.toIntExact(length)];
+      Arrays.fill(bytes, value);
+      write(offset, bytes);
+    }
+  }
+
+  // Memory of the driver's.
+
+  @Override
+  public DmaRange allocate(long length) {
+    DmaRange memory = allocate(nextIova, length);
+    // Nothing lies beyond it, so that who runs over its end is told.
+    nextIova += memory.length() + PAGE;
+    return memory;
+  }
+
+  @Override
+  public DmaRange allocate(long iova, long length) {
+    long pages = (length + PAGE - 1) / PAGE * PAGE;
+    return DmaRange.of(new SegmentMemory(host.map(iova, pages)), iova);
+  }
+
+  @Override
+  public void unmap(DmaRange memory) {
+    host.unmap(memory.iova());
+  }
+
+  // Interrupts and time.
+
+  @Override
+  public List<Interrupt> enableMsix(int vectors) throws IOException {
+    int most = function.msix().map(PciFunction.MsixLayout::vectors).orElse(0);
+    if (vectors > most) {
+      throw new IOException("%d vectors of %d".formatted(vectors, most));
+    }
+    Config config = new Config(this);
+    int control = config.capability(Msix.ID) + Msix.MESSAGE_CONTROL;
+    config.word(control, config.word(control) & ~Msix.FUNCTION_MASK | Msix.ENABLE);
+    return IntStream.range(0, vectors).<Interrupt>mapToObj(Vector::new).toList();
+  }
+
+  private final class Vector implements Interrupt {
+    private final int index;
+
+    Vector(int index) {
+      this.index = index;
+    }
+
+    /** There is nothing to wait for, once everything has run. */
+    @Override
+    public long await(Duration limit) {
+      long before = host.takeSignals(index);
+      if (before != 0) {
+        return before;
+      }
+      host.settle();
+      return host.takeSignals(index);
+    }
+
+    @Override
+    public long drain() {
+      return host.takeSignals(index);
+    }
+  }
+
+  @Override
+  public void relax() {
+    host.settle();
+  }
+
+  /** Ends what the endpoint is doing. */
+  @Override
+  public void close() {
+    host.endJobs();
+  }
+}
