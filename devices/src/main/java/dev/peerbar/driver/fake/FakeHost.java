@@ -9,14 +9,17 @@ import dev.peerbar.endpoint.Interrupts;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.endpoint.Migratable;
+import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
@@ -41,6 +44,9 @@ public final class FakeHost implements Host {
   private final List<Integer> raised = new ArrayList<>();
   private final Map<Integer, Long> signals = new HashMap<>();
   private final List<String> journal = new ArrayList<>();
+  private final List<FakeTimer> timers = new ArrayList<>();
+  private Duration now = Duration.ZERO;
+  private boolean tellable = true;
   private boolean busMaster = true;
   private boolean held;
   private Runnable beforeTransfer = () -> {};
@@ -141,9 +147,39 @@ public final class FakeHost implements Host {
     }
   }
 
+  /**
+   * Lets time pass: what timers are armed for by then happens, each at its time, and what that arms
+   * too. Jobs and updates stay where they are.
+   */
+  public void advance(Duration time) {
+    Duration end = now.plus(time);
+    for (FakeTimer next = nextTimer(end); next != null; next = nextTimer(end)) {
+      now = next.due;
+      next.expire();
+    }
+    now = end;
+  }
+
+  private FakeTimer nextTimer(Duration end) {
+    return timers.stream()
+        .filter(timer -> timer.armed() && timer.due.compareTo(end) <= 0)
+        .min(Comparator.comparing(timer -> timer.due))
+        .orElse(null);
+  }
+
+  /** Timers that are armed. */
+  public long timersArmed() {
+    return timers.stream().filter(FakeTimer::armed).count();
+  }
+
+  /** Whether the client wants to be told of errors and requests. */
+  public void tellable(boolean on) {
+    tellable = on;
+  }
+
   /** What a host does for a reset. */
   public void reset(ResetKind kind) {
-    allJobs.forEach(FakeJob::end);
+    endJobs();
     endpoint.function().reset(kind);
     for (Bar bar : endpoint.function().bars()) {
       if (bar instanceof Bar.Registers registers && registers.mapped().isPresent()) {
@@ -155,13 +191,14 @@ public final class FakeHost implements Host {
 
   /** What a host does before a migration; the endpoint is {@link Migratable}. */
   public void pause() {
-    allJobs.forEach(FakeJob::end);
+    endJobs();
     ((Migratable) endpoint).pause();
   }
 
-  /** Ends every job where it is, as {@link #pause} does first. */
+  /** Ends every job where it is, and cancels timers, as {@link #pause} does first. */
   public void endJobs() {
     allJobs.forEach(FakeJob::end);
+    timers.forEach(FakeTimer::cancel);
   }
 
   public int jobsWaiting() {
@@ -213,6 +250,23 @@ public final class FakeHost implements Host {
       public void pin(boolean asserted) {
         journal.add("pin " + asserted);
       }
+
+      @Override
+      public boolean error() {
+        return tell("error");
+      }
+
+      @Override
+      public boolean requestRelease() {
+        return tell("request release");
+      }
+
+      private boolean tell(String what) {
+        if (tellable) {
+          journal.add(what);
+        }
+        return tellable;
+      }
     };
   }
 
@@ -232,10 +286,56 @@ public final class FakeHost implements Host {
   }
 
   @Override
+  public Timer timer(Runnable action, Consumer<Throwable> failed) {
+    FakeTimer timer = new FakeTimer(action, failed);
+    timers.add(timer);
+    return timer;
+  }
+
+  @Override
   public void clearDoorbell(int bar, long offset) {
     journal.add("clear doorbell %d 0x%x".formatted(bar, offset));
     if (memory.containsKey(bar)) {
       memory.get(bar).set(ValueLayout.JAVA_INT, offset, 0);
+    }
+  }
+
+  private final class FakeTimer implements Timer {
+    private final Runnable action;
+    private final Consumer<Throwable> failed;
+    private Duration due;
+
+    FakeTimer(Runnable action, Consumer<Throwable> failed) {
+      this.action = action;
+      this.failed = failed;
+    }
+
+    @Override
+    public void arm(Duration delay) {
+      if (delay.isNegative()) {
+        throw new IllegalArgumentException("a timer armed for %s".formatted(delay));
+      }
+      due = now.plus(delay);
+    }
+
+    @Override
+    public void cancel() {
+      due = null;
+    }
+
+    @Override
+    public boolean armed() {
+      return due != null;
+    }
+
+    private void expire() {
+      due = null;
+      try {
+        action.run();
+      } catch (RuntimeException | Error e) {
+        journal.add("threw " + e);
+        failed.accept(e);
+      }
     }
   }
 
@@ -264,6 +364,11 @@ public final class FakeHost implements Host {
     @Override
     public void end() {
       ended = true;
+    }
+
+    @Override
+    public boolean ended() {
+      return ended;
     }
 
     @Override
