@@ -19,7 +19,6 @@ import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
@@ -29,7 +28,8 @@ import java.util.function.Consumer;
 
 /**
  * A host in one thread, in which nothing happens by itself: jobs run and updates take their turn
- * when a test says so. Client memory is a map of segments by IOVA.
+ * when a test says so, and time passes when it says so. Client memory is a map of segments by IOVA.
+ * Vectors are told as the endpoint names them, whichever mechanism a driver has enabled, or none.
  */
 public final class FakeHost implements Host {
 
@@ -44,8 +44,7 @@ public final class FakeHost implements Host {
   private final List<Integer> raised = new ArrayList<>();
   private final Map<Integer, Long> signals = new HashMap<>();
   private final List<String> journal = new ArrayList<>();
-  private final List<FakeTimer> timers = new ArrayList<>();
-  private Duration now = Duration.ZERO;
+  private final FakeTimers timers = new FakeTimers();
   private boolean tellable = true;
   private boolean busMaster = true;
   private boolean held;
@@ -152,24 +151,12 @@ public final class FakeHost implements Host {
    * too. Jobs and updates stay where they are.
    */
   public void advance(Duration time) {
-    Duration end = now.plus(time);
-    for (FakeTimer next = nextTimer(end); next != null; next = nextTimer(end)) {
-      now = next.due;
-      next.expire();
-    }
-    now = end;
-  }
-
-  private FakeTimer nextTimer(Duration end) {
-    return timers.stream()
-        .filter(timer -> timer.armed() && timer.due.compareTo(end) <= 0)
-        .min(Comparator.comparing(timer -> timer.due))
-        .orElse(null);
+    timers.advance(time);
   }
 
   /** Timers that are armed. */
   public long timersArmed() {
-    return timers.stream().filter(FakeTimer::armed).count();
+    return timers.armed();
   }
 
   /** Whether the client wants to be told of errors and requests. */
@@ -198,7 +185,7 @@ public final class FakeHost implements Host {
   /** Ends every job where it is, and cancels timers, as {@link #pause} does first. */
   public void endJobs() {
     allJobs.forEach(FakeJob::end);
-    timers.forEach(FakeTimer::cancel);
+    timers.cancelAll();
   }
 
   public int jobsWaiting() {
@@ -287,9 +274,12 @@ public final class FakeHost implements Host {
 
   @Override
   public Timer timer(Runnable action, Consumer<Throwable> failed) {
-    FakeTimer timer = new FakeTimer(action, failed);
-    timers.add(timer);
-    return timer;
+    return timers.add(
+        action,
+        cause -> {
+          journal.add("threw " + cause);
+          failed.accept(cause);
+        });
   }
 
   @Override
@@ -297,45 +287,6 @@ public final class FakeHost implements Host {
     journal.add("clear doorbell %d 0x%x".formatted(bar, offset));
     if (memory.containsKey(bar)) {
       memory.get(bar).set(ValueLayout.JAVA_INT, offset, 0);
-    }
-  }
-
-  private final class FakeTimer implements Timer {
-    private final Runnable action;
-    private final Consumer<Throwable> failed;
-    private Duration due;
-
-    FakeTimer(Runnable action, Consumer<Throwable> failed) {
-      this.action = action;
-      this.failed = failed;
-    }
-
-    @Override
-    public void arm(Duration delay) {
-      if (delay.isNegative()) {
-        throw new IllegalArgumentException("a timer armed for %s".formatted(delay));
-      }
-      due = now.plus(delay);
-    }
-
-    @Override
-    public void cancel() {
-      due = null;
-    }
-
-    @Override
-    public boolean armed() {
-      return due != null;
-    }
-
-    private void expire() {
-      due = null;
-      try {
-        action.run();
-      } catch (RuntimeException | Error e) {
-        journal.add("threw " + e);
-        failed.accept(e);
-      }
     }
   }
 
