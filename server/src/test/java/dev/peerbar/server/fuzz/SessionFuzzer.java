@@ -13,7 +13,6 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.server.function.ServedFunction;
@@ -42,7 +41,7 @@ public final class SessionFuzzer {
   private static final long MOST_BUFFERS = 256 << 20;
 
   /** Where the sealed memory of a script usually is. */
-  static final long RING = HbmDriver.RING;
+  static final long RING = Wire.RING;
 
   private static SessionFuzzer instance;
 
