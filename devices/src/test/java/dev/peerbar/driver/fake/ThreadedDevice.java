@@ -14,6 +14,7 @@ import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Interrupts;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.ConfigLayout.Msix;
@@ -348,6 +349,11 @@ public final class ThreadedDevice implements Device, Host {
   }
 
   @Override
+  public Timer timer(Runnable action, Consumer<Throwable> failed) {
+    throw new UnsupportedOperationException("An NVMe controller has no timer.");
+  }
+
+  @Override
   public void clearDoorbell(int bar, long offset) {}
 
   private void drain() {
@@ -384,6 +390,11 @@ public final class ThreadedDevice implements Device, Host {
       if (ended) {
         throw new JobEndedException();
       }
+    }
+
+    @Override
+    public boolean ended() {
+      return ended;
     }
 
     @Override
