@@ -16,7 +16,11 @@ final class ModuleBoundariesTest {
     "dev.peerbar.endpoint..",
     "dev.peerbar.engine..",
     "dev.peerbar.devices..",
-    "dev.peerbar.storage.."
+    "dev.peerbar.storage..",
+    "dev.peerbar.driver",
+    "dev.peerbar.driver.hbm..",
+    "dev.peerbar.driver.nvme..",
+    "dev.peerbar.driver.fake.."
   };
 
   @ArchTest
@@ -40,6 +44,8 @@ final class ModuleBoundariesTest {
               "dev.peerbar.linux..",
               "dev.peerbar.server..",
               "dev.peerbar.cli..",
+              "dev.peerbar.probe..",
+              "dev.peerbar.driver.socket..",
               "io.netty..",
               "java.net..",
               "java.nio.channels..");
@@ -54,10 +60,13 @@ final class ModuleBoundariesTest {
           .resideInAnyPackage(
               "dev.peerbar.pci..",
               "dev.peerbar.endpoint..",
+              "dev.peerbar.engine..",
               "dev.peerbar.devices..",
               "dev.peerbar.storage..",
+              "dev.peerbar.driver..",
               "dev.peerbar.server..",
-              "dev.peerbar.cli..");
+              "dev.peerbar.cli..",
+              "dev.peerbar.probe..");
 
   @ArchTest
   static final ArchRule linuxKnowsNobody =
@@ -75,7 +84,58 @@ final class ModuleBoundariesTest {
           .resideInAPackage("dev.peerbar.server..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.cli..");
+          .resideInAnyPackage(
+              "dev.peerbar.devices..",
+              "dev.peerbar.driver..",
+              "dev.peerbar.cli..",
+              "dev.peerbar.probe..");
+
+  @ArchTest
+  static final ArchRule endpointsKnowNoDriver =
+      noClasses()
+          .that()
+          .resideInAnyPackage(
+              "dev.peerbar.pci..",
+              "dev.peerbar.endpoint..",
+              "dev.peerbar.engine..",
+              "dev.peerbar.devices..",
+              "dev.peerbar.storage..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.peerbar.driver..");
+
+  /** A driver has a function, and not what is behind it. */
+  @ArchTest
+  static final ArchRule driversKnowNoEndpoint =
+      noClasses()
+          .that()
+          .resideInAnyPackage(
+              "dev.peerbar.driver", "dev.peerbar.driver.hbm..", "dev.peerbar.driver.nvme..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "dev.peerbar.endpoint..",
+              "dev.peerbar.engine..",
+              "dev.peerbar.storage..",
+              "dev.peerbar.driver.fake..");
+
+  @ArchTest
+  static final ArchRule theWireToAFunctionKnowsNeitherServerNorDevice =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.driver.socket..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "dev.peerbar.server..",
+              "dev.peerbar.cli..",
+              "dev.peerbar.endpoint..",
+              "dev.peerbar.engine..",
+              "dev.peerbar.devices..",
+              "dev.peerbar.driver.hbm..",
+              "dev.peerbar.driver.nvme..",
+              "dev.peerbar.driver.fake..",
+              "io.netty..");
 
   @ArchTest
   static final ArchRule functionsKnowNoSocket =

@@ -78,6 +78,13 @@ public record Config(Device device) {
     return (word(capability(Msix.ID) + Msix.MESSAGE_CONTROL) & Msix.TABLE_SIZE) + 1;
   }
 
+  /** Holds all vectors back that are enabled, or lets them go. */
+  public void maskMsix(boolean on) throws IOException {
+    int at = capability(Msix.ID) + Msix.MESSAGE_CONTROL;
+    int control = word(at);
+    word(at, on ? control | Msix.FUNCTION_MASK : control & ~Msix.FUNCTION_MASK);
+  }
+
   /** Initiates a function-level reset; {@link Device#reset} does what belongs around it. */
   public void functionLevelReset() throws IOException {
     int at = capability(Express.ID) + Express.DEVICE_CONTROL;

@@ -71,6 +71,15 @@ public record DmaRange(Memory memory, long offset, long iova, long length) imple
     fill(0, length, (byte) 0);
   }
 
+  /**
+   * The same bytes, for whoever is in the process that has them.
+   *
+   * @throws ClassCastException if that is another
+   */
+  public MemorySegment segment() {
+    return ((SegmentMemory) memory).segment().asSlice(offset, length);
+  }
+
   private long at(long from, long count) {
     Objects.checkFromIndexSize(from, count, length);
     return offset + from;

@@ -53,10 +53,10 @@ final class PageFetcherTest {
   }
 
   @Test
-  void isWhatTheReadmeShows() throws IOException {
-    String readme = Files.readString(Path.of("README.md"));
+  void isWhatThePageShows() throws IOException {
+    String page = Files.readString(Path.of("docs/endpoint-author.md"));
     String source = Files.readString(Path.of("src/test/java/dev/peerbar/sample/PageFetcher.java"));
 
-    assertThat(readme).contains("```java\n" + source + "```");
+    assertThat(page).contains("```java\n" + source + "```");
   }
 }

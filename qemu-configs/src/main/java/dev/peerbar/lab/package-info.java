@@ -1,11 +1,10 @@
 /**
  * The lab: a real QEMU with a real Linux guest, driven from Java on the host.
  *
- * <p>{@link dev.peerbar.lab.Lab} boots a guest; {@link dev.peerbar.lab.Guest} and what it hands out
- * ({@link dev.peerbar.lab.PciDevice}, {@link dev.peerbar.lab.VfioDevice}, {@link
- * dev.peerbar.lab.Iommufd}, {@link dev.peerbar.lab.Ioas}, {@link dev.peerbar.lab.DmaBuf}) let a
- * scenario read as lines of intent. The way of the data: {@code lab.setup} makes QEMU, kernel and
- * initramfs, {@code lab.qemu} runs them, {@code lab.guest} talks to the agent inside, {@code
- * lab.uapi} holds the kernel's structures.
+ * <p>{@code setup} makes or finds the {@code files} of a lab, {@code qemu} runs them, {@code boot}
+ * knows when the guest is up; {@code guest} is what is inside, by way of its agent, {@code vfio}
+ * and {@code disk} its devices under user-space and stock drivers, {@code uapi} the kernel's
+ * structures. {@code scenario} is what a lab performs, {@code command} what a person types. None of
+ * these rooms is entered in a circle.
  */
 package dev.peerbar.lab;

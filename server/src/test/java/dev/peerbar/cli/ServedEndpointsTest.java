@@ -2,7 +2,7 @@ package dev.peerbar.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.server.OpenFiles;
+import dev.peerbar.server.fixture.OpenFiles;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

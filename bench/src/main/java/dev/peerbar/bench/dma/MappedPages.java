@@ -1,7 +1,7 @@
 package dev.peerbar.bench.dma;
 
 import dev.peerbar.bench.harness.BenchmarkException;
-import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.bench.rig.BareDriver;
 import dev.peerbar.bench.rig.ClientRam;
 import dev.peerbar.bench.rig.ServedEndpoint;
@@ -146,8 +146,8 @@ final class MappedPages implements AutoCloseable {
   }
 
   /** Maps a page that has just been unmapped, another one each time. */
-  Work mapping() {
-    return new Work() {
+  Workload mapping() {
+    return new Workload() {
       private int index;
 
       @Override
@@ -165,8 +165,8 @@ final class MappedPages implements AutoCloseable {
   }
 
   /** Unmaps a page, another one each time; the last one is mapped again. */
-  Work unmapping() {
-    return new Work() {
+  Workload unmapping() {
+    return new Workload() {
       private int index = -1;
 
       @Override

@@ -8,7 +8,8 @@ import dev.peerbar.bench.harness.Side;
 import dev.peerbar.bench.harness.TimedWork;
 import dev.peerbar.bench.harness.TimedWork.Lap;
 import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.lab.GuestMemory;
+import dev.peerbar.lab.guest.GuestMemory;
+import dev.peerbar.pci.AccessWidth;
 import java.util.List;
 import java.util.Optional;
 
@@ -82,12 +83,12 @@ final class AccessFigures {
   }
 
   private static TimedWork loads(GuestMemory registers, long offset, int count) {
-    return () -> new Lap(count, registers.timeLoads(offset, Integer.BYTES, count).toNanos());
+    return () -> new Lap(count, registers.timeLoads(offset, AccessWidth.DWORD, count).toNanos());
   }
 
   private static TimedWork stores(GuestMemory registers, long offset, int count) {
     return () ->
-        new Lap(count, registers.timeStores(offset, Integer.BYTES, VALUE, count).toNanos());
+        new Lap(count, registers.timeStores(offset, AccessWidth.DWORD, VALUE, count).toNanos());
   }
 
   /** Something that is done to memory: the same for each kind. */
@@ -103,7 +104,9 @@ final class AccessFigures {
             () ->
                 new Lap(
                     MEMORY_ACCESSES,
-                    memory.timeLoads(0, WORKING_SET, Long.BYTES, MEMORY_ACCESSES).toNanos()));
+                    memory
+                        .timeLoads(0, WORKING_SET, AccessWidth.QWORD, MEMORY_ACCESSES)
+                        .toNanos()));
     each(
         "BAR store",
         memory ->
@@ -111,7 +114,7 @@ final class AccessFigures {
                 new Lap(
                     MEMORY_ACCESSES,
                     memory
-                        .timeStores(0, WORKING_SET, Long.BYTES, VALUE, MEMORY_ACCESSES)
+                        .timeStores(0, WORKING_SET, AccessWidth.QWORD, VALUE, MEMORY_ACCESSES)
                         .toNanos()));
   }
 
@@ -127,13 +130,13 @@ final class AccessFigures {
   /** Guest memory, ivshmem, endpoint. */
   private List<Measured> compareMemory(MemoryWork work) throws Exception {
     return bench.compare(
-        Side.keepingTime("guest memory", work.on(rig.ram().memory())),
-        Side.keepingTime("QEMU's ivshmem", work.on(rig.inProcessMemory().memory())),
-        Side.keepingTime("endpoint", work.on(rig.endpointMemory().memory())));
+        Side.keepingTime("guest memory", work.on(GuestMemory.of(rig.ram()))),
+        Side.keepingTime("QEMU's ivshmem", work.on(GuestMemory.of(rig.inProcessMemory()))),
+        Side.keepingTime("endpoint", work.on(GuestMemory.of(rig.endpointMemory()))));
   }
 
   private void copies() throws Exception {
-    GuestMemory ram = rig.ram().memory();
+    GuestMemory ram = GuestMemory.of(rig.ram());
     long place = GuestRig.TRANSFER; // of guest memory, behind what is compared with BARs
     rate(
         "from",

@@ -4,22 +4,24 @@ import dev.peerbar.bench.harness.BenchmarkException;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.lab.Guest;
-import dev.peerbar.lab.GuestMemory;
-import dev.peerbar.lab.Ioas;
-import dev.peerbar.lab.Iommufd;
-import dev.peerbar.lab.Lab;
-import dev.peerbar.lab.PciDevice;
-import dev.peerbar.lab.VfioDevice;
-import dev.peerbar.lab.hbm.HbmChannel;
-import dev.peerbar.lab.hbm.HbmDevice;
-import dev.peerbar.lab.nvme.DmaRange;
-import dev.peerbar.lab.nvme.NvmeDevice;
-import dev.peerbar.lab.nvme.NvmeQueue;
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.devices.nvme.NvmeRegisters;
+import dev.peerbar.driver.Config;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.hbm.HbmDriver;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.guest.Guest;
+import dev.peerbar.lab.guest.GuestMemory;
+import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.qemu.Topology;
-import dev.peerbar.lab.scenario.ServedPair;
-import dev.peerbar.lab.setup.LabFiles;
+import dev.peerbar.lab.qemu.VirtualMachine;
+import dev.peerbar.lab.scenario.passthrough.ServedPair;
+import dev.peerbar.lab.vfio.GuestDevice;
+import dev.peerbar.lab.vfio.Ioas;
+import dev.peerbar.lab.vfio.Iommufd;
 import dev.peerbar.server.ServerOptions;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -41,15 +43,18 @@ final class GuestRig implements AutoCloseable {
   private static final int SLOT_A = 1;
   private static final int SLOT_B = 2;
   private static final long PAGE = 4096;
+  private static final int RING_ENTRIES = 32;
   private static final int QUEUE = 1;
   private static final int QUEUE_ENTRIES = 32;
 
   private final InProcessDevices inProcess;
   private final ServedPair pair;
   private final Ioas ioas;
+  private final Guest guest;
   private final GuestMemory waiting;
   private final GuestMemory polling;
   private final HbmChannel channel;
+  private final GuestMemory nvmeRegisters;
   private final NvmeQueue queue;
   private final DmaRange lists;
   private final int blockSize;
@@ -61,7 +66,7 @@ final class GuestRig implements AutoCloseable {
   private GuestRig(InProcessDevices inProcess, ServedPair pair) throws IOException {
     this.inProcess = inProcess;
     this.pair = pair;
-    Guest guest = pair.lab().guest();
+    guest = pair.lab().guest();
     // One IOMMU group may be all of the switch, and belongs to vfio as a whole.
     PciDevice pciA = guest.pciInSlot(SLOT_A).bindVfio();
     PciDevice pciB = guest.pciInSlot(SLOT_B).bindVfio();
@@ -70,24 +75,25 @@ final class GuestRig implements AutoCloseable {
         guest.pciWithId(InProcessDevices.EDU_VENDOR, InProcessDevices.EDU_DEVICE).bindVfio();
     PciDevice pciShared =
         guest.pciWithId(InProcessDevices.SHARED_VENDOR, InProcessDevices.SHARED_DEVICE).bindVfio();
-    Iommufd iommufd = guest.openIommufd();
-    ioas = iommufd.allocIoas();
-    HbmDevice a = HbmDevice.of(guest, attached(pciA, iommufd), ioas);
-    HbmDevice b = HbmDevice.of(guest, attached(pciB, iommufd), ioas);
-    polling = a.registers();
-    waiting = b.registers();
+    ioas = Iommufd.open(guest).allocIoas();
+    GuestDevice a = open(pciA);
+    HbmDriver.of(a);
+    GuestDevice b = open(pciB);
+    HbmDriver driverB = HbmDriver.of(b);
+    polling = a.bar(HbmRegisters.BAR);
+    waiting = b.bar(HbmRegisters.BAR);
     ram = range(guest.allocateHuge(WINDOW));
-    endpointMemory = imported(a.vfio(), HbmRegisters.MEMORY_BAR);
-    VfioDevice shared = attached(pciShared, iommufd);
-    shared.memorySpace(true);
+    endpointMemory = imported(a, HbmRegisters.MEMORY_BAR);
+    GuestDevice shared = open(pciShared);
+    new Config(shared).memorySpace(true);
     inProcessMemory = imported(shared, InProcessDevices.SHARED_BAR);
-    VfioDevice eduDevice = attached(pciEdu, iommufd);
-    eduDevice.memorySpace(true);
-    edu = eduDevice.mmapBar(InProcessDevices.EDU_BAR);
-    channel = b.channel(0);
-    channel.enable();
-    NvmeDevice nvme = NvmeDevice.of(guest, attached(pciNvme, iommufd), ioas);
-    nvme.enable();
+    GuestDevice eduDevice = open(pciEdu);
+    new Config(eduDevice).memorySpace(true);
+    edu = eduDevice.bar(InProcessDevices.EDU_BAR);
+    channel = driverB.channel(0, RING_ENTRIES).enable();
+    GuestDevice nvmeDevice = open(pciNvme);
+    nvmeRegisters = nvmeDevice.bar(NvmeRegisters.BAR);
+    NvmeDriver nvme = NvmeDriver.of(nvmeDevice).enable();
     blockSize = nvme.identifyNamespace().blockSize();
     queue =
         nvme.createQueue(
@@ -107,7 +113,7 @@ final class GuestRig implements AutoCloseable {
       pair =
           ServedPair.boot(
               files,
-              inProcess.attachTo(Machine.of(Topology.named(TOPOLOGY))),
+              inProcess.attachTo(VirtualMachine.of(Topology.named(TOPOLOGY))),
               logs,
               new ServedPair.Named(
                   "hbm-a",
@@ -124,19 +130,18 @@ final class GuestRig implements AutoCloseable {
     }
   }
 
-  private VfioDevice attached(PciDevice pci, Iommufd iommufd) throws IOException {
-    VfioDevice device = pci.open(iommufd);
-    device.attach(ioas);
-    return device;
+  private GuestDevice open(PciDevice pci) throws IOException {
+    return GuestDevice.open(guest, pci, ioas);
   }
 
   private DmaRange range(GuestMemory memory) throws IOException {
-    return DmaRange.of(memory, ioas.map(memory));
+    return DmaRange.of(memory, ioas.map(memory).iova());
   }
 
-  private DmaRange imported(VfioDevice device, int bar) throws IOException {
+  private DmaRange imported(GuestDevice device, int bar) throws IOException {
     return DmaRange.of(
-        device.mmapBar(bar, 0, WINDOW), ioas.mapFile(device.exportDmabuf(bar, 0, WINDOW)));
+        device.vfio().mmapBar(bar, 0, WINDOW),
+        ioas.mapFile(device.vfio().exportDmabuf(bar, 0, WINDOW)).iova());
   }
 
   /** B's registers: its server waits for messages. */
@@ -172,12 +177,12 @@ final class GuestRig implements AutoCloseable {
   /** B. */
   EndpointInitiator endpointInitiator() {
     return new EndpointInitiator(
-        channel, pair.serverB().function().memory(HbmRegisters.MEMORY_BAR));
+        channel, waiting, pair.serverB().function().memory(HbmRegisters.MEMORY_BAR));
   }
 
   /** QEMU's nvme. */
   NvmeInitiator inProcessInitiator() {
-    return new NvmeInitiator(queue, lists, blockSize, inProcess.disk());
+    return new NvmeInitiator(queue, nvmeRegisters, lists, blockSize, inProcess.disk());
   }
 
   /** Turns the guest off. */

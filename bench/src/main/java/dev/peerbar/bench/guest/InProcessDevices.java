@@ -1,6 +1,6 @@
 package dev.peerbar.bench.guest;
 
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.Mapping;
@@ -58,7 +58,7 @@ final class InProcessDevices implements AutoCloseable {
   }
 
   /** The guest, with these devices beside its endpoints. */
-  Machine attachTo(Machine machine) {
+  VirtualMachine attachTo(VirtualMachine machine) {
     String path = "/proc/%d/fd/%d".formatted(ProcessHandle.current().pid(), image.number());
     return machine
         .withArguments("-device", "edu,bus=pcie.0,addr=5.0")

@@ -1,11 +1,14 @@
 package dev.peerbar.bench.guest;
 
 import dev.peerbar.bench.harness.TimedWork;
-import dev.peerbar.lab.nvme.DmaRange;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.Interrupt;
+import dev.peerbar.lab.guest.EventFd;
+import dev.peerbar.lab.guest.GuestMemory;
+import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.Optional;
 
 /**
  * A device that masters the bus: it moves bytes between what it has itself and an address. A lap is
@@ -16,13 +19,16 @@ interface Initiator {
   Duration LIMIT = Duration.ofSeconds(60);
 
   /**
-   * What a doorbell and its interrupt took.
+   * Rings a doorbell and waits for the interrupt, of which no signal may be left; how long both
+   * took in the guest.
    *
    * @throws IOException if there was no interrupt within the {@link #LIMIT}
    */
-  static Duration inTime(Optional<Duration> took) throws IOException {
-    return took.orElseThrow(
-        () -> new IOException("no interrupt in %d s".formatted(LIMIT.toSeconds())));
+  static Duration time(GuestMemory registers, long doorbell, int value, Interrupt vector)
+      throws IOException {
+    return registers
+        .timeEvent(doorbell, AccessWidth.DWORD, value, (EventFd) vector, LIMIT)
+        .orElseThrow(() -> new IOException("no interrupt in %d s".formatted(LIMIT.toSeconds())));
   }
 
   /** What moves bytes from the start of what the device has to a range. */

@@ -3,10 +3,11 @@ package dev.peerbar.bench.guest;
 import dev.peerbar.bench.harness.TimedWork;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
-import dev.peerbar.lab.nvme.DataPointer;
-import dev.peerbar.lab.nvme.DmaRange;
-import dev.peerbar.lab.nvme.NvmeCommands;
-import dev.peerbar.lab.nvme.NvmeQueue;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.lab.guest.GuestMemory;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -16,10 +17,12 @@ import java.util.List;
  * An NVMe controller, one command at a time. What it has is its disk.
  *
  * @param queue empty, and used for nothing else meanwhile
+ * @param registers of the controller
  * @param lists room for a PRP list
  * @param blockSize in bytes
  */
-record NvmeInitiator(NvmeQueue queue, DmaRange lists, int blockSize, MemorySegment own)
+record NvmeInitiator(
+    NvmeQueue queue, GuestMemory registers, DmaRange lists, int blockSize, MemorySegment own)
     implements Initiator {
 
   @Override
@@ -43,7 +46,9 @@ record NvmeInitiator(NvmeQueue queue, DmaRange lists, int blockSize, MemorySegme
   }
 
   private TimedWork.Lap lap(SubmissionEntry.Builder command, long length) throws IOException {
-    Duration took = Initiator.inTime(queue.timeSubmit(List.of(command), LIMIT));
+    queue.put(command);
+    Duration took =
+        Initiator.time(registers, queue.tailDoorbell(), queue.tail(), queue.vector().orElseThrow());
     List<CompletionEntry> completions = queue.collect();
     queue.ringHead();
     if (completions.size() != 1) {

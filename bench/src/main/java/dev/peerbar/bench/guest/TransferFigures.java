@@ -6,8 +6,8 @@ import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
 import dev.peerbar.bench.harness.TimedWork;
+import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.nvme.DmaRange;
 import java.util.List;
 import java.util.Optional;
 
@@ -60,8 +60,8 @@ final class TransferFigures {
     Pattern.fill(own, ++seed);
     range.clear();
     initiator.write(range).run();
-    require(range.verify(seed).isEmpty(), "to", initiator);
-    range.fill(++seed);
+    require(Pattern.verify(range, seed).isEmpty(), "to", initiator);
+    Pattern.fill(range, ++seed);
     initiator.read(range).run();
     require(Pattern.mismatch(own, seed) == range.length(), "from", initiator);
   }

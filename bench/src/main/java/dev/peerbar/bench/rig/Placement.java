@@ -30,15 +30,24 @@ public enum Placement {
 
   /** Runs the client's end. */
   public <T> T client(Callable<T> action) throws Exception {
-    return on(false, action);
+    try (Pinned _ = pinClient()) {
+      return action.call();
+    }
   }
 
   /** Starts the server's end: the threads that the action starts stay where it runs. */
   public <T> T server(Callable<T> action) throws Exception {
-    return on(true, action);
+    try (Pinned _ = pin(true)) {
+      return action.call();
+    }
   }
 
-  private <T> T on(boolean server, Callable<T> action) throws Exception {
+  /** Has the calling thread be the client's end until what is returned is closed. */
+  public Pinned pinClient() throws LinuxException, BenchmarkException {
+    return pin(false);
+  }
+
+  private Pinned pin(boolean server) throws LinuxException, BenchmarkException {
     BitSet all = CpuAffinity.ofCallingThread();
     if (!possible()) {
       throw new BenchmarkException("This takes two processors.");
@@ -46,10 +55,18 @@ public enum Placement {
     BitSet one = new BitSet();
     one.set(server && this == TWO_CPUS ? all.length() - 1 : all.nextSetBit(0));
     CpuAffinity.setOfCallingThread(one);
-    try {
-      return action.call();
-    } finally {
-      CpuAffinity.setOfCallingThread(all);
+    return new Pinned(all);
+  }
+
+  /**
+   * A thread that is on one processor; that thread closes it.
+   *
+   * @param before on which it may run afterwards
+   */
+  public record Pinned(BitSet before) implements AutoCloseable {
+    @Override
+    public void close() throws LinuxException {
+      CpuAffinity.setOfCallingThread(before);
     }
   }
 

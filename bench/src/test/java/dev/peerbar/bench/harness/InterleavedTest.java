@@ -16,7 +16,7 @@ class InterleavedTest {
   private Side side(String name, long amount) {
     return new Side(
         name,
-        new Work() {
+        new Workload() {
           @Override
           public void begin() {
             turns.add(name);
@@ -82,7 +82,7 @@ class InterleavedTest {
     Side failing =
         new Side(
             "failing",
-            new Work() {
+            new Workload() {
               @Override
               public long run() throws IOException {
                 throw new IOException("no more");

@@ -50,6 +50,11 @@ public final class HbmChannel {
     return moved;
   }
 
+  /** Whose channel it is. */
+  public HbmDriver driver() {
+    return driver;
+  }
+
   public int index() {
     return index;
   }
@@ -95,6 +100,12 @@ public final class HbmChannel {
       vector().drain();
     }
     return this;
+  }
+
+  /** What is to be done after a reset of the function: sets that up, and enables the channel. */
+  public HbmChannel setUp() throws IOException {
+    driver.setUp();
+    return enable();
   }
 
   /** Disables and enables. */
@@ -188,12 +199,16 @@ public final class HbmChannel {
 
   /**
    * Puts descriptors, each with one of the channel's own records and its entry as tag, into the
-   * ring without ringing.
+   * ring without ringing. A channel without records puts them as they are.
    *
    * @return the entry of the first
    */
   public int prepare(Descriptor... descriptors) throws IOException {
     int first = tail;
+    if (records.length() == 0) {
+      put(descriptors);
+      return first;
+    }
     for (Descriptor descriptor : descriptors) {
       long record = (long) tail * CompletionRecord.BYTES;
       records.fill(record, CompletionRecord.BYTES, (byte) 0);
@@ -254,6 +269,26 @@ public final class HbmChannel {
   /** Waits for the channel's vector; false if it was not signalled in time. */
   public boolean awaitInterrupt(Duration limit) throws IOException {
     return vector().await(limit) != 0;
+  }
+
+  /**
+   * Waits for the channel's vector.
+   *
+   * @throws IOException if it is not signalled within {@link HbmDriver#LIMIT}; the message says
+   *     what the channel is doing
+   */
+  public void awaitInterrupt() throws IOException {
+    if (!awaitInterrupt(HbmDriver.LIMIT)) {
+      throw new IOException(
+          "channel %d is %s at entry %d of %d, ERROR %d, and does not interrupt"
+              .formatted(index, state(), head(), tail, error()));
+    }
+  }
+
+  /** Submits descriptors, one of which interrupts, and waits for that. */
+  public void run(Descriptor... descriptors) throws IOException {
+    submit(descriptors);
+    awaitInterrupt();
   }
 
   /** Whether the channel's vector has been signalled by now; forgets that. */

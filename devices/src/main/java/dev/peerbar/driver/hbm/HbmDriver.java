@@ -16,6 +16,9 @@ import java.util.List;
  * Drives an HBM endpoint: its registers, its interrupts, its channels. For one thread at a time.
  */
 public final class HbmDriver {
+  /** How long an interrupt may take on a busy machine. */
+  public static final Duration LIMIT = Duration.ofSeconds(60);
+
   private static final int FAULT_VECTOR = 0;
   private static final int CHANNELS_MASK = 0xff;
 

@@ -138,28 +138,28 @@ public final class GuestAgent implements AutoCloseable {
       throw new IllegalArgumentException("more than six arguments");
     }
     long[] values = new long[6];
-    List<Placed> placed = new ArrayList<>();
+    List<LaidOut> laidOut = new ArrayList<>();
     long at = arena;
     for (int i = 0; i < arguments.length; i++) {
       values[i] = at;
       switch (arguments[i]) {
         case Argument.Immediate(long value) -> values[i] = value;
-        case Argument.In(byte[] bytes) -> placed.add(new Placed(at, bytes, true, false));
-        case Argument.Out(byte[] bytes) -> placed.add(new Placed(at, bytes, false, true));
-        case Argument.InOut(byte[] bytes) -> placed.add(new Placed(at, bytes, true, true));
+        case Argument.In(byte[] bytes) -> laidOut.add(new LaidOut(at, bytes, true, false));
+        case Argument.Out(byte[] bytes) -> laidOut.add(new LaidOut(at, bytes, false, true));
+        case Argument.InOut(byte[] bytes) -> laidOut.add(new LaidOut(at, bytes, true, true));
       }
-      if (!placed.isEmpty()) {
-        Placed last = placed.getLast();
+      if (!laidOut.isEmpty()) {
+        LaidOut last = laidOut.getLast();
         at = Math.max(at, (last.address + last.bytes.length + ALIGNMENT - 1) & -ALIGNMENT);
       }
     }
     if (at - arena > arenaSize) {
       throw new IllegalArgumentException("arguments of " + (at - arena) + " bytes");
     }
-    ByteBuffer answer = call(Operation.SYSCALL, encode(call, values, placed), limit);
+    ByteBuffer answer = call(Operation.SYSCALL, encode(call, values, laidOut), limit);
     long result = answer.getLong();
     Duration took = Duration.ofNanos(answer.getLong());
-    for (Placed p : placed) {
+    for (LaidOut p : laidOut) {
       if (p.loaded) {
         answer.get(p.bytes);
       }
@@ -171,22 +171,22 @@ public final class GuestAgent implements AutoCloseable {
     return new Result(result, took);
   }
 
-  private record Placed(long address, byte[] bytes, boolean stored, boolean loaded) {}
+  private record LaidOut(long address, byte[] bytes, boolean stored, boolean loaded) {}
 
-  private static ByteBuffer encode(Syscall call, long[] values, List<Placed> placed) {
-    int size = 64 + placed.stream().mapToInt(p -> 24 + p.bytes.length).sum();
+  private static ByteBuffer encode(Syscall call, long[] values, List<LaidOut> laidOut) {
+    int size = 64 + laidOut.stream().mapToInt(p -> 24 + p.bytes.length).sum();
     ByteBuffer b = buffer(size).putLong(call.number());
     for (long v : values) {
       b.putLong(v);
     }
-    b.putInt((int) placed.stream().filter(Placed::stored).count());
-    for (Placed p : placed) {
+    b.putInt((int) laidOut.stream().filter(LaidOut::stored).count());
+    for (LaidOut p : laidOut) {
       if (p.stored) {
         b.putLong(p.address).putInt(p.bytes.length).put(p.bytes);
       }
     }
-    b.putInt((int) placed.stream().filter(Placed::loaded).count());
-    for (Placed p : placed) {
+    b.putInt((int) laidOut.stream().filter(LaidOut::loaded).count());
+    for (LaidOut p : laidOut) {
       if (p.loaded) {
         b.putLong(p.address).putInt(p.bytes.length);
       }
@@ -203,10 +203,10 @@ public final class GuestAgent implements AutoCloseable {
   public byte[] read(long address, int length) throws IOException {
     byte[] bytes = new byte[length];
     for (int done = 0; done < length; ) {
-      int step = Math.min(LARGEST_TRANSFER, length - done);
-      call(Operation.READ, buffer(12).putLong(address + done).putInt(step).flip())
-          .get(bytes, done, step);
-      done += step;
+      int part = Math.min(LARGEST_TRANSFER, length - done);
+      call(Operation.READ, buffer(12).putLong(address + done).putInt(part).flip())
+          .get(bytes, done, part);
+      done += part;
     }
     return bytes;
   }
@@ -214,9 +214,9 @@ public final class GuestAgent implements AutoCloseable {
   /** Writes memory of the agent. */
   public void write(long address, byte[] bytes) throws IOException {
     for (int done = 0; done < bytes.length; ) {
-      int step = Math.min(LARGEST_TRANSFER, bytes.length - done);
-      call(Operation.WRITE, buffer(8 + step).putLong(address + done).put(bytes, done, step).flip());
-      done += step;
+      int part = Math.min(LARGEST_TRANSFER, bytes.length - done);
+      call(Operation.WRITE, buffer(8 + part).putLong(address + done).put(bytes, done, part).flip());
+      done += part;
     }
   }
 

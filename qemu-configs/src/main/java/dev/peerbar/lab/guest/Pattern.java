@@ -1,8 +1,11 @@
 package dev.peerbar.lab.guest;
 
+import dev.peerbar.driver.DmaRange;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Optional;
 
 /**
  * Bytes that depend on a seed and a place, the same on the host and in the guest: word {@code i} is
@@ -39,6 +42,25 @@ public final class Pattern {
       }
     }
     return in.byteSize();
+  }
+
+  /**
+   * Fills memory of the guest, there.
+   *
+   * @param to part of a {@link GuestMemory}, of a multiple of 8 bytes
+   */
+  public static void fill(DmaRange to, long seed) throws IOException {
+    GuestMemory.of(to).fillPattern(to.offset(), to.length(), seed);
+  }
+
+  /**
+   * Compares memory of the guest, there: the first word that is not the pattern's, empty if all
+   * are.
+   *
+   * @param in part of a {@link GuestMemory}, of a multiple of 8 bytes
+   */
+  public static Optional<GuestAgent.Mismatch> verify(DmaRange in, long seed) throws IOException {
+    return GuestMemory.of(in).verifyPattern(in.offset(), in.length(), seed);
   }
 
   /** Whether memory begins with the pattern. */

@@ -1,6 +1,6 @@
 /**
- * The host's side of the guest agent ({@code guest/agent.c}): connection, raw system calls, memory,
- * files of the guest.
+ * The guest from the host: its agent ({@code guest/agent.c}), and through that its system calls,
+ * memory, programs and PCI functions.
  *
  * <p>Every call is bounded in time. What the guest's kernel refuses is a {@link
  * dev.peerbar.lab.guest.GuestErrnoException}, an access that faulted is a {@link

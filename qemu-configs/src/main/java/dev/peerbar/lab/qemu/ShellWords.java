@@ -4,17 +4,17 @@ import java.util.List;
 import java.util.Map;
 
 /** A command line as a person can paste it into a shell. */
-final class ShellWords {
+public final class ShellWords {
   private static final String PLAIN = "[A-Za-z0-9_@%+=:,./-]+";
 
   private ShellWords() {}
 
-  static String quote(String word) {
+  public static String quote(String word) {
     return word.matches(PLAIN) ? word : "'" + word.replace("'", "'\\''") + "'";
   }
 
   /** The environment and the words, an option with its value a line. */
-  static String commandLine(Map<String, String> environment, List<String> words) {
+  public static String commandLine(Map<String, String> environment, List<String> words) {
     StringBuilder line = new StringBuilder();
     environment.entrySet().stream()
         .sorted(Map.Entry.comparingByKey())

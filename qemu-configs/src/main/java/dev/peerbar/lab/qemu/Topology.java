@@ -1,6 +1,6 @@
 package dev.peerbar.lab.qemu;
 
-import dev.peerbar.lab.setup.LabResources;
+import dev.peerbar.lab.files.LabResources;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,5 +1,2 @@
-/**
- * QEMU: its command line from a topology file, its process, its monitor (QMP), and what it and the
- * guest's kernel print.
- */
+/** QEMU: its command line from a topology file, its process, its monitor (QMP). */
 package dev.peerbar.lab.qemu;

@@ -1,6 +1,6 @@
 package dev.peerbar.lab.scenario;
 
-import dev.peerbar.lab.Lab;
+import dev.peerbar.lab.boot.Lab;
 import java.io.IOException;
 import java.util.List;
 

@@ -1,6 +1,6 @@
 package dev.peerbar.lab.scenario;
 
-import dev.peerbar.lab.Lab;
+import dev.peerbar.lab.boot.Lab;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -13,14 +13,15 @@ public final class UnexpectedException extends Exception {
   }
 
   /** Throws what was seen unless it is as it should be. */
-  static void unless(boolean asExpected, String format, Object... seen) throws UnexpectedException {
+  public static void unless(boolean asExpected, String format, Object... seen)
+      throws UnexpectedException {
     if (!asExpected) {
       throw new UnexpectedException(format.formatted(seen));
     }
   }
 
   /** Throws what the logs complain of, if they do. */
-  static void unlessQuiet(List<Lab.Complaint> complaints) throws UnexpectedException {
+  public static void unlessQuiet(List<Lab.Complaint> complaints) throws UnexpectedException {
     unless(
         complaints.isEmpty(),
         "%d lines:%n%s",

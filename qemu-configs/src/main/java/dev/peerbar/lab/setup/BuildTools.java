@@ -35,7 +35,7 @@ final class BuildTools {
   static List<String> missing() {
     TreeMap<String, Boolean> packages = new TreeMap<>();
     PROGRAMS.forEach(
-        (program, name) -> packages.merge(name, Command.exists(program), Boolean::logicalAnd));
+        (program, name) -> packages.merge(name, SetupProgram.exists(program), Boolean::logicalAnd));
     FILES.forEach((file, name) -> packages.merge(name, Files.exists(file), Boolean::logicalAnd));
     List<String> missing = new ArrayList<>();
     packages.forEach((name, there) -> {
@@ -46,26 +46,27 @@ final class BuildTools {
     return missing;
   }
 
-  static void ensure(Steps steps) throws IOException, SetupException {
+  static void ensure(SetupOutput output) throws IOException, SetupException {
     List<String> missing = missing();
     if (missing.isEmpty()) {
       return;
     }
     String command = "apt-get install -y " + String.join(" ", missing);
-    if (!"root".equals(System.getProperty("user.name")) || !Command.exists("apt-get")) {
+    if (!"root".equals(System.getProperty("user.name")) || !SetupProgram.exists("apt-get")) {
       throw new SetupException(
           "Packages are missing that only root can install; run: sudo " + command);
     }
-    steps.step("installing " + String.join(", ", missing));
+    output.say("installing " + String.join(", ", missing));
     List<String> words =
         new ArrayList<>(List.of("apt-get", "-q", "-y", "--no-install-recommends", "install"));
     words.addAll(missing);
-    Command install = new Command(Path.of("/"), Map.of("DEBIAN_FRONTEND", "noninteractive"), words);
+    SetupProgram install =
+        new SetupProgram(Path.of("/"), Map.of("DEBIAN_FRONTEND", "noninteractive"), words);
     try {
       try {
         install.run();
       } catch (SetupException staleLists) {
-        Command.in(Path.of("/"), "apt-get", "-q", "update").run();
+        SetupProgram.in(Path.of("/"), "apt-get", "-q", "update").run();
         install.run();
       }
     } catch (SetupException e) {

@@ -1,5 +1,6 @@
 package dev.peerbar.lab.setup;
 
+import dev.peerbar.lab.files.LabResources;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -59,15 +60,15 @@ final class Initramfs {
         + LabResources.stamp(LabResources.text(AGENT), String.join(" ", COMPILE), RECIPE);
   }
 
-  static Path make(Cache cache, Steps steps) throws IOException, SetupException {
+  static Path make(Cache cache, SetupOutput output) throws IOException, SetupException {
     Path busybox = busybox(cache);
     return cache
         .make(
             product(),
             directory -> {
-              steps.step("compiling the guest agent");
+              output.say("compiling the guest agent");
               Files.writeString(directory.resolve("agent.c"), LabResources.text(AGENT));
-              Command.in(directory, COMPILE).run();
+              SetupProgram.in(directory, COMPILE).run();
               Path init = directory.resolve("init");
               try (OutputStream out =
                   new GZIPOutputStream(Files.newOutputStream(directory.resolve(IMAGE)))) {

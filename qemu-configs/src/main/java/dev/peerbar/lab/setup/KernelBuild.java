@@ -1,5 +1,6 @@
 package dev.peerbar.lab.setup;
 
+import dev.peerbar.lab.files.LabResources;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,27 +41,27 @@ final class KernelBuild {
     return "kernel-" + LabResources.stamp(LabResources.text(CONFIG));
   }
 
-  static Path make(Cache cache, PackageSource packages, String source, Steps steps)
+  static Path make(Cache cache, PackageSource packages, String source, SetupOutput output)
       throws IOException, SetupException {
     return cache
-        .make(product(), directory -> build(cache, packages, source, directory, steps))
+        .make(product(), directory -> build(cache, packages, source, directory, output))
         .resolve(IMAGE);
   }
 
   private static void build(
-      Cache cache, PackageSource packages, String source, Path directory, Steps steps)
+      Cache cache, PackageSource packages, String source, Path directory, SetupOutput output)
       throws IOException, SetupException {
     Path work = cache.temporary("kernel");
     try {
       String version = packages.version(source);
-      steps.step("unpacking the kernel source " + version);
+      output.say("unpacking the kernel source " + version);
       packages.unpack(source::equals, work);
       Path tree = extract(work);
       Path config = Files.writeString(work.resolve("p2p.config"), LabResources.text(CONFIG));
       make(tree, "allnoconfig").with("KCONFIG_ALLCONFIG", config.toString()).run();
       AtomicLong objects = new AtomicLong();
-      try (Steps.Progress progress =
-          steps.progress("building the guest kernel " + version, "objects", OBJECTS)) {
+      try (SetupOutput.Progress progress =
+          output.progress("building the guest kernel " + version, "objects", OBJECTS)) {
         make(tree, "bzImage")
             .run(line -> {
               if (isObject(line)) {
@@ -94,14 +95,14 @@ final class KernelBuild {
         new java.util.ArrayList<>(
             List.of("tar", "-xf", archive.toString(), "-C", sources.toString()));
     EXCLUDED.forEach(e -> words.add("--exclude=" + e));
-    new Command(work, java.util.Map.of(), words).run();
+    new SetupProgram(work, java.util.Map.of(), words).run();
     try (Stream<Path> trees = Files.list(sources)) {
       return trees.findFirst().orElseThrow();
     }
   }
 
-  private static Command make(Path tree, String target) {
-    return Command.in(tree, "make", "-j" + Runtime.getRuntime().availableProcessors(), target)
+  private static SetupProgram make(Path tree, String target) {
+    return SetupProgram.in(tree, "make", "-j" + Runtime.getRuntime().availableProcessors(), target)
         .with("KBUILD_BUILD_USER", "peerbar")
         .with("KBUILD_BUILD_HOST", "lab");
   }

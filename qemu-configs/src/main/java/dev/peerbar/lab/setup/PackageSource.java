@@ -23,26 +23,26 @@ final class PackageSource implements AutoCloseable {
   private final Path directory;
   private final Path configuration;
   private final Debian debian;
-  private final Steps steps;
+  private final SetupOutput output;
 
-  private PackageSource(Path directory, Debian debian, Steps steps) {
+  private PackageSource(Path directory, Debian debian, SetupOutput output) {
     this.directory = directory;
     this.debian = debian;
-    this.steps = steps;
+    this.output = output;
     configuration = directory.resolve("apt.conf");
   }
 
   /** Reads the lists of packages into a temporary directory, which goes when this is closed. */
-  static PackageSource open(Cache cache, Debian debian, Steps steps)
+  static PackageSource open(Cache cache, Debian debian, SetupOutput output)
       throws IOException, SetupException {
-    if (!Command.exists("apt-get") || !Command.exists("dpkg-deb")) {
+    if (!SetupProgram.exists("apt-get") || !SetupProgram.exists("dpkg-deb")) {
       throw new SetupException(
           "apt-get and dpkg-deb are missing, without which nothing can be downloaded.");
     }
-    PackageSource source = new PackageSource(cache.temporary("packages"), debian, steps);
+    PackageSource source = new PackageSource(cache.temporary("packages"), debian, output);
     try {
       source.configure();
-      steps.step("reading the package lists of " + String.join(" and ", debian.suites()));
+      output.say("reading the package lists of " + String.join(" and ", debian.suites()));
       // Without the option, lists that could not be fetched are a warning.
       source.apt("apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update").run();
       return source;
@@ -95,7 +95,7 @@ final class PackageSource implements AutoCloseable {
   // Proxies and the like: the private configuration replaces the machine's, so they have to be
   // carried over.
   private List<String> machineAcquire() throws IOException, SetupException {
-    return Command.in(directory, "apt-config", "dump", "Acquire")
+    return SetupProgram.in(directory, "apt-config", "dump", "Acquire")
         .output()
         .lines()
         .filter(l -> l.matches("Acquire::(http|https|ftp|ForceIPv4|ForceIPv6)(::.*)? \".+\";"))
@@ -104,7 +104,7 @@ final class PackageSource implements AutoCloseable {
 
   private String mirror() throws IOException, SetupException {
     List<String> targets =
-        Command.in(
+        SetupProgram.in(
                 directory,
                 "apt-get",
                 "indextargets",
@@ -188,8 +188,8 @@ final class PackageSource implements AutoCloseable {
     }
     words.addAll(List.of("-o", "APT::Status-Fd=1", "-t", debian.suites().getLast(), "install"));
     words.addAll(packages);
-    try (Steps.Progress progress =
-        steps.progress("downloading " + String.join(", ", packages), "per mille", 1000)) {
+    try (SetupOutput.Progress progress =
+        output.progress("downloading " + String.join(", ", packages), "per mille", 1000)) {
       apt(words.toArray(String[]::new)).run(line -> perMille(line).ifPresent(progress::at));
     } catch (SetupException e) {
       throw new SetupException(
@@ -225,7 +225,7 @@ final class PackageSource implements AutoCloseable {
   }
 
   private void unpack(Path deb, Path to) throws IOException, SetupException {
-    Command.in(directory, "dpkg-deb", "-x", deb.toString(), to.toString()).run();
+    SetupProgram.in(directory, "dpkg-deb", "-x", deb.toString(), to.toString()).run();
   }
 
   /** The version of a downloaded package. */
@@ -252,8 +252,8 @@ final class PackageSource implements AutoCloseable {
     return deb.getFileName().toString().split("_")[0];
   }
 
-  private Command apt(String... words) {
-    return Command.in(directory, words).with("APT_CONFIG", configuration.toString());
+  private SetupProgram apt(String... words) {
+    return SetupProgram.in(directory, words).with("APT_CONFIG", configuration.toString());
   }
 
   @Override

@@ -1,6 +1,6 @@
 package dev.peerbar.lab.setup;
 
-import dev.peerbar.lab.qemu.QemuBinary;
+import dev.peerbar.lab.files.QemuBinary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,15 +21,15 @@ final class QemuInstall {
   private QemuInstall() {}
 
   static Optional<QemuBinary> find(Cache cache) throws IOException, SetupException {
-    if (Command.exists(PROGRAM) && hasVfioUser(QemuBinary.of(PROGRAM))) {
+    if (SetupProgram.exists(PROGRAM) && hasVfioUser(QemuBinary.of(PROGRAM))) {
       return Optional.of(QemuBinary.of(PROGRAM));
     }
     return cache.find(PRODUCT).map(QemuInstall::inTree);
   }
 
-  static QemuBinary make(Cache cache, PackageSource packages, Steps steps)
+  static QemuBinary make(Cache cache, PackageSource packages, SetupOutput output)
       throws IOException, SetupException {
-    steps.step("unpacking QEMU " + packages.version(PACKAGE));
+    output.say("unpacking QEMU " + packages.version(PACKAGE));
     Path tree =
         cache.make(
             PRODUCT,
@@ -65,6 +65,8 @@ final class QemuInstall {
     List<String> words = new java.util.ArrayList<>(qemu.command());
     words.addAll(List.of("-device", "help"));
     Path anywhere = Files.isDirectory(Path.of("/tmp")) ? Path.of("/tmp") : Path.of("/");
-    return new Command(anywhere, qemu.environment(), words).output().contains("\"vfio-user-pci\"");
+    return new SetupProgram(anywhere, qemu.environment(), words)
+        .output()
+        .contains("\"vfio-user-pci\"");
   }
 }

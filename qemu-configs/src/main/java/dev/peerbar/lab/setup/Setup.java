@@ -1,6 +1,7 @@
 package dev.peerbar.lab.setup;
 
-import dev.peerbar.lab.qemu.QemuBinary;
+import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.files.QemuBinary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,34 +15,35 @@ import java.util.Optional;
  */
 public final class Setup {
   private final Cache cache;
-  private final Steps steps;
+  private final SetupOutput output;
   private final Optional<QemuBinary> ownQemu;
   private final Optional<Path> ownKernel;
 
-  private Setup(Cache cache, Steps steps, Optional<QemuBinary> ownQemu, Optional<Path> ownKernel) {
+  private Setup(
+      Cache cache, SetupOutput output, Optional<QemuBinary> ownQemu, Optional<Path> ownKernel) {
     this.cache = cache;
-    this.steps = steps;
+    this.output = output;
     this.ownQemu = ownQemu;
     this.ownKernel = ownKernel;
   }
 
   /** In the user's cache directory. */
-  public static Setup ofUser(Steps steps) {
-    return new Setup(Cache.ofUser(), steps, Optional.empty(), Optional.empty());
+  public static Setup ofUser(SetupOutput output) {
+    return new Setup(Cache.ofUser(), output, Optional.empty(), Optional.empty());
   }
 
-  static Setup in(Path directory, Steps steps) {
-    return new Setup(new Cache(directory), steps, Optional.empty(), Optional.empty());
+  static Setup in(Path directory, SetupOutput output) {
+    return new Setup(new Cache(directory), output, Optional.empty(), Optional.empty());
   }
 
   /** With the user's own QEMU, which must have {@code vfio-user-pci}. */
   public Setup withQemu(Path program) {
-    return new Setup(cache, steps, Optional.of(QemuBinary.of(program.toString())), ownKernel);
+    return new Setup(cache, output, Optional.of(QemuBinary.of(program.toString())), ownKernel);
   }
 
   /** With the user's own guest kernel, which must have what {@code kernel/p2p.config} lists. */
   public Setup withKernel(Path bzImage) {
-    return new Setup(cache, steps, ownQemu, Optional.of(bzImage));
+    return new Setup(cache, output, ownQemu, Optional.of(bzImage));
   }
 
   /**
@@ -57,7 +59,7 @@ public final class Setup {
       return there.get();
     }
     try (Cache.Lock _ =
-        cache.lock(() -> steps.step("waiting for another set-up that is running"))) {
+        cache.lock(() -> output.say("waiting for another set-up that is running"))) {
       there = find();
       return there.isPresent() ? there.get() : make();
     }
@@ -111,10 +113,10 @@ public final class Setup {
     if (!"amd64".equals(System.getProperty("os.arch"))) {
       throw new SetupException("The lab needs an x86-64 machine.");
     }
-    BuildTools.ensure(steps);
+    BuildTools.ensure(output);
     download();
     if (Initramfs.find(cache).isEmpty()) {
-      Initramfs.make(cache, steps);
+      Initramfs.make(cache, output);
     }
     return find().orElseThrow(() -> new IOException("set-up made less than it should have"));
   }
@@ -127,7 +129,7 @@ public final class Setup {
     if (!wantsQemu && !wantsKernel && !wantsBusybox && !wantsUserland) {
       return;
     }
-    try (PackageSource packages = PackageSource.open(cache, Debian.ofMachine(), steps)) {
+    try (PackageSource packages = PackageSource.open(cache, Debian.ofMachine(), output)) {
       List<String> names = new ArrayList<>();
       String kernelSource = wantsKernel ? packages.newestKernelSource() : "";
       if (wantsQemu) {
@@ -143,16 +145,16 @@ public final class Setup {
         packages.download(names);
       }
       if (wantsUserland) {
-        Userland.make(cache, packages, steps);
+        Userland.make(cache, packages, output);
       }
       if (wantsBusybox) {
         Initramfs.makeBusybox(cache, packages);
       }
       if (wantsQemu) {
-        QemuInstall.make(cache, packages, steps);
+        QemuInstall.make(cache, packages, output);
       }
       if (wantsKernel) {
-        KernelBuild.make(cache, packages, kernelSource, steps);
+        KernelBuild.make(cache, packages, kernelSource, output);
       }
     }
   }

@@ -1,5 +1,6 @@
 package dev.peerbar.lab.setup;
 
+import dev.peerbar.lab.files.LabResources;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,7 +65,7 @@ final class Userland {
             RECIPE);
   }
 
-  static Path make(Cache cache, PackageSource packages, Steps steps)
+  static Path make(Cache cache, PackageSource packages, SetupOutput output)
       throws IOException, SetupException {
     return cache
         .make(
@@ -73,7 +74,7 @@ final class Userland {
               Path archives = cache.temporary("archives");
               try {
                 packages.download(PACKAGES, ASSUMED, archives);
-                steps.step("unpacking programs for the guest");
+                output.say("unpacking programs for the guest");
                 packages.unpackAll(archives, directory);
               } finally {
                 Cache.delete(archives);

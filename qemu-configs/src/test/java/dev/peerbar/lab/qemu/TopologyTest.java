@@ -3,7 +3,8 @@ package dev.peerbar.lab.qemu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.peerbar.lab.setup.LabFiles;
+import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.files.QemuBinary;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -45,8 +46,8 @@ class TopologyTest {
   @ParameterizedTest
   @ValueSource(strings = {"one-switch", "two-root-ports"})
   void everyTopologyHasThePortsThatScenariosCount(String name) throws Exception {
-    Machine machine =
-        Machine.of(Topology.named(name))
+    VirtualMachine machine =
+        VirtualMachine.of(Topology.named(name))
             .withEndpoint("a", Path.of("/s/a\"q.sock"))
             .withEndpoint("b", Path.of("/s/b.sock"));
     List<String> line = machine.commandLine(FILES, Path.of("/run,1"), Path.of("/logs"));
@@ -63,7 +64,8 @@ class TopologyTest {
 
   @Test
   void endpointsAndVIommuAreLeftOutWhenThereAreNone() throws Exception {
-    Machine machine = Machine.of(Topology.named("one-switch")).withViommu(Viommu.NONE);
+    VirtualMachine machine =
+        VirtualMachine.of(Topology.named("one-switch")).withViommu(Viommu.NONE);
     List<String> line = machine.commandLine(FILES, Path.of("/run"), Path.of("/logs"));
     assertThat(line).noneMatch(w -> w.contains("vfio-user-pci") || w.contains("iommu,"));
     assertThat(line).noneMatch(w -> w.contains("userland"));
@@ -73,7 +75,7 @@ class TopologyTest {
 
   @Test
   void theUserlandIsSharedWithAGuestThatWantsItAndMountsIt() throws Exception {
-    Machine machine = Machine.of(Topology.named("two-root-ports")).withUserland();
+    VirtualMachine machine = VirtualMachine.of(Topology.named("two-root-ports")).withUserland();
     List<String> line = machine.commandLine(FILES, Path.of("/run"), Path.of("/logs"));
     assertThat(line)
         .anyMatch(w -> w.startsWith("local,path=/k/userland/usr,mount_tag=userland,"))

@@ -3,11 +3,11 @@ package dev.peerbar.lab.scenario;
 import static org.assertj.core.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.peerbar.lab.qemu.Machine;
+import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.Topology;
-import dev.peerbar.lab.setup.LabFiles;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.Steps;
+import dev.peerbar.lab.setup.SetupOutput;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -16,7 +16,7 @@ import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.DynamicTest;
 
 /** The steps of a scenario, each a test: one boot, from the first test to the last. */
-final class StepTests {
+public final class StepTests {
   private final Path logs;
   private final Boot boot;
   private Scenario scenario;
@@ -24,13 +24,13 @@ final class StepTests {
 
   /** How a scenario begins. */
   @FunctionalInterface
-  interface Start {
-    Scenario start(LabFiles files, Machine machine, Path logs) throws IOException;
+  public interface Start {
+    Scenario start(LabFiles files, VirtualMachine machine, Path logs) throws IOException;
   }
 
   /** How a scenario begins that chooses its machine. */
   @FunctionalInterface
-  interface Boot {
+  public interface Boot {
     Scenario start(LabFiles files, Path logs) throws IOException;
   }
 
@@ -44,7 +44,7 @@ final class StepTests {
    *
    * @param name of the tests and of the log directory
    */
-  static DynamicNode inOneBoot(String name, Boot boot) {
+  public static DynamicNode inOneBoot(String name, Boot boot) {
     return DynamicContainer.dynamicContainer(name, new StepTests(name, boot).tests());
   }
 
@@ -53,12 +53,13 @@ final class StepTests {
    *
    * @param name of the scenario in the names of log directories
    */
-  static Stream<DynamicNode> inEveryTopology(String name, Start start) {
+  public static Stream<DynamicNode> inEveryTopology(String name, Start start) {
     return Topology.NAMES.stream()
         .map(topology ->
             inOneBoot(
                 name + "-" + topology,
-                (files, logs) -> start.start(files, Machine.of(Topology.named(topology)), logs)));
+                (files, logs) ->
+                    start.start(files, VirtualMachine.of(Topology.named(topology)), logs)));
   }
 
   private Stream<DynamicTest> tests() {
@@ -80,7 +81,7 @@ final class StepTests {
 
   private void boot() throws Exception {
     failed = true;
-    scenario = boot.start(Setup.ofUser(Steps.toStandardError()).run(), logs);
+    scenario = boot.start(Setup.ofUser(SetupOutput.toStandardError()).run(), logs);
     failed = false;
   }
 

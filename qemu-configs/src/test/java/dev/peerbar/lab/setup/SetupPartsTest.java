@@ -75,8 +75,8 @@ class SetupPartsTest {
   @Test
   void withoutATerminalProgressIsAFewLines() {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    try (Steps.Progress progress =
-        new Steps(new PrintStream(out, true, StandardCharsets.UTF_8), false)
+    try (SetupOutput.Progress progress =
+        new SetupOutput(new PrintStream(out, true, StandardCharsets.UTF_8), false)
             .progress("building", "objects", 100)) {
       for (int i = 1; i <= 120; i++) {
         progress.at(i);
@@ -128,7 +128,7 @@ class SetupPartsTest {
   @Test
   void aFailingCommandShowsItsLastLines() {
     assertThatThrownBy(
-            () -> Command.in(directory, "sh", "-c", "echo first; echo why >&2; exit 3").run())
+            () -> SetupProgram.in(directory, "sh", "-c", "echo first; echo why >&2; exit 3").run())
         .isInstanceOf(SetupException.class)
         .hasMessageContaining("status 3")
         .hasMessageContaining("why");

@@ -1,0 +1,232 @@
+package dev.peerbar.bench.dma;
+
+import dev.peerbar.bench.harness.Bench;
+import dev.peerbar.bench.harness.Comparison;
+import dev.peerbar.bench.harness.Figure;
+import dev.peerbar.bench.harness.Measured;
+import dev.peerbar.bench.harness.Side;
+import dev.peerbar.bench.harness.Workload;
+import dev.peerbar.bench.rig.BareDriver;
+import dev.peerbar.bench.rig.HbmRing;
+import dev.peerbar.bench.rig.MemoryResponder;
+import dev.peerbar.bench.rig.Placement;
+import dev.peerbar.bench.rig.ServedEndpoint;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.HbmConfig;
+import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.devices.hbm.Opcode;
+import dev.peerbar.linux.FileContents;
+import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.server.ServerOptions;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Copies between the memory of an HBM endpoint and a client's, by what kind of file the client's is
+ * in. Beside sealed memory, which is simply touched, and beside messages, which need no file.
+ */
+public final class FilesComparison implements Comparison {
+  /** What is mapped of each kind, and what one run copies. */
+  private static final int BYTES = 4 << 20;
+
+  private static final long BASE = 1L << 32;
+  private static final int ENTRIES = 1 << HbmRegisters.LARGEST_RING_LOG2;
+  private static final int COPY = Opcode.COPY.code();
+  private static final int KIB = 1 << 10;
+  private static final List<Integer> SIZES = List.of(4, 64, 1024);
+  private static final double GIGA = 1e9;
+
+  /** Where the bytes of a client are. */
+  private enum Kind {
+    SEALED("sealed memory"),
+    UNSEALED("tmpfs file"),
+    HUGE("huge pages"),
+    DISK("disk file"),
+    TRUSTED("tmpfs file, trusted"),
+    MESSAGES("messages");
+
+    private final String label;
+
+    Kind(String label) {
+      this.label = label;
+    }
+
+    private FileDescriptor create() throws IOException {
+      return switch (this) {
+        case SEALED -> SharedMemory.create("bench-sealed", BYTES);
+        case HUGE -> SharedMemory.createOfHugePages("bench-huge", BYTES);
+        case UNSEALED, TRUSTED -> in(Path.of("/dev/shm"));
+        case DISK -> in(Path.of(System.getProperty("user.dir")));
+        case MESSAGES -> throw new IllegalStateException("no file");
+      };
+    }
+
+    private static FileDescriptor in(Path folder) throws IOException {
+      Path path = Files.createTempFile(folder, "peerbar-bench", "");
+      try {
+        FileDescriptor file = FileContents.open(path);
+        FileContents.write(file, 0, MemorySegment.ofArray(new byte[BYTES]));
+        return file;
+      } finally {
+        Files.delete(path);
+      }
+    }
+  }
+
+  /** Which way the bytes go. */
+  private enum Direction {
+    READ("read", Descriptor.DESTINATION_IS_LOCAL),
+    WRITE("write", Descriptor.SOURCE_IS_LOCAL);
+
+    private final String label;
+    private final int flag;
+
+    Direction(String label, int flag) {
+      this.label = label;
+      this.flag = flag;
+    }
+
+    private Descriptor copy(long offset, int size, int flags) {
+      long client = BASE + offset;
+      return this == READ
+          ? new Descriptor(COPY, flag | flags, client, offset, size, 0, 0, 0, 0)
+          : new Descriptor(COPY, flag | flags, offset, client, size, 0, 0, 0, 0);
+    }
+  }
+
+  @Override
+  public String name() {
+    return "files";
+  }
+
+  @Override
+  public String about() {
+    return "bus-master copies by what kind of file the client's memory is in";
+  }
+
+  @Override
+  public void run(Bench bench) throws Exception {
+    List<Rig> rigs = new ArrayList<>();
+    try {
+      for (Kind kind : Kind.values()) {
+        Rig.start(kind).ifPresent(rigs::add);
+      }
+      for (Direction direction : Direction.values()) {
+        for (int size : SIZES) {
+          measure(bench, rigs, direction, size * KIB);
+        }
+      }
+    } finally {
+      for (Rig rig : rigs) {
+        rig.close();
+      }
+    }
+  }
+
+  private static void measure(Bench bench, List<Rig> rigs, Direction direction, int size)
+      throws Exception {
+    Side[] sides =
+        rigs.stream()
+            .map(rig -> new Side(rig.kind.label, new Run(rig.ring, direction, size)))
+            .toArray(Side[]::new);
+    List<Measured> measured = Placement.ONE_CPU.client(() -> bench.compare(sides));
+    Measured sealed = measured.getFirst();
+    Measured messages = measured.getLast();
+    for (int i = 1; i < rigs.size(); i++) {
+      String path =
+          "%s, %s of %d KiB".formatted(rigs.get(i).kind.label, direction.label, size / KIB);
+      add(bench, path + ", beside sealed", sealed, measured.get(i));
+      if (rigs.get(i).kind != Kind.MESSAGES) {
+        add(bench, path + ", beside messages", messages, measured.get(i));
+      }
+    }
+  }
+
+  private static void add(Bench bench, String path, Measured floor, Measured subject) {
+    bench.add(Figure.rate(path, "GB/s", GIGA, floor, subject, Optional.empty()));
+  }
+
+  /** An endpoint with a client whose memory is of one kind. */
+  private record Rig(
+      Kind kind,
+      ServedEndpoint endpoint,
+      BareDriver driver,
+      HbmRing ring,
+      Optional<MemoryResponder> responder) {
+
+    /** Returns empty if this machine has no such files. */
+    static Optional<Rig> start(Kind kind) throws Exception {
+      if (kind == Kind.MESSAGES) {
+        return Optional.of(start(kind, null));
+      }
+      try (FileDescriptor file = kind.create()) {
+        // Huge pages are found missing here.
+        SharedMemory.map(file, 0, BYTES, SharedMemory.Access.READ_WRITE).close();
+        return Optional.of(start(kind, file));
+      } catch (IOException _) {
+        return Optional.empty();
+      }
+    }
+
+    private static Rig start(Kind kind, FileDescriptor file) throws Exception {
+      ServerOptions options = ServerOptions.DEFAULT.withTrustMemory(kind == Kind.TRUSTED);
+      ServedEndpoint endpoint =
+          Placement.ONE_CPU.server(
+              () -> ServedEndpoint.start("files", new HbmEndpoint(HbmConfig.DEFAULT), options));
+      BareDriver driver = endpoint.connectDriver();
+      HbmRing ring = new HbmRing(driver, ENTRIES, true);
+      Optional<MemoryResponder> responder = Optional.empty();
+      if (file == null) {
+        driver.mapWithoutFile(BASE, BYTES);
+        MemorySegment memory = Arena.ofAuto().allocate(BYTES);
+        responder =
+            Optional.of(
+                Placement.ONE_CPU.client(
+                    () -> MemoryResponder.start(driver.messenger(), BASE, memory)));
+      } else {
+        driver.map(BASE, BYTES, file, 0);
+      }
+      return new Rig(kind, endpoint, driver, ring, responder);
+    }
+
+    void close() throws IOException {
+      if (responder.isPresent()) {
+        responder.get().close();
+      }
+      ring.close();
+      driver.close();
+      endpoint.close();
+    }
+  }
+
+  /** Copies all of it, in pieces of one size. */
+  private record Run(HbmRing ring, Direction direction, int size) implements Workload {
+    @Override
+    public void prepare() {
+      for (int i = 0; i < count(); i++) {
+        int flags = i == count() - 1 ? Descriptor.INTERRUPT : 0;
+        ring.put(i, direction.copy((long) i * size, size, flags));
+      }
+    }
+
+    private int count() {
+      return BYTES / size;
+    }
+
+    @Override
+    public long run() throws LinuxException {
+      ring.ring(count());
+      ring.awaitInterrupt();
+      return BYTES;
+    }
+  }
+}

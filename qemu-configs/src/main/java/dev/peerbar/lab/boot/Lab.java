@@ -1,0 +1,183 @@
+package dev.peerbar.lab.boot;
+
+import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.guest.Guest;
+import dev.peerbar.lab.guest.GuestAgent;
+import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.qemu.Qemu;
+import dev.peerbar.lab.qemu.VirtualMachine;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+
+/**
+ * A booted guest: QEMU, the agent's connection, the logs. Closing it ends QEMU whatever state it is
+ * in.
+ *
+ * <p>The logs are {@code qemu.log}, {@code console.log}, {@code kernel.log} and {@code qemu.args}
+ * in a directory that is the caller's to keep or remove.
+ */
+public final class Lab implements AutoCloseable {
+  /** How long a guest may take to boot: 2 s under TCG on an idle machine. */
+  private static final Duration BOOT = Duration.ofSeconds(120);
+
+  private static final Duration POWER_OFF = Duration.ofSeconds(15);
+  private static final String KERNEL_LOG = "kernel.log";
+
+  private final Qemu qemu;
+  private final Path run;
+  private final GuestAgent agent;
+  private final Guest guest;
+  private final List<Predicate<String>> expected = new ArrayList<>();
+  private boolean off;
+
+  private Lab(Qemu qemu, Path run, GuestAgent agent) {
+    this.qemu = qemu;
+    this.run = run;
+    this.agent = agent;
+    guest = new Guest(new GuestSystem(agent));
+  }
+
+  /**
+   * Starts QEMU and waits for the guest's agent.
+   *
+   * @param logs where the logs go; made if it is not there
+   * @throws dev.peerbar.lab.qemu.QemuEndedException if QEMU ends, as with a kernel that it cannot
+   *     load
+   * @throws IOException if the guest does not come up; the logs say why
+   */
+  public static Lab boot(LabFiles files, VirtualMachine machine, Path logs) throws IOException {
+    Files.createDirectories(logs);
+    // A directory of its own: socket paths are limited to 107 bytes, the logs' path is not.
+    Path run = Files.createTempDirectory("peerbar-");
+    Qemu qemu = null;
+    try {
+      qemu =
+          Qemu.start(
+              machine.commandLine(files, run, logs.toAbsolutePath()),
+              files.qemu().environment(),
+              machine.interactive(),
+              run,
+              logs);
+      return new Lab(qemu, run, connect(qemu));
+    } catch (IOException | RuntimeException e) {
+      if (qemu != null) {
+        qemu.close();
+      }
+      delete(run);
+      throw e;
+    }
+  }
+
+  private static GuestAgent connect(Qemu qemu) throws IOException {
+    try {
+      return GuestAgent.connect(qemu.agentSocket(), BOOT, qemu::isAlive);
+    } catch (IOException e) {
+      throw qemu.unreachable(e);
+    }
+  }
+
+  public Guest guest() {
+    return guest;
+  }
+
+  public Qemu qemu() {
+    return qemu;
+  }
+
+  public Path logs() {
+    return qemu.logs();
+  }
+
+  /** A line that should not be there. */
+  public record Complaint(String log, String line) {
+    @Override
+    public String toString() {
+      return log + ": " + line;
+    }
+  }
+
+  /**
+   * What the guest's kernel and QEMU have complained about so far; empty if all is well. Also
+   * writes the kernel's log into the log directory.
+   */
+  public List<Complaint> complaints() throws IOException {
+    List<Complaint> all = new ArrayList<>();
+    if (!off) {
+      String kernel = guest.system().kernelLog();
+      Files.writeString(logs().resolve(KERNEL_LOG), kernel);
+      GuestLog.badKernelLines(kernel).forEach(l -> all.add(new Complaint(KERNEL_LOG, l)));
+    } else {
+      add(all, Qemu.CONSOLE_LOG);
+    }
+    String qemuLog = Files.readString(logs().resolve(Qemu.QEMU_LOG));
+    GuestLog.badQemuLines(qemuLog).forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
+    all.removeIf(complaint -> expected.stream().anyMatch(line -> line.test(complaint.line())));
+    return List.copyOf(all);
+  }
+
+  /** Takes lines that a scenario provokes out of what there is to complain about, from now on. */
+  public void expect(Predicate<String> line) {
+    expected.add(line);
+  }
+
+  private void add(List<Complaint> all, String log) throws IOException {
+    // The console may carry bytes that are no UTF-8.
+    String text =
+        new String(
+            Files.readAllBytes(logs().resolve(log)), java.nio.charset.StandardCharsets.ISO_8859_1);
+    GuestLog.badKernelLines(text).forEach(l -> all.add(new Complaint(log, l)));
+  }
+
+  /** Turns the guest off and waits for QEMU to end; what it complained about, to the last line. */
+  public List<Complaint> powerOff() throws IOException {
+    List<Complaint> all = new ArrayList<>(complaints());
+    if (!off) {
+      guest.system().powerOff();
+      off = true;
+      agent.close();
+      if (!qemu.awaitEnd(POWER_OFF)) {
+        all.add(new Complaint(Qemu.QEMU_LOG, "QEMU did not end when the guest turned itself off"));
+      }
+      // What both logs show is said once, by the kernel log with its levels.
+      complaints().stream()
+          .filter(c -> all.stream().noneMatch(known -> known.line().equals(c.line())))
+          .forEach(all::add);
+    }
+    return List.copyOf(all);
+  }
+
+  @Override
+  public void close() throws IOException {
+    off = true;
+    try {
+      agent.close();
+    } finally {
+      qemu.close();
+      delete(run);
+    }
+  }
+
+  /** Removes a directory with all that is in it, such as that of logs that nobody needs. */
+  public static void delete(Path directory) throws IOException {
+    try (Stream<Path> walk = Files.walk(directory)) {
+      walk.sorted(Comparator.reverseOrder())
+          .forEach(p -> {
+            try {
+              Files.deleteIfExists(p);
+            } catch (IOException e) {
+              throw new UncheckedIOException(e);
+            }
+          });
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    }
+  }
+}

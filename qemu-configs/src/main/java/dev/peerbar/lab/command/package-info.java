@@ -1,0 +1,2 @@
+/** The commands of the lab. */
+package dev.peerbar.lab.command;

@@ -1,0 +1,115 @@
+package dev.peerbar.lab.vfio;
+
+import dev.peerbar.lab.guest.GuestMemory;
+import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.uapi.IommuIoasIovaRanges;
+import dev.peerbar.lab.uapi.IommuIoasIovaRanges.IommuIovaRange;
+import dev.peerbar.lab.uapi.IommuIoasMap;
+import dev.peerbar.lab.uapi.IommuIoasMapFile;
+import dev.peerbar.lab.uapi.IommuIoasMapFlag;
+import dev.peerbar.lab.uapi.IommuIoasUnmap;
+import dev.peerbar.lab.uapi.IommufdIoctls;
+import java.io.IOException;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/** An I/O address space: what the devices attached to it can reach, and where. */
+public final class Ioas implements AutoCloseable {
+  private static final Set<IommuIoasMapFlag> READ_WRITE =
+      EnumSet.of(IommuIoasMapFlag.READABLE, IommuIoasMapFlag.WRITEABLE);
+  private static final int MOST_RANGES = 64;
+
+  private final Iommufd iommufd;
+  private final int id;
+
+  Ioas(Iommufd iommufd, int id) {
+    this.iommufd = iommufd;
+    this.id = id;
+  }
+
+  /** Its object id in the iommufd. */
+  public int id() {
+    return id;
+  }
+
+  Iommufd iommufd() {
+    return iommufd;
+  }
+
+  /**
+   * A mapping.
+   *
+   * @param iova where devices see its first byte
+   * @param length in bytes
+   */
+  public record Mapping(long iova, long length) {}
+
+  /** Maps guest memory for reading and writing, wherever the kernel likes. */
+  public Mapping map(GuestMemory memory) throws IOException {
+    return map(memory, READ_WRITE, 0);
+  }
+
+  /** Maps guest memory at an IOVA. */
+  public Mapping mapAt(GuestMemory memory, long iova) throws IOException {
+    return map(memory, withFixed(), iova);
+  }
+
+  /** Maps guest memory with chosen rights. */
+  public Mapping map(GuestMemory memory, Set<IommuIoasMapFlag> flags, long iova)
+      throws IOException {
+    byte[] argument = new IommuIoasMap(flags, id, memory.address(), memory.length(), iova).encode();
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_MAP, argument);
+    return new Mapping(IommuIoasMap.iova(argument), memory.length());
+  }
+
+  /** Imports all of a DMABUF for reading and writing, wherever the kernel likes. */
+  public Mapping mapFile(DmaBuf dmaBuf) throws IOException {
+    return mapFile(dmaBuf.fd(), 0, dmaBuf.length(), READ_WRITE, 0);
+  }
+
+  /** Imports all of a DMABUF at an IOVA. */
+  public Mapping mapFileAt(DmaBuf dmaBuf, long iova) throws IOException {
+    return mapFile(dmaBuf.fd(), 0, dmaBuf.length(), withFixed(), iova);
+  }
+
+  /** Imports part of a DMABUF or memfd. */
+  public Mapping mapFile(int fd, long start, long length, Set<IommuIoasMapFlag> flags, long iova)
+      throws IOException {
+    byte[] argument = new IommuIoasMapFile(flags, id, fd, start, length, iova).encode();
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_MAP_FILE, argument);
+    return new Mapping(IommuIoasMapFile.iova(argument), length);
+  }
+
+  /** Takes a mapping away; how many bytes went. */
+  public long unmap(Mapping mapping) throws IOException {
+    byte[] argument = new IommuIoasUnmap(id, mapping.iova(), mapping.length()).encode();
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_UNMAP, argument);
+    return IommuIoasUnmap.unmapped(argument);
+  }
+
+  /** Where it can be mapped, with the devices that are attached now. */
+  public List<IommuIovaRange> ranges() throws IOException {
+    long array = system().agent().scratch();
+    byte[] argument = new IommuIoasIovaRanges(id, MOST_RANGES, array).encode();
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_IOVA_RANGES, argument);
+    return IommuIoasIovaRanges.ranges(
+        argument, system().agent().read(array, MOST_RANGES * IommuIovaRange.SIZE));
+  }
+
+  private static Set<IommuIoasMapFlag> withFixed() {
+    Set<IommuIoasMapFlag> flags = EnumSet.copyOf(READ_WRITE);
+    flags.add(IommuIoasMapFlag.FIXED_IOVA);
+    return flags;
+  }
+
+  private GuestSystem system() {
+    return iommufd.system();
+  }
+
+  /** Destroys it; every device that was attached must be closed or detached by now. */
+  @Override
+  public void close() throws IOException {
+    iommufd.destroy(id);
+  }
+}
