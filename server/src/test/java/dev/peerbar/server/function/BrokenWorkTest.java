@@ -10,6 +10,7 @@ import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Interrupts;
+import dev.peerbar.endpoint.Timer;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.pci.AccessWidth;
@@ -35,6 +36,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -91,6 +93,11 @@ final class BrokenWorkTest {
     @Override
     public Engine engine(String name) {
       return host.engine(name);
+    }
+
+    @Override
+    public Timer timer(Runnable action, Consumer<Throwable> failed) {
+      return host.timer(action, failed);
     }
 
     @Override

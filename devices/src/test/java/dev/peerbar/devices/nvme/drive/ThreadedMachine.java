@@ -9,6 +9,7 @@ import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Interrupts;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
@@ -257,6 +258,11 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
   }
 
   @Override
+  public Timer timer(Runnable action, Consumer<Throwable> failed) {
+    throw new UnsupportedOperationException("An NVMe controller has no timer.");
+  }
+
+  @Override
   public void clearDoorbell(int bar, long offset) {}
 
   private void drain() {
@@ -293,6 +299,11 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
       if (ended) {
         throw new JobEndedException();
       }
+    }
+
+    @Override
+    public boolean ended() {
+      return ended;
     }
 
     @Override
