@@ -44,11 +44,13 @@ final class ModuleBoundariesTest {
               "dev.peerbar.linux..",
               "dev.peerbar.server..",
               "dev.peerbar.cli..",
-              "dev.peerbar.probe..",
               "dev.peerbar.driver.socket..",
+              "dev.peerbar.probe..",
               "io.netty..",
               "java.net..",
-              "java.nio.channels..");
+              "java.nio.channels..",
+              "picocli..",
+              "com.fasterxml..");
 
   @ArchTest
   static final ArchRule protocolKnowsNoDevice =
@@ -136,6 +138,16 @@ final class ModuleBoundariesTest {
               "dev.peerbar.driver.nvme..",
               "dev.peerbar.driver.fake..",
               "io.netty..");
+
+  /** Types of endpoints are found; a rehearsal has its clients use what they find. */
+  @ArchTest
+  static final ArchRule commandsKnowNoDeviceByName =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.peerbar.cli", "dev.peerbar.probe..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.peerbar.devices..");
 
   @ArchTest
   static final ArchRule functionsKnowNoSocket =

@@ -6,8 +6,7 @@ import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.BareDriver;
-import dev.peerbar.bench.rig.HbmRing;
+import dev.peerbar.bench.rig.DrivenEndpoint;
 import dev.peerbar.bench.rig.MemoryResponder;
 import dev.peerbar.bench.rig.Placement;
 import dev.peerbar.bench.rig.ServedEndpoint;
@@ -15,11 +14,10 @@ import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.devices.hbm.Opcode;
 import dev.peerbar.linux.FileContents;
 import dev.peerbar.linux.FileDescriptor;
-import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.server.ServerOptions;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -28,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -40,7 +39,6 @@ public final class FilesComparison implements Comparison {
 
   private static final long BASE = 1L << 32;
   private static final int ENTRIES = 1 << HbmRegisters.LARGEST_RING_LOG2;
-  private static final int COPY = Opcode.COPY.code();
   private static final int KIB = 1 << 10;
   private static final List<Integer> SIZES = List.of(4, 64, 1024);
   private static final double GIGA = 1e9;
@@ -82,27 +80,6 @@ public final class FilesComparison implements Comparison {
     }
   }
 
-  /** Which way the bytes go. */
-  private enum Direction {
-    READ("read", Descriptor.DESTINATION_IS_LOCAL),
-    WRITE("write", Descriptor.SOURCE_IS_LOCAL);
-
-    private final String label;
-    private final int flag;
-
-    Direction(String label, int flag) {
-      this.label = label;
-      this.flag = flag;
-    }
-
-    private Descriptor copy(long offset, int size, int flags) {
-      long client = BASE + offset;
-      return this == READ
-          ? new Descriptor(COPY, flag | flags, client, offset, size, 0, 0, 0, 0)
-          : new Descriptor(COPY, flag | flags, offset, client, size, 0, 0, 0, 0);
-    }
-  }
-
   @Override
   public String name() {
     return "files";
@@ -136,14 +113,16 @@ public final class FilesComparison implements Comparison {
       throws Exception {
     Side[] sides =
         rigs.stream()
-            .map(rig -> new Side(rig.kind.label, new Run(rig.ring, direction, size)))
+            .map(rig -> new Side(rig.kind.label, new Copies(rig.endpoint, direction, size)))
             .toArray(Side[]::new);
     List<Measured> measured = Placement.ONE_CPU.client(() -> bench.compare(sides));
     Measured sealed = measured.getFirst();
     Measured messages = measured.getLast();
     for (int i = 1; i < rigs.size(); i++) {
       String path =
-          "%s, %s of %d KiB".formatted(rigs.get(i).kind.label, direction.label, size / KIB);
+          "%s, %s of %d KiB"
+              .formatted(
+                  rigs.get(i).kind.label, direction.name().toLowerCase(Locale.ROOT), size / KIB);
       add(bench, path + ", beside sealed", sealed, measured.get(i));
       if (rigs.get(i).kind != Kind.MESSAGES) {
         add(bench, path + ", beside messages", messages, measured.get(i));
@@ -156,65 +135,53 @@ public final class FilesComparison implements Comparison {
   }
 
   /** An endpoint with a client whose memory is of one kind. */
-  private record Rig(
-      Kind kind,
-      ServedEndpoint endpoint,
-      BareDriver driver,
-      HbmRing ring,
-      Optional<MemoryResponder> responder) {
+  private record Rig(Kind kind, DrivenEndpoint endpoint, Optional<MemoryResponder> responder) {
 
     /** Returns empty if this machine has no such files. */
     static Optional<Rig> start(Kind kind) throws Exception {
       if (kind == Kind.MESSAGES) {
-        return Optional.of(start(kind, null));
+        DrivenEndpoint endpoint = start(kind, Optional.empty());
+        MemorySegment memory = Arena.ofAuto().allocate(BYTES);
+        MemoryResponder responder =
+            Placement.ONE_CPU.client(
+                () -> MemoryResponder.start(endpoint.connection(), BASE, memory));
+        return Optional.of(new Rig(kind, endpoint, Optional.of(responder)));
       }
       try (FileDescriptor file = kind.create()) {
         // Huge pages are found missing here.
         SharedMemory.map(file, 0, BYTES, SharedMemory.Access.READ_WRITE).close();
-        return Optional.of(start(kind, file));
+        return Optional.of(new Rig(kind, start(kind, Optional.of(file)), Optional.empty()));
       } catch (IOException _) {
         return Optional.empty();
       }
     }
 
-    private static Rig start(Kind kind, FileDescriptor file) throws Exception {
+    private static DrivenEndpoint start(Kind kind, Optional<FileDescriptor> file) throws Exception {
       ServerOptions options = ServerOptions.DEFAULT.withTrustMemory(kind == Kind.TRUSTED);
-      ServedEndpoint endpoint =
+      return DrivenEndpoint.of(
           Placement.ONE_CPU.server(
-              () -> ServedEndpoint.start("files", new HbmEndpoint(HbmConfig.DEFAULT), options));
-      BareDriver driver = endpoint.connectDriver();
-      HbmRing ring = new HbmRing(driver, ENTRIES, true);
-      Optional<MemoryResponder> responder = Optional.empty();
-      if (file == null) {
-        driver.mapWithoutFile(BASE, BYTES);
-        MemorySegment memory = Arena.ofAuto().allocate(BYTES);
-        responder =
-            Optional.of(
-                Placement.ONE_CPU.client(
-                    () -> MemoryResponder.start(driver.messenger(), BASE, memory)));
-      } else {
-        driver.map(BASE, BYTES, file, 0);
-      }
-      return new Rig(kind, endpoint, driver, ring, responder);
+              () -> ServedEndpoint.start("files", new HbmEndpoint(HbmConfig.DEFAULT), options)),
+          ENTRIES,
+          true,
+          client -> client.dmaMap(DmaMap.READABLE | DmaMap.WRITEABLE, 0, BASE, BYTES, file));
     }
 
     void close() throws IOException {
       if (responder.isPresent()) {
         responder.get().close();
       }
-      ring.close();
-      driver.close();
       endpoint.close();
     }
   }
 
   /** Copies all of it, in pieces of one size. */
-  private record Run(HbmRing ring, Direction direction, int size) implements Workload {
+  private record Copies(DrivenEndpoint endpoint, Direction direction, int size)
+      implements Workload {
     @Override
-    public void prepare() {
+    public void prepare() throws IOException {
       for (int i = 0; i < count(); i++) {
-        int flags = i == count() - 1 ? Descriptor.INTERRUPT : 0;
-        ring.put(i, direction.copy((long) i * size, size, flags));
+        Descriptor copy = direction.copy(BASE, (long) i * size, size);
+        endpoint.channel().putAhead(i, i == count() - 1 ? copy.interrupt() : copy);
       }
     }
 
@@ -223,9 +190,9 @@ public final class FilesComparison implements Comparison {
     }
 
     @Override
-    public long run() throws LinuxException {
-      ring.ring(count());
-      ring.awaitInterrupt();
+    public long run() throws IOException {
+      endpoint.ring(count());
+      endpoint.awaitInterrupt();
       return BYTES;
     }
   }

@@ -8,12 +8,9 @@ import dev.peerbar.bench.harness.Distribution;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.BareDriver;
-import dev.peerbar.bench.rig.ClientRam;
 import dev.peerbar.bench.rig.Floor;
 import dev.peerbar.bench.rig.Placement;
-import dev.peerbar.protocol.Header;
+import dev.peerbar.driver.socket.ClientMemory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -58,12 +55,10 @@ public final class MapComparison implements Comparison {
   private static void measure(Bench bench, Placement placement, boolean shuffled, int[] live)
       throws Exception {
     List<MappedPages> tables = new ArrayList<>();
-    try (ClientRam ram = new ClientRam(live[live.length - 1] * ClientRam.PAGE);
-        Floor mapFloor = placement.server(() -> Floor.start(BareDriver.MAP_LENGTH, Header.SIZE));
-        Floor unmapFloor =
-            placement.server(() -> Floor.start(BareDriver.UNMAP_LENGTH, BareDriver.UNMAP_LENGTH))) {
+    try (ClientMemory memory =
+        new ClientMemory("bench-pages", live[live.length - 1] * ClientMemory.PAGE)) {
       for (int pages : live) {
-        tables.add(placement.server(() -> MappedPages.start(ram, pages, shuffled)));
+        tables.add(placement.server(() -> MappedPages.start(memory, pages, shuffled)));
       }
       MappedPages most = tables.getLast();
       if (placement == Placement.ONE_CPU && most.count() >= ENOUGH_TO_WEIGH) {
@@ -75,46 +70,23 @@ public final class MapComparison implements Comparison {
                 most.heapBytes(),
                 Optional.of(FEW_BYTES)));
       }
-      String order = (shuffled ? ", shuffled, " : ", ") + placement;
-      Workload bareMap =
-          () -> {
-            mapFloor.messenger().send(MappedPages.mapOfNothing(), ram.file());
-            mapFloor.messenger().receive(Header.SIZE);
-            return 1;
-          };
-      report(
-          bench,
-          "DMA_MAP" + order,
-          live,
-          placement.client(() -> bench.compare(sides(bareMap, tables, MappedPages::mapping))));
-      Workload bareUnmap =
-          () -> {
-            unmapFloor.messenger().exchange(MappedPages.unmapOfNothing(), BareDriver.UNMAP_LENGTH);
-            return 1;
-          };
-      report(
-          bench,
-          "DMA_UNMAP" + order,
-          live,
-          placement.client(() -> bench.compare(sides(bareUnmap, tables, MappedPages::unmapping))));
+      for (DmaOperation operation : DmaOperation.values()) {
+        try (Floor floor = placement.server(() -> operation.roundTrip().startFloor())) {
+          List<Side> sides = new ArrayList<>();
+          sides.add(new Side("bare socket", operation.floor(floor, memory)));
+          for (MappedPages table : tables) {
+            sides.add(new Side(table.count() + " mappings", operation.on(table)));
+          }
+          String path = operation + (shuffled ? ", shuffled, " : ", ") + placement;
+          report(
+              bench, path, live, placement.client(() -> bench.compare(sides.toArray(Side[]::new))));
+        }
+      }
     } finally {
       for (MappedPages table : tables) {
         table.close();
       }
     }
-  }
-
-  private interface Direction {
-    Workload of(MappedPages table);
-  }
-
-  private static Side[] sides(Workload floor, List<MappedPages> tables, Direction direction) {
-    List<Side> sides = new ArrayList<>();
-    sides.add(new Side("bare socket", floor));
-    for (MappedPages table : tables) {
-      sides.add(new Side(table.count() + " mappings", direction.of(table)));
-    }
-    return sides.toArray(Side[]::new);
   }
 
   private static void report(Bench bench, String path, int[] live, List<Measured> sides) {

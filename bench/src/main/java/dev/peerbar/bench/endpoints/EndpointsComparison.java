@@ -9,17 +9,13 @@ import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.Messages;
 import dev.peerbar.bench.rig.Messenger;
 import dev.peerbar.bench.rig.Placement;
+import dev.peerbar.bench.rig.RoundTrip;
 import dev.peerbar.bench.rig.ServingProcess;
-import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.linux.FileDescriptor;
-import dev.peerbar.protocol.Command;
-import dev.peerbar.protocol.Header;
-import dev.peerbar.protocol.RegionRead;
+import dev.peerbar.bench.socket.RegisterAccess;
+import dev.peerbar.driver.socket.ClientMemory;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -41,13 +37,7 @@ public final class EndpointsComparison implements Comparison {
 
   private static final Aim IDLE = Aim.atMost(1.05);
 
-  private static final MemorySegment READ =
-      Messages.request(
-          1,
-          Command.REGION_READ,
-          false,
-          new RegionRead.Request(HbmRegisters.SCRATCH, HbmRegisters.BAR, Integer.BYTES));
-  private static final int REPLY = Header.SIZE + RegionRead.DATA + Integer.BYTES;
+  private static final RoundTrip READ = RegisterAccess.READ_4.roundTrip();
 
   @Override
   public String name() {
@@ -75,8 +65,8 @@ public final class EndpointsComparison implements Comparison {
 
   private static void idle(Bench bench, Messenger floor, Messenger subject, int count)
       throws Exception {
-    Side one = new Side("1 endpoint", reads(floor));
-    Side many = new Side("one of %d, idle".formatted(count), reads(subject));
+    Side one = new Side("1 endpoint", READ.over(floor));
+    Side many = new Side("one of %d, idle".formatted(count), READ.over(subject));
     report(
         bench,
         "register read, one of %d idle, %s".formatted(count, HERE),
@@ -89,7 +79,7 @@ public final class EndpointsComparison implements Comparison {
       throws Exception {
     List<Copies> copies = new ArrayList<>();
     long length = COPIED / (count - 1) & -PAGE;
-    try (FileDescriptor ring = Copies.ring(length)) {
+    try (ClientMemory ring = Copies.ring(length)) {
       for (int other = 1; other < count; other++) {
         copies.add(Copies.prepare(process.connect(other), ring, length));
       }
@@ -97,8 +87,9 @@ public final class EndpointsComparison implements Comparison {
         each.start();
       }
       process.freeze();
-      Side one = new Side("1 endpoint", reads(floor));
-      Side many = new Side("one of %d, copying".formatted(count), inTurns(reads(subject), process));
+      Side one = new Side("1 endpoint", READ.over(floor));
+      Side many =
+          new Side("one of %d, copying".formatted(count), inTurns(READ.over(subject), process));
       report(
           bench,
           "register read, others of %d copy, %s".formatted(count, HERE),
@@ -118,13 +109,6 @@ public final class EndpointsComparison implements Comparison {
   private static void report(Bench bench, String path, List<Measured> sides, Optional<Aim> aim) {
     bench.add(Figure.percentile(path, sides.get(0), sides.get(1), 50, aim));
     bench.add(Distribution.of(path, sides));
-  }
-
-  private static Workload reads(Messenger messenger) {
-    return () -> {
-      messenger.exchange(READ, REPLY);
-      return 1;
-    };
   }
 
   /** The other side has the processors for itself while it has its turn. */

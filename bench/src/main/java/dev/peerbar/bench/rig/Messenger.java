@@ -7,6 +7,8 @@ import dev.peerbar.protocol.Header;
 import io.netty.buffer.Unpooled;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 
 /**
  * One end of a bare socket that blocks: one sendmsg and one recvmsg a message, as long as the
@@ -15,6 +17,11 @@ import java.lang.foreign.MemorySegment;
 public final class Messenger implements AutoCloseable {
   /** More than a reply to VERSION has, in bytes. */
   private static final int VERSION_REPLY = 4096;
+
+  private static final ValueLayout.OfInt FLAGS =
+      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final long FLAGS_AT = 8;
+  private static final int ERROR = 1 << 5;
 
   private final FileDescriptor socket;
   private final SocketMessages messages = new SocketMessages();
@@ -124,6 +131,24 @@ public final class Messenger implements AutoCloseable {
   public MemorySegment exchange(MemorySegment request, long replyLength) throws LinuxException {
     send(request);
     return receive(replyLength);
+  }
+
+  /**
+   * Sends a request, and a descriptor along with it, and waits for its reply.
+   *
+   * @param descriptor stays the caller's; null for none
+   * @param replyLength in bytes
+   * @throws IllegalStateException if it was refused, or the other end has gone
+   */
+  public MemorySegment exchange(MemorySegment request, FileDescriptor descriptor, long replyLength)
+      throws LinuxException {
+    send(request, descriptor);
+    // A refusal is a header: waiting for more would be waiting for ever.
+    MemorySegment reply = receive(Math.min(replyLength, Header.SIZE));
+    if ((reply.get(FLAGS, FLAGS_AT) & ERROR) != 0) {
+      throw new IllegalStateException("refused");
+    }
+    return receiveRest(reply.byteSize(), replyLength);
   }
 
   @Override

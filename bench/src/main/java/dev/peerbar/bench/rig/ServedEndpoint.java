@@ -1,6 +1,7 @@
 package dev.peerbar.bench.rig;
 
 import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
@@ -46,12 +47,12 @@ public final class ServedEndpoint implements AutoCloseable {
    * @param room the most bytes of a message to be received
    */
   public Messenger connectBare(int room) throws IOException {
-    return Messenger.agreed(UnixSocket.connect(path, CONNECT_TIMEOUT), room);
+    return Messenger.agreed(connectSocket(), room);
   }
 
-  /** A driver over a bare connection. */
-  public BareDriver connectDriver() throws IOException {
-    return new BareDriver(connectBare(0));
+  /** A connection, on which nothing has been said. */
+  FileDescriptor connectSocket() throws IOException {
+    return UnixSocket.connect(path, CONNECT_TIMEOUT);
   }
 
   /** A client, that has not agreed on a version. */

@@ -1,17 +1,14 @@
 package dev.peerbar.bench.socket;
 
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.Messages;
 import dev.peerbar.bench.rig.Messenger;
 import dev.peerbar.bench.rig.RoundTrip;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.protocol.Command;
-import dev.peerbar.protocol.Header;
 import dev.peerbar.protocol.Payload;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.RegionWriteMulti;
 import io.netty.buffer.Unpooled;
-import java.lang.foreign.MemorySegment;
 import java.util.Collections;
 
 /** A message that writes registers, and may say that nobody waits for it (No_reply). */
@@ -57,19 +54,17 @@ public enum PostedWrite {
 
   /** The same message, waited for. */
   RoundTrip roundTrip() {
-    return new RoundTrip(
-        Messages.request(1, command(), false, payload()), Header.SIZE + reply().encodedSize(), 1);
+    return RoundTrip.of(command(), payload(), reply().encodedSize(), 1);
   }
 
   /** A window full of messages, each sent by itself. */
   Workload posted(Messenger messenger) {
-    MemorySegment posted = Messages.request(1, command(), true, payload());
-    RoundTrip last = roundTrip();
+    RoundTrip message = roundTrip();
     return () -> {
       for (int i = 1; i < WINDOW; i++) {
-        messenger.send(posted);
+        messenger.send(message.posted());
       }
-      messenger.exchange(last.request(), last.reply());
+      messenger.exchange(message.request(), message.reply());
       return WINDOW;
     };
   }

@@ -16,7 +16,8 @@ public enum RegisterAccess {
     this.label = label;
   }
 
-  RoundTrip roundTrip() {
+  /** The access, as one of what the rate counts. */
+  public RoundTrip roundTrip() {
     long ringBase = HbmRegisters.channel(0) + HbmRegisters.RING_BASE;
     return switch (this) {
       case READ_4 -> RoundTrip.read(HbmRegisters.BAR, HbmRegisters.SCRATCH, Integer.BYTES, 1);

@@ -1,16 +1,17 @@
 package dev.peerbar.devices.hbm;
 
+import static dev.peerbar.devices.hbm.Descriptor.copy;
+import static dev.peerbar.devices.hbm.Descriptor.crc32c;
+import static dev.peerbar.devices.hbm.Descriptor.fill;
+import static dev.peerbar.devices.hbm.Descriptor.immediate;
+import static dev.peerbar.devices.hbm.Descriptor.nop;
 import static dev.peerbar.devices.hbm.HbmFixture.RAM;
+import static dev.peerbar.devices.hbm.HbmFixture.RECORD;
 import static dev.peerbar.devices.hbm.HbmFixture.RING;
 import static dev.peerbar.devices.hbm.HbmFixture.UNMAPPED;
-import static dev.peerbar.devices.hbm.TestDescriptor.copy;
-import static dev.peerbar.devices.hbm.TestDescriptor.crc32c;
-import static dev.peerbar.devices.hbm.TestDescriptor.fill;
-import static dev.peerbar.devices.hbm.TestDescriptor.immediate;
-import static dev.peerbar.devices.hbm.TestDescriptor.nop;
-import static dev.peerbar.devices.hbm.TestDescriptor.unknown;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.driver.hbm.Completion;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
 import java.util.ArrayList;
@@ -114,11 +115,11 @@ final class HbmChannelTest {
         }
       });
 
-      hbm.run(copy(64).from(RAM).toLocal(0).recorded().tag(7));
+      hbm.run(copy(64).from(RAM).toLocal(0).recordAt(RECORD).tag(7));
 
       assertThat(thrown[0]).isTrue();
       isHalted(0);
-      assertThat(hbm.record()).isEqualTo(new HbmFixture.CompletionView(2, 5, 0, 0, 7));
+      assertThat(hbm.record()).isEqualTo(new Completion(2, 5, 0, 0, 7));
     }
 
     @Test
@@ -245,7 +246,7 @@ final class HbmChannelTest {
 
     @Test
     void showsAFaultWithoutAnUpdate() {
-      hbm.put(nop()).put(unknown(9)).ring();
+      hbm.put(nop()).put(Descriptor.of(9)).ring();
       hbm.host.runJob();
 
       assertThat(hbm.status()).isEqualTo(5);
@@ -315,7 +316,7 @@ final class HbmChannelTest {
     void showsErrorAtTheInterrupt() {
       List<Long> seen = new ArrayList<>();
       hbm.host.atRaise(() -> seen.addAll(List.of(hbm.state(), hbm.error(), hbm.fault())));
-      hbm.run(unknown(9));
+      hbm.run(Descriptor.of(9));
 
       assertThat(seen).hasSize(6).startsWith((long) HALTED, 1L, 1L << 16 | 1);
     }
@@ -401,7 +402,7 @@ final class HbmChannelTest {
       hbm.write8(0x1108, 0x20_0000);
       hbm.write4(0x1110, 8);
       hbm.write4(0x1100, ENABLE);
-      hbm.put(unknown(9)).ring();
+      hbm.put(Descriptor.of(9)).ring();
       hbm.write4(0x8100, 5);
       hbm.host.settle();
 
@@ -426,7 +427,7 @@ final class HbmChannelTest {
 
     @Test
     void ofHaltedChannelIsIgnored() {
-      hbm.run(unknown(9));
+      hbm.run(Descriptor.of(9));
       hbm.ringDoorbell(3);
 
       assertThat(hbm.host.jobsWaiting()).isZero();
@@ -434,8 +435,8 @@ final class HbmChannelTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {8, 0xffff_ffffL})
-    void beyondTheRingHalts(long tail) {
+    @ValueSource(ints = {8, 0xffff_ffff})
+    void beyondTheRingHalts(int tail) {
       hbm.ringDoorbell(tail);
 
       assertThat(hbm.state()).isEqualTo(HALTED);
@@ -544,7 +545,7 @@ final class HbmChannelTest {
 
     @Test
     void disablingAfterErrorLeavesItToBeRead() {
-      hbm.run(unknown(9));
+      hbm.run(Descriptor.of(9));
       hbm.write4(CTRL, 0);
 
       assertThat(hbm.state()).isEqualTo(HALTED);

@@ -1,18 +1,18 @@
 package dev.peerbar.devices.hbm;
 
+import static dev.peerbar.devices.hbm.Descriptor.copy;
+import static dev.peerbar.devices.hbm.Descriptor.crc32c;
+import static dev.peerbar.devices.hbm.Descriptor.fill;
+import static dev.peerbar.devices.hbm.Descriptor.immediate;
+import static dev.peerbar.devices.hbm.Descriptor.nop;
 import static dev.peerbar.devices.hbm.HbmFixture.ENTRIES;
 import static dev.peerbar.devices.hbm.HbmFixture.RAM;
 import static dev.peerbar.devices.hbm.HbmFixture.RECORD;
 import static dev.peerbar.devices.hbm.HbmFixture.UNMAPPED;
-import static dev.peerbar.devices.hbm.TestDescriptor.copy;
-import static dev.peerbar.devices.hbm.TestDescriptor.crc32c;
-import static dev.peerbar.devices.hbm.TestDescriptor.fill;
-import static dev.peerbar.devices.hbm.TestDescriptor.immediate;
-import static dev.peerbar.devices.hbm.TestDescriptor.nop;
-import static dev.peerbar.devices.hbm.TestDescriptor.unknown;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.devices.hbm.HbmFixture.CompletionView;
+import dev.peerbar.driver.fake.FakeHost;
+import dev.peerbar.driver.hbm.Completion;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -35,7 +35,7 @@ final class HbmDescriptorsTest {
   private final HbmFixture hbm = new HbmFixture().enable();
 
   private void succeeded(long moved, long result, long tag) {
-    assertThat(hbm.record()).isEqualTo(new CompletionView(1, 0, moved, result, tag));
+    assertThat(hbm.record()).isEqualTo(new Completion(1, 0, moved, result, tag));
     assertThat(hbm.state()).isZero();
     assertThat(hbm.head()).isEqualTo(1);
     assertThat(hbm.completed()).isEqualTo(1);
@@ -48,13 +48,51 @@ final class HbmDescriptorsTest {
     return crc.getValue();
   }
 
+  /** By the numbers of the README, not by those of the code. */
+  @Nested
+  final class Layout {
+
+    @Test
+    void ofADescriptor() {
+      MemorySegment entry = FakeHost.allocate(64);
+      new Descriptor(1, 2, 3, 4, 5, 6, 7, 8, 9).put(entry, 0);
+      ByteBuffer ring = entry.asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+
+      assertThat(ring.getInt(0)).as("opcode").isEqualTo(1);
+      assertThat(ring.getInt(4)).as("flags").isEqualTo(2);
+      assertThat(ring.getLong(8)).as("source").isEqualTo(3);
+      assertThat(ring.getLong(16)).as("destination").isEqualTo(4);
+      assertThat(ring.getLong(24)).as("length").isEqualTo(5);
+      assertThat(ring.getLong(32)).as("record").isEqualTo(6);
+      assertThat(ring.getLong(40)).as("pattern").isEqualTo(7);
+      assertThat(ring.getLong(48)).as("tag").isEqualTo(8);
+      assertThat(ring.getLong(56)).as("reserved").isEqualTo(9);
+      assertThat(crc32c(64).from(1).interrupt().recordAt(2).tag(3))
+          .isEqualTo(new Descriptor(3, 3, 1, 0, 64, 2, 0, 3, 0));
+      assertThat(copy(64).fromLocal(1).toLocal(2))
+          .isEqualTo(new Descriptor(1, 12, 1, 2, 64, 0, 0, 0, 0));
+    }
+
+    @Test
+    void ofARecord() {
+      hbm.run(immediate(1, 8).to(RAM).recordAt(RECORD).tag(77));
+
+      ByteBuffer record = ByteBuffer.wrap(hbm.ram(RECORD, 32)).order(ByteOrder.LITTLE_ENDIAN);
+      assertThat(record.getInt(0)).as("status").isEqualTo(1);
+      assertThat(record.getInt(4)).as("error").isZero();
+      assertThat(record.getLong(8)).as("moved").isEqualTo(8);
+      assertThat(record.getLong(16)).as("result").isZero();
+      assertThat(record.getLong(24)).as("tag").isEqualTo(77);
+    }
+  }
+
   @Nested
   final class Opcodes {
 
     @Test
     void nopDoesNothingButComplete() {
       byte[] memory = hbm.memory(0, MEMORY_BYTES);
-      hbm.run(nop().recorded().tag(77));
+      hbm.run(nop().recordAt(RECORD).tag(77));
 
       succeeded(0, 0, 77);
       assertThat(hbm.memory(0, MEMORY_BYTES)).isEqualTo(memory);
@@ -63,7 +101,7 @@ final class HbmDescriptorsTest {
     @Test
     void copyFromClientToMemory() {
       byte[] source = hbm.ram(RAM + 3, LONG);
-      hbm.run(copy(LONG).from(RAM + 3).toLocal(5).recorded().tag(-1));
+      hbm.run(copy(LONG).from(RAM + 3).toLocal(5).recordAt(RECORD).tag(-1));
 
       succeeded(LONG, 0, -1);
       assertThat(hbm.memory(5, LONG)).isEqualTo(source);
@@ -72,7 +110,7 @@ final class HbmDescriptorsTest {
     @Test
     void copyFromMemoryToClient() {
       byte[] source = hbm.memory(7, LONG);
-      hbm.run(copy(LONG).fromLocal(7).to(RAM + 1).recorded());
+      hbm.run(copy(LONG).fromLocal(7).to(RAM + 1).recordAt(RECORD));
 
       succeeded(LONG, 0, 0);
       assertThat(hbm.ram(RAM + 1, LONG)).isEqualTo(source);
@@ -81,7 +119,7 @@ final class HbmDescriptorsTest {
     @Test
     void copyFromClientToClient() {
       byte[] source = hbm.ram(RAM, LONG);
-      hbm.run(copy(LONG).from(RAM).to(RAM + LONG).recorded());
+      hbm.run(copy(LONG).from(RAM).to(RAM + LONG).recordAt(RECORD));
 
       succeeded(LONG, 0, 0);
       assertThat(hbm.ram(RAM + LONG, LONG)).isEqualTo(source);
@@ -90,7 +128,7 @@ final class HbmDescriptorsTest {
     @Test
     void copyWithinMemory() {
       byte[] source = hbm.memory(0, 4096);
-      hbm.run(copy(4096).fromLocal(0).toLocal(MEMORY_BYTES - 4096).recorded());
+      hbm.run(copy(4096).fromLocal(0).toLocal(MEMORY_BYTES - 4096).recordAt(RECORD));
 
       succeeded(4096, 0, 0);
       assertThat(hbm.memory(MEMORY_BYTES - 4096, 4096)).isEqualTo(source);
@@ -104,7 +142,7 @@ final class HbmDescriptorsTest {
         expected[i] = (byte) (i % 8 + 1);
       }
       byte[] before = hbm.memory(2, MEMORY_BYTES - 2);
-      hbm.run(fill(0x0807_0605_0403_0201L, length).toLocal(2).recorded());
+      hbm.run(fill(0x0807_0605_0403_0201L, length).toLocal(2).recordAt(RECORD));
 
       succeeded(length, 0, 0);
       System.arraycopy(expected, 0, before, 0, expected.length);
@@ -113,7 +151,7 @@ final class HbmDescriptorsTest {
 
     @Test
     void fillOfClient() {
-      hbm.run(fill(0x5a5a_5a5a_5a5a_5a5aL, LONG).to(RAM).recorded());
+      hbm.run(fill(0x5a5a_5a5a_5a5a_5a5aL, LONG).to(RAM).recordAt(RECORD));
 
       succeeded(LONG, 0, 0);
       assertThat(hbm.ram(RAM, LONG)).containsOnly(0x5a);
@@ -121,14 +159,14 @@ final class HbmDescriptorsTest {
 
     @Test
     void crcOfClient() {
-      hbm.run(crc32c(LONG).from(RAM + 9).recorded());
+      hbm.run(crc32c(LONG).from(RAM + 9).recordAt(RECORD));
 
       succeeded(LONG, crcOf(hbm.ram(RAM + 9, LONG)), 0);
     }
 
     @Test
     void crcOfMemory() {
-      hbm.run(crc32c(LONG).fromLocal(11).recorded());
+      hbm.run(crc32c(LONG).fromLocal(11).recordAt(RECORD));
 
       succeeded(LONG, crcOf(hbm.memory(11, LONG)), 0);
     }
@@ -138,7 +176,7 @@ final class HbmDescriptorsTest {
       hbm.ram
           .asSlice(0, 9)
           .copyFrom(MemorySegment.ofArray("123456789".getBytes(StandardCharsets.US_ASCII)));
-      hbm.run(crc32c(9).from(RAM).recorded());
+      hbm.run(crc32c(9).from(RAM).recordAt(RECORD));
 
       succeeded(9, 0xe306_9283L, 0);
     }
@@ -148,7 +186,7 @@ final class HbmDescriptorsTest {
     void immediateToClient(int length) {
       byte[] expected = hbm.ram(RAM, 16);
       ByteBuffer.wrap(expected).put(4, bytesOf(0x1122_3344_5566_7788L), 0, length);
-      hbm.run(immediate(0x1122_3344_5566_7788L, length).to(RAM + 4).recorded());
+      hbm.run(immediate(0x1122_3344_5566_7788L, length).to(RAM + 4).recordAt(RECORD));
 
       succeeded(length, 0, 0);
       assertThat(hbm.ram(RAM, 16)).isEqualTo(expected);
@@ -157,7 +195,7 @@ final class HbmDescriptorsTest {
 
     @Test
     void immediateToMemory() {
-      hbm.run(immediate(0x1122_3344_5566_7788L, 8).toLocal(0x100).recorded());
+      hbm.run(immediate(0x1122_3344_5566_7788L, 8).toLocal(0x100).recordAt(RECORD));
 
       succeeded(8, 0, 0);
       assertThat(hbm.memory(0x100, 8)).isEqualTo(bytesOf(0x1122_3344_5566_7788L));
@@ -165,7 +203,7 @@ final class HbmDescriptorsTest {
 
     @Test
     void nothingToMove() {
-      hbm.run(copy(0).from(UNMAPPED).toLocal(MEMORY_BYTES).recorded());
+      hbm.run(copy(0).from(UNMAPPED).toLocal(MEMORY_BYTES).recordAt(RECORD));
 
       succeeded(0, 0, 0);
     }
@@ -198,7 +236,7 @@ final class HbmDescriptorsTest {
 
     @Test
     void recordHasItsStatusWrittenLastAndBeforeTheInterrupt() {
-      hbm.run(copy(64).fromLocal(0).to(RAM).recorded().interrupt());
+      hbm.run(copy(64).fromLocal(0).to(RAM).recordAt(RECORD).interrupt());
 
       assertThat(hbm.host.journal())
           .endsWith(
@@ -210,7 +248,7 @@ final class HbmDescriptorsTest {
 
     @Test
     void fenceHolds() {
-      hbm.run(fill(1, 64).toLocal(0), crc32c(64).fromLocal(0).flag(4).recorded());
+      hbm.run(fill(1, 64).toLocal(0), crc32c(64).fromLocal(0).with(1 << 4).recordAt(RECORD));
 
       assertThat(hbm.record().result()).isEqualTo(crcOf(hbm.memory(0, 64)));
       assertThat(hbm.completed()).isEqualTo(2);
@@ -219,7 +257,7 @@ final class HbmDescriptorsTest {
     @Test
     void withoutMeaningAreIgnored() {
       hbm.run(
-          nop().flag(2).flag(3),
+          nop().with(1 << 2).with(1 << 3),
           fill(0, 8).toLocal(0).fromLocal(-1),
           crc32c(8).from(RAM).toLocal(-1));
 
@@ -232,10 +270,10 @@ final class HbmDescriptorsTest {
 
     static Stream<Arguments> badDescriptors() {
       return Stream.of(
-          Arguments.of("unknown opcode", unknown(5)),
-          Arguments.of("negative opcode", unknown(-1)),
-          Arguments.of("unknown flag", nop().flag(5)),
-          Arguments.of("highest flag", nop().flag(31)),
+          Arguments.of("unknown opcode", Descriptor.of(5)),
+          Arguments.of("negative opcode", Descriptor.of(-1)),
+          Arguments.of("unknown flag", nop().with(1 << 5)),
+          Arguments.of("highest flag", nop().with(1 << 31)),
           Arguments.of("last bytes not zero", nop().reserved(1)),
           Arguments.of("endless", fill(0, -1).toLocal(0)),
           Arguments.of("source wraps", copy(64).from(-63).toLocal(0)),
@@ -263,18 +301,18 @@ final class HbmDescriptorsTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("badDescriptors")
-    void bad(String what, TestDescriptor descriptor) {
+    void bad(String what, Descriptor descriptor) {
       assertFailsUntouched(descriptor, 1);
     }
 
     @ParameterizedTest(name = "{0}")
     @MethodSource
-    void outsideMemory(String what, TestDescriptor descriptor) {
+    void outsideMemory(String what, Descriptor descriptor) {
       assertFailsUntouched(descriptor, 4);
     }
 
     /** Fails with a second descriptor behind it, which must not run. */
-    private void assertFailsUntouched(TestDescriptor descriptor, int error) {
+    private void assertFailsUntouched(Descriptor descriptor, int error) {
       byte[] memory = hbm.memory(0, MEMORY_BYTES);
       byte[] ram = hbm.ram(RAM, HbmFixture.RAM_BYTES);
       hbm.run(descriptor, fill(0, 64).toLocal(0));
@@ -298,19 +336,19 @@ final class HbmDescriptorsTest {
 
     @Test
     void badDescriptorStillGetsItsRecord() {
-      hbm.run(unknown(9).recorded().tag(5));
+      hbm.run(Descriptor.of(9).recordAt(RECORD).tag(5));
 
-      assertThat(hbm.record()).isEqualTo(new CompletionView(2, 1, 0, 0, 5));
+      assertThat(hbm.record()).isEqualTo(new Completion(2, 1, 0, 0, 5));
     }
 
     @Test
     void readFaultTellsWhereAndHowFar() {
       hbm.host.map(0x8000_0000L, 4096);
       byte[] beyond = hbm.memory(4096, 4096);
-      hbm.run(copy(8192).from(0x8000_0000L).toLocal(0).recorded().tag(3));
+      hbm.run(copy(8192).from(0x8000_0000L).toLocal(0).recordAt(RECORD).tag(3));
 
       halted(2, 0x8000_1000L);
-      assertThat(hbm.record()).isEqualTo(new CompletionView(2, 2, 4096, 0, 3));
+      assertThat(hbm.record()).isEqualTo(new Completion(2, 2, 4096, 0, 3));
       assertThat(hbm.memory(0, 4096)).containsOnly(0);
       assertThat(hbm.memory(4096, 4096)).isEqualTo(beyond);
     }
@@ -318,19 +356,19 @@ final class HbmDescriptorsTest {
     @Test
     void writeFaultTellsWhereAndHowFar() {
       hbm.host.map(0x8000_0000L, 512 << 10);
-      hbm.run(fill(1, 600_000).to(0x8000_0000L).recorded());
+      hbm.run(fill(1, 600_000).to(0x8000_0000L).recordAt(RECORD));
 
       halted(3, 0x8008_0000L);
-      assertThat(hbm.record()).isEqualTo(new CompletionView(2, 3, 512 << 10, 0, 0));
+      assertThat(hbm.record()).isEqualTo(new Completion(2, 3, 512 << 10, 0, 0));
     }
 
     @Test
     void readFaultOfCrcHasNoResult() {
       hbm.host.map(0x8000_0000L, 300 << 10);
-      hbm.run(crc32c(400 << 10).from(0x8000_0000L).recorded());
+      hbm.run(crc32c(400 << 10).from(0x8000_0000L).recordAt(RECORD));
 
       halted(2, 0x8000_0000L + (300 << 10));
-      assertThat(hbm.record()).isEqualTo(new CompletionView(2, 2, 300 << 10, 0, 0));
+      assertThat(hbm.record()).isEqualTo(new Completion(2, 2, 300 << 10, 0, 0));
     }
 
     @Test
@@ -404,7 +442,7 @@ final class HbmDescriptorsTest {
 
     @Test
     void failureStopsAtItsEntry() {
-      hbm.run(nop(), nop(), unknown(7), nop());
+      hbm.run(nop(), nop(), Descriptor.of(7), nop());
 
       assertThat(hbm.head()).isEqualTo(2);
       assertThat(hbm.completed()).isEqualTo(2);
@@ -415,7 +453,7 @@ final class HbmDescriptorsTest {
     @Test
     void raisesVectorZeroOnceIfItIsTheChannelsToo() {
       hbm.write4(0x101c, 0);
-      hbm.run(unknown(7));
+      hbm.run(Descriptor.of(7));
 
       assertThat(hbm.host.raised()).containsExactly(0);
     }
@@ -423,14 +461,14 @@ final class HbmDescriptorsTest {
     @Test
     void latchKeepsTheFirst() {
       hbm.run(copy(64).from(UNMAPPED).toLocal(0));
-      hbm.enable().run(unknown(7));
+      hbm.enable().run(Descriptor.of(7));
 
       assertThat(hbm.error()).isEqualTo(1);
       assertThat(hbm.fault()).isEqualTo(2 << 16 | 1);
       assertThat(hbm.faultAddress()).isEqualTo(UNMAPPED);
 
       hbm.write4(0x28, 1);
-      hbm.enable().run(unknown(7));
+      hbm.enable().run(Descriptor.of(7));
       assertThat(hbm.fault()).isEqualTo(1 << 16 | 1);
       assertThat(hbm.faultAddress()).isZero();
     }
@@ -440,7 +478,7 @@ final class HbmDescriptorsTest {
       hbm.write8(0x1108, HbmFixture.RING);
       hbm.write4(0x1110, ENTRIES);
       hbm.write4(0x1100, 1);
-      hbm.put(unknown(7));
+      hbm.put(Descriptor.of(7));
       hbm.write4(0x8100, 1);
       hbm.host.settle();
 

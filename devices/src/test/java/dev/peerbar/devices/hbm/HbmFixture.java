@@ -1,11 +1,18 @@
 package dev.peerbar.devices.hbm;
 
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.SegmentMemory;
+import dev.peerbar.driver.fake.FakeDevice;
 import dev.peerbar.driver.fake.FakeHost;
+import dev.peerbar.driver.hbm.Completion;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.hbm.HbmDriver;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
+import java.util.List;
 import java.util.Random;
 
 /**
@@ -25,17 +32,15 @@ final class HbmFixture {
 
   static final long UNMAPPED = 0xdead_0000L;
 
-  private static final ValueLayout.OfInt INT =
-      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-
   final HbmEndpoint endpoint;
   final FakeHost host;
   final MemorySegment ring;
   final MemorySegment ram;
   final MemorySegment memory;
-  private int tail;
+  final HbmDriver driver;
+
+  /** Channel 0. */
+  final HbmChannel channel;
 
   HbmFixture() {
     this(new HbmConfig(1 << 20, 2, DoorbellMode.TRAP, false));
@@ -44,10 +49,12 @@ final class HbmFixture {
   HbmFixture(HbmConfig config) {
     endpoint = new HbmEndpoint(config);
     host = new FakeHost(endpoint);
+    driver = expected(() -> new HbmDriver(new FakeDevice(host), List.of()));
     memory = host.memory(2);
     ring = host.map(RING, 2 * ENTRIES * 64);
     // Beyond the ring are descriptors that nobody must run.
     ring.asSlice(ENTRIES * 64).fill((byte) 0xff);
+    channel = driver.channel(0, DmaRange.of(new SegmentMemory(ring), RING).slice(0, ENTRIES * 64));
     ram = host.map(RAM, RAM_BYTES);
     randomise(ram, 1);
     randomise(memory, 2);
@@ -120,58 +127,47 @@ final class HbmFixture {
   // Channel 0.
 
   HbmFixture enable() {
-    write8(0x1008, RING);
-    write4(0x1010, ENTRIES);
-    write4(0x1000, 1);
-    tail = 0;
+    expected(channel::enable);
     return this;
   }
 
-  void ringDoorbell(long value) {
-    write4(0x8000, value);
+  void ringDoorbell(int value) {
+    expected(() -> channel.ring(value));
   }
 
   /** Puts a descriptor into the next entry without ringing. */
-  HbmFixture put(TestDescriptor descriptor) {
-    MemorySegment entry = ring.asSlice(tail * 64L, 64);
-    entry.set(INT, 0, descriptor.opcode());
-    entry.set(INT, 4, descriptor.flags());
-    entry.set(LONG, 8, descriptor.source());
-    entry.set(LONG, 16, descriptor.destination());
-    entry.set(LONG, 24, descriptor.length());
-    entry.set(LONG, 32, descriptor.record());
-    entry.set(LONG, 40, descriptor.pattern());
-    entry.set(LONG, 48, descriptor.tag());
-    entry.set(LONG, 56, descriptor.reserved());
-    tail = (tail + 1) % ENTRIES;
+  HbmFixture put(Descriptor descriptor) {
+    expected(() -> channel.put(descriptor));
     return this;
   }
 
   /** Rings for all that was put. */
   HbmFixture ring() {
-    ringDoorbell(tail);
+    expected(channel::ring);
     return this;
   }
 
   /** Puts, rings and waits until nothing is left to do. */
-  HbmFixture run(TestDescriptor... descriptors) {
-    for (TestDescriptor descriptor : descriptors) {
-      put(descriptor);
-    }
-    ring();
+  HbmFixture run(Descriptor... descriptors) {
+    expected(() -> channel.put(descriptors).ring());
     host.settle();
     return this;
   }
 
-  record CompletionView(int status, int error, long moved, long result, long tag) {}
+  Completion record() {
+    return expected(() -> Completion.at(new SegmentMemory(ram), RECORD - RAM));
+  }
 
-  CompletionView record() {
-    long at = RECORD - RAM;
-    return new CompletionView(
-        ram.get(INT, at),
-        ram.get(INT, at + 4),
-        ram.get(LONG, at + 8),
-        ram.get(LONG, at + 16),
-        ram.get(LONG, at + 24));
+  private interface Access<T> {
+    T make() throws IOException;
+  }
+
+  /** In this process no access fails. */
+  private static <T> T expected(Access<T> access) {
+    try {
+      return access.make();
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
   }
 }

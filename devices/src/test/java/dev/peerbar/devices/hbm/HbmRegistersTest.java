@@ -197,7 +197,7 @@ final class HbmRegistersTest {
   @ParameterizedTest
   @EnumSource(ResetKind.class)
   void resetClearsAllButItsCount(ResetKind kind) {
-    hbm.enable().run(TestDescriptor.nop(), TestDescriptor.unknown(99));
+    hbm.enable().run(Descriptor.nop(), Descriptor.of(99));
     hbm.write4(0x1c, 7);
     hbm.write4(0x101c, 0);
     hbm.write8(0x1108, 0x4000);
@@ -235,7 +235,7 @@ final class HbmRegistersTest {
 
   @Test
   void faultLatchClearsByOneInItsBitOnly() {
-    hbm.enable().run(TestDescriptor.unknown(99));
+    hbm.enable().run(Descriptor.of(99));
     long fault = hbm.fault();
 
     hbm.write4(0x28, 0xffff_fffeL);

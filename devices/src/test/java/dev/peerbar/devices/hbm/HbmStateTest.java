@@ -1,10 +1,11 @@
 package dev.peerbar.devices.hbm;
 
+import static dev.peerbar.devices.hbm.Descriptor.copy;
+import static dev.peerbar.devices.hbm.Descriptor.nop;
 import static dev.peerbar.devices.hbm.HbmFixture.RAM;
+import static dev.peerbar.devices.hbm.HbmFixture.RECORD;
 import static dev.peerbar.devices.hbm.HbmFixture.RING;
 import static dev.peerbar.devices.hbm.HbmFixture.UNMAPPED;
-import static dev.peerbar.devices.hbm.TestDescriptor.copy;
-import static dev.peerbar.devices.hbm.TestDescriptor.nop;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -69,7 +70,10 @@ final class HbmStateTest {
 
     @Test
     void stopsAtTheEntryThatWasBegun() {
-      hbm.put(nop().recorded()).put(copy(64).from(RAM).toLocal(0).interrupt()).put(nop()).ring();
+      hbm.put(nop().recordAt(RECORD))
+          .put(copy(64).from(RAM).toLocal(0).interrupt())
+          .put(nop())
+          .ring();
       int[] transfers = {0};
       hbm.host.beforeTransfer(() -> {
         // The ring, the record of the first entry in two writes, and the copy.

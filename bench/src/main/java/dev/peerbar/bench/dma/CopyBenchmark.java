@@ -1,0 +1,46 @@
+package dev.peerbar.bench.dma;
+
+import dev.peerbar.bench.harness.Fixture;
+import dev.peerbar.bench.rig.FixtureBenchmark;
+import dev.peerbar.bench.rig.Placement;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
+import org.openjdk.jmh.annotations.Param;
+
+/**
+ * Bus-master copies of a MiB in mapped memory, and as the floor, copies without an endpoint: from
+ * page to page if the pages lie apart, which costs any copy more.
+ */
+@OperationsPerInvocation(MappedCopies.RUN_MIB)
+public class CopyBenchmark extends FixtureBenchmark {
+  @Param({"ONE_MAPPING", "PAGES", "SHUFFLED_PAGES"})
+  Layout layout;
+
+  /** Of a piece, in bytes; a power of two from 4096 to 1048576. */
+  @Param({"4096", "65536", "1048576"})
+  int size;
+
+  @Override
+  protected Placement placement() {
+    return MappedCopies.PLACEMENT;
+  }
+
+  @Override
+  protected Fixture open() throws Exception {
+    MappedCopies copies = MappedCopies.open(layout);
+    return new Fixture(
+        layout == Layout.SHUFFLED_PAGES ? copies.pageCopies() : copies.plainCopies(size),
+        copies.copies(layout, size),
+        copies);
+  }
+
+  @Benchmark
+  public long floor() throws Exception {
+    return fixture().floor().run();
+  }
+
+  @Benchmark
+  public long peerbar() throws Exception {
+    return fixture().peerbar().run();
+  }
+}
