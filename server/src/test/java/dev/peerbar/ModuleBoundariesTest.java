@@ -12,8 +12,25 @@ import com.tngtech.archunit.lang.ArchRule;
 @AnalyzeClasses(packages = "dev.peerbar", importOptions = ImportOption.DoNotIncludeTests.class)
 final class ModuleBoundariesTest {
   private static final String[] DEVICES = {
-    "dev.peerbar.pci..", "dev.peerbar.endpoint..", "dev.peerbar.devices..", "dev.peerbar.storage.."
+    "dev.peerbar.pci..",
+    "dev.peerbar.endpoint..",
+    "dev.peerbar.engine..",
+    "dev.peerbar.devices..",
+    "dev.peerbar.storage..",
+    "dev.peerbar.driver",
+    "dev.peerbar.driver.hbm..",
+    "dev.peerbar.driver.nvme..",
+    "dev.peerbar.driver.fake.."
   };
+
+  @ArchTest
+  static final ArchRule enginesKnowNoDevice =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.engine..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.storage..");
 
   @ArchTest
   static final ArchRule devicesKnowNoWire =
@@ -27,9 +44,13 @@ final class ModuleBoundariesTest {
               "dev.peerbar.linux..",
               "dev.peerbar.server..",
               "dev.peerbar.cli..",
+              "dev.peerbar.driver.socket..",
+              "dev.peerbar.probe..",
               "io.netty..",
               "java.net..",
-              "java.nio.channels..");
+              "java.nio.channels..",
+              "picocli..",
+              "com.fasterxml..");
 
   @ArchTest
   static final ArchRule protocolKnowsNoDevice =
@@ -41,10 +62,13 @@ final class ModuleBoundariesTest {
           .resideInAnyPackage(
               "dev.peerbar.pci..",
               "dev.peerbar.endpoint..",
+              "dev.peerbar.engine..",
               "dev.peerbar.devices..",
               "dev.peerbar.storage..",
+              "dev.peerbar.driver..",
               "dev.peerbar.server..",
-              "dev.peerbar.cli..");
+              "dev.peerbar.cli..",
+              "dev.peerbar.probe..");
 
   @ArchTest
   static final ArchRule linuxKnowsNobody =
@@ -62,7 +86,68 @@ final class ModuleBoundariesTest {
           .resideInAPackage("dev.peerbar.server..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.cli..");
+          .resideInAnyPackage(
+              "dev.peerbar.devices..",
+              "dev.peerbar.driver..",
+              "dev.peerbar.cli..",
+              "dev.peerbar.probe..");
+
+  @ArchTest
+  static final ArchRule endpointsKnowNoDriver =
+      noClasses()
+          .that()
+          .resideInAnyPackage(
+              "dev.peerbar.pci..",
+              "dev.peerbar.endpoint..",
+              "dev.peerbar.engine..",
+              "dev.peerbar.devices..",
+              "dev.peerbar.storage..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.peerbar.driver..");
+
+  /** A driver has a function, and not what is behind it. */
+  @ArchTest
+  static final ArchRule driversKnowNoEndpoint =
+      noClasses()
+          .that()
+          .resideInAnyPackage(
+              "dev.peerbar.driver", "dev.peerbar.driver.hbm..", "dev.peerbar.driver.nvme..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "dev.peerbar.endpoint..",
+              "dev.peerbar.engine..",
+              "dev.peerbar.storage..",
+              "dev.peerbar.driver.fake..");
+
+  @ArchTest
+  static final ArchRule theWireToAFunctionKnowsNeitherServerNorDevice =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.driver.socket..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "dev.peerbar.server..",
+              "dev.peerbar.cli..",
+              "dev.peerbar.endpoint..",
+              "dev.peerbar.engine..",
+              "dev.peerbar.devices..",
+              "dev.peerbar.driver.hbm..",
+              "dev.peerbar.driver.nvme..",
+              "dev.peerbar.driver.fake..",
+              "io.netty..");
+
+  /** Types of endpoints are found; a rehearsal has its clients use what they find. */
+  @ArchTest
+  static final ArchRule commandsKnowNoDeviceByName =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.peerbar.cli", "dev.peerbar.probe..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.peerbar.devices..");
 
   @ArchTest
   static final ArchRule functionsKnowNoSocket =

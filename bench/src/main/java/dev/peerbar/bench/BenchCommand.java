@@ -1,6 +1,6 @@
 package dev.peerbar.bench;
 
-import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Effort;
 import dev.peerbar.bench.report.JsonFile;
 import dev.peerbar.bench.report.Page;
@@ -69,13 +69,13 @@ public final class BenchCommand implements Subcommand {
                     .collect(Collectors.joining("", "%nBenchmarks:%n".formatted(), "")));
   }
 
-  private static List<Benchmark> benchmarks() {
-    return ServiceLoader.load(Benchmark.class).stream().map(ServiceLoader.Provider::get).toList();
+  private static List<Comparison> benchmarks() {
+    return ServiceLoader.load(Comparison.class).stream().map(ServiceLoader.Provider::get).toList();
   }
 
   @Override
   public Integer call() {
-    List<Benchmark> chosen = chosen();
+    List<Comparison> chosen = chosen();
     // Before minutes are spent.
     Optional<Page> page = prepare("report", folder, Page::prepare);
     Optional<JsonFile> file = prepare("file", json, JsonFile::prepare);
@@ -98,9 +98,9 @@ public final class BenchCommand implements Subcommand {
     return 0;
   }
 
-  private List<Benchmark> chosen() {
-    List<Benchmark> all = benchmarks();
-    List<String> known = all.stream().map(Benchmark::name).toList();
+  private List<Comparison> chosen() {
+    List<Comparison> all = benchmarks();
+    List<String> known = all.stream().map(Comparison::name).toList();
     for (String name : names) {
       if (!known.contains(name)) {
         throw new ParameterException(

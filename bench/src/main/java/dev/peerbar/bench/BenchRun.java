@@ -1,11 +1,11 @@
 package dev.peerbar.bench;
 
 import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
 import dev.peerbar.bench.harness.BenchmarkException;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Effort;
+import dev.peerbar.bench.report.Environment;
 import dev.peerbar.bench.report.LoadAverage;
-import dev.peerbar.bench.report.Machine;
 import dev.peerbar.bench.report.Report;
 import dev.peerbar.bench.report.Section;
 import dev.peerbar.bench.report.TextTable;
@@ -39,11 +39,11 @@ final class BenchRun {
   }
 
   /** What came out; a benchmark that fails keeps no other one from being measured. */
-  Report measure(List<Benchmark> benchmarks) {
+  Report measure(List<Comparison> benchmarks) {
     ZonedDateTime began = ZonedDateTime.now();
     LoadAverage before = load();
     List<Section> sections = new ArrayList<>();
-    for (Benchmark benchmark : benchmarks) {
+    for (Comparison benchmark : benchmarks) {
       tell(
           "measuring %s, %d of %d"
               .formatted(benchmark.name(), sections.size() + 1, benchmarks.size()));
@@ -51,7 +51,7 @@ final class BenchRun {
     }
     Report report =
         new Report(
-            Machine.here(),
+            Environment.here(),
             began,
             Duration.between(began, ZonedDateTime.now()),
             before,
@@ -68,7 +68,7 @@ final class BenchRun {
     return report;
   }
 
-  private Section measure(Benchmark benchmark) {
+  private Section measure(Comparison benchmark) {
     Bench bench = new Bench(effort, table::add);
     table.begin(benchmark.name(), benchmark.about());
     Optional<String> failure = run(benchmark, bench);
@@ -82,7 +82,7 @@ final class BenchRun {
         failure);
   }
 
-  private static Optional<String> run(Benchmark benchmark, Bench bench) {
+  private static Optional<String> run(Comparison benchmark, Bench bench) {
     try {
       benchmark.run(bench);
       return Optional.empty();

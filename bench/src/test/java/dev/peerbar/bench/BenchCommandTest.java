@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.peerbar.bench.harness.Benchmark;
+import dev.peerbar.bench.fixture.Placement;
+import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.report.PageData;
-import dev.peerbar.bench.rig.Placement;
 import dev.peerbar.cli.Main;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.ServiceLoader;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
@@ -37,12 +38,13 @@ class BenchCommandTest {
   }
 
   @Test
+  @Tag("long")
   void measuresAllThatNeedsNoGuest() throws IOException {
     List<String> names =
-        ServiceLoader.load(Benchmark.class).stream()
+        ServiceLoader.load(Comparison.class).stream()
             .map(ServiceLoader.Provider::get)
             .filter(benchmark -> !benchmark.needsGuest())
-            .map(Benchmark::name)
+            .map(Comparison::name)
             .toList();
     Path json = folder.resolve("figures.json");
     List<String> arguments = new ArrayList<>(names);
@@ -142,7 +144,7 @@ class BenchCommandTest {
   @Test
   void helpListsTheBenchmarks() {
     assertThat(bench(List.of("--help"))).isZero();
-    for (Benchmark benchmark : ServiceLoader.load(Benchmark.class)) {
+    for (Comparison benchmark : ServiceLoader.load(Comparison.class)) {
       assertThat(out.toString()).contains(benchmark.name(), benchmark.about());
     }
   }

@@ -8,7 +8,7 @@ import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.Trace;
+import dev.peerbar.server.fixture.Trace;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;

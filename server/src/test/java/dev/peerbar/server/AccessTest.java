@@ -10,6 +10,8 @@ import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
+import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

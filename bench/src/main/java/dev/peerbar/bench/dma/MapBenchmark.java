@@ -1,139 +1,59 @@
 package dev.peerbar.bench.dma;
 
-import dev.peerbar.bench.harness.Aim;
-import dev.peerbar.bench.harness.Bench;
-import dev.peerbar.bench.harness.Benchmark;
-import dev.peerbar.bench.harness.Curve;
-import dev.peerbar.bench.harness.Distribution;
-import dev.peerbar.bench.harness.Figure;
-import dev.peerbar.bench.harness.Measured;
-import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.Work;
-import dev.peerbar.bench.rig.BareDriver;
-import dev.peerbar.bench.rig.ClientRam;
-import dev.peerbar.bench.rig.Floor;
-import dev.peerbar.bench.rig.Placement;
-import dev.peerbar.protocol.Header;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Optional;
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.FixtureBenchmark;
+import dev.peerbar.bench.fixture.Floor;
+import dev.peerbar.bench.fixture.Placement;
+import dev.peerbar.driver.socket.ClientMemory;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.Param;
 
 /**
- * DMA_MAP and DMA_UNMAP of pages of a client's memory while many are mapped, as a vIOMMU has them.
- * The floor of a DMA_MAP carries a descriptor too.
+ * DMA_MAP or DMA_UNMAP of a page while many are mapped, as a vIOMMU has them, and as the floor, a
+ * round trip of the same sizes.
  */
-public final class MapBenchmark implements Benchmark {
-  private static final Aim ROUND_TRIP = Aim.atMost(1.5);
-  private static final Aim FLAT = Aim.atMost(1.3);
+public class MapBenchmark extends FixtureBenchmark {
+  @Param({"MAP", "UNMAP"})
+  DmaOperation operation;
 
-  /** What a mapping may take of the heap where none goes on where another ends, in bytes. */
-  private static final Aim FEW_BYTES = Aim.atMost(50);
+  /** How many mappings there are. */
+  @Param({"1000", "60000", "2000000"})
+  int live;
 
-  @Override
-  public String name() {
-    return "map";
-  }
+  /** Whether neighbours by address lie apart in the file. */
+  @Param({"false", "true"})
+  boolean shuffled;
 
-  @Override
-  public String about() {
-    return "DMA_MAP and DMA_UNMAP of 4 KiB pages beside few and many others";
-  }
+  @Param({"ONE_CPU", "TWO_CPUS"})
+  Placement placement;
 
   @Override
-  public void run(Bench bench) throws Exception {
-    int[] live = {1_000, bench.effort().pick(60_000, 2_000), bench.effort().pick(2_000_000, 4_000)};
-    for (Placement placement : Placement.values()) {
-      if (placement.possible()) {
-        measure(bench, placement, false, live);
-        if (placement == Placement.ONE_CPU) {
-          measure(bench, placement, true, live);
-        }
-      }
-    }
+  protected Placement placement() {
+    return placement;
   }
 
-  private static void measure(Bench bench, Placement placement, boolean shuffled, int[] live)
-      throws Exception {
-    List<MappedPages> tables = new ArrayList<>();
-    try (ClientRam ram = new ClientRam(live[live.length - 1] * ClientRam.PAGE);
-        Floor mapFloor = placement.server(() -> Floor.start(BareDriver.MAP_LENGTH, Header.SIZE));
-        Floor unmapFloor =
-            placement.server(() -> Floor.start(BareDriver.UNMAP_LENGTH, BareDriver.UNMAP_LENGTH))) {
-      for (int pages : live) {
-        tables.add(placement.server(() -> MappedPages.start(ram, pages, shuffled)));
-      }
-      if (placement == Placement.ONE_CPU) {
-        MappedPages most = tables.getLast();
-        bench.add(
-            Figure.alone(
-                most.count() + (shuffled ? " mappings, shuffled" : " mappings"),
-                "heap for each",
-                "B",
-                most.heapBytes(),
-                Optional.of(FEW_BYTES)));
-      }
-      String order = (shuffled ? ", shuffled, " : ", ") + placement;
-      Work bareMap =
-          () -> {
-            mapFloor.messenger().send(MappedPages.mapOfNothing(), ram.file());
-            mapFloor.messenger().receive(Header.SIZE);
-            return 1;
-          };
-      report(
-          bench,
-          "DMA_MAP" + order,
-          live,
-          placement.client(() -> bench.compare(sides(bareMap, tables, MappedPages::mapping))));
-      Work bareUnmap =
-          () -> {
-            unmapFloor.messenger().exchange(MappedPages.unmapOfNothing(), BareDriver.UNMAP_LENGTH);
-            return 1;
-          };
-      report(
-          bench,
-          "DMA_UNMAP" + order,
-          live,
-          placement.client(() -> bench.compare(sides(bareUnmap, tables, MappedPages::unmapping))));
-    } finally {
-      for (MappedPages table : tables) {
-        table.close();
-      }
-    }
+  @Override
+  protected Fixture open() throws Exception {
+    ClientMemory memory = new ClientMemory("bench-pages", live * ClientMemory.PAGE);
+    MappedPages pages = placement.server(() -> MappedPages.start(memory, live, shuffled));
+    Floor floor = placement.server(() -> operation.roundTrip().startFloor());
+    return new Fixture(
+        operation.floor(floor, memory),
+        operation.on(pages),
+        () -> {
+          floor.close();
+          pages.close();
+          memory.close();
+        });
   }
 
-  private interface Direction {
-    Work of(MappedPages table);
+  @Benchmark
+  public long floor() throws Exception {
+    return fixture().floor().run();
   }
 
-  private static Side[] sides(Work floor, List<MappedPages> tables, Direction direction) {
-    List<Side> sides = new ArrayList<>();
-    sides.add(new Side("bare socket", floor));
-    for (MappedPages table : tables) {
-      sides.add(new Side(table.count() + " mappings", direction.of(table)));
-    }
-    return sides.toArray(Side[]::new);
-  }
-
-  private static void report(Bench bench, String path, int[] live, List<Measured> sides) {
-    Measured floor = sides.getFirst();
-    List<Curve.Point> points = new ArrayList<>();
-    for (int i = 0; i < live.length; i++) {
-      Measured side = sides.get(i + 1);
-      Figure figure =
-          Figure.percentile(path + ", " + side.name(), floor, side, 50, Optional.of(ROUND_TRIP));
-      bench.add(figure);
-      points.add(new Curve.Point(live[i], figure.ratio().orElseThrow().median()));
-    }
-    bench.add(
-        Figure.percentile(
-            path + ", most beside fewest", sides.get(1), sides.getLast(), 50, Optional.of(FLAT)));
-    bench.add(Distribution.of(path, sides));
-    bench.add(
-        new Curve(
-            path,
-            "live mappings",
-            "round trips of the bare socket",
-            true,
-            List.of(new Curve.Line("peerbar", points))));
+  @Benchmark
+  public long peerbar() throws Exception {
+    return fixture().peerbar().run();
   }
 }

@@ -1,12 +1,13 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.Messenger;
+import dev.peerbar.bench.fixture.RoundTrip;
+import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.bench.harness.BenchmarkException;
-import dev.peerbar.bench.harness.Work;
-import dev.peerbar.bench.rig.BareDriver;
-import dev.peerbar.bench.rig.ClientRam;
-import dev.peerbar.bench.rig.ServedEndpoint;
+import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.driver.socket.ClientMemory;
 import dev.peerbar.protocol.Header;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -24,40 +25,37 @@ import java.util.stream.IntStream;
  * An endpoint with a mapping for each page of a client's memory, one of which is away now and then.
  */
 final class MappedPages implements AutoCloseable {
-  private static final long BASE = 1L << 32;
+  /** The IOVA of the first page. */
+  static final long BASE = 1L << 32;
+
   private static final long SEED = 1;
 
-  private static final int NO_REPLY = 1 << 4;
-
   // Where the fields of the encoded requests are.
-  private static final long FLAGS = 8;
   private static final long MAP_OFFSET = Header.SIZE + 8;
   private static final long MAP_ADDRESS = Header.SIZE + 16;
   private static final long UNMAP_ADDRESS = Header.SIZE + 8;
 
-  private static final ValueLayout.OfInt INT =
-      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final ServedEndpoint endpoint;
-  private final BareDriver driver;
-  private final ClientRam ram;
+  private final Messenger client;
+  private final ClientMemory memory;
   private final double heapBytes;
   private final int[] pageOfAddress;
-  private final int[] turns;
-  private final MemorySegment map = mapOfNothing();
-  private final MemorySegment unmap = unmapOfNothing();
-  private int turn;
+  private final int[] order;
+  private final RoundTrip map = DmaOperation.MAP.roundTrip();
+  private final RoundTrip unmap = DmaOperation.UNMAP.roundTrip();
+  private int at;
 
   private MappedPages(
-      ServedEndpoint endpoint, BareDriver driver, ClientRam ram, int count, boolean shuffled)
+      ServedEndpoint endpoint, Messenger client, ClientMemory memory, int count, boolean shuffled)
       throws Exception {
     this.endpoint = endpoint;
-    this.driver = driver;
-    this.ram = ram;
+    this.client = client;
+    this.memory = memory;
     pageOfAddress = shuffled ? shuffle(count) : IntStream.range(0, count).toArray();
-    turns = shuffle(count);
+    order = shuffle(count);
     long before = heapInUse();
     fill();
     heapBytes = (double) (heapInUse() - before) / count;
@@ -65,19 +63,18 @@ final class MappedPages implements AutoCloseable {
 
   private static long heapInUse() {
     MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
+    // What the first one leaves to cleaners, the second one takes.
+    memory.gc();
     memory.gc();
     return memory.getHeapMemoryUsage().getUsed();
   }
 
   /** Maps all pages: none but the last request is replied to. */
   private void fill() throws Exception {
-    int asIs = map.get(INT, FLAGS);
-    map.set(INT, FLAGS, asIs | NO_REPLY);
     for (int index = 0; index < count() - 1; index++) {
-      set(index);
-      driver.messenger().send(map, ram.file());
+      set(map.posted(), index);
+      client.send(map.posted(), memory.file());
     }
-    map.set(INT, FLAGS, asIs);
     map(count() - 1);
     int mapped = endpoint.server().function().bus().table().size();
     if (mapped != count()) {
@@ -90,10 +87,10 @@ final class MappedPages implements AutoCloseable {
    *
    * @param shuffled whether neighbours by address lie apart in the file
    */
-  static MappedPages start(ClientRam ram, int count, boolean shuffled) throws Exception {
+  static MappedPages start(ClientMemory memory, int count, boolean shuffled) throws Exception {
     ServedEndpoint endpoint =
         ServedEndpoint.start("map-" + count, new HbmEndpoint(HbmConfig.DEFAULT));
-    return new MappedPages(endpoint, endpoint.connectDriver(), ram, count, shuffled);
+    return new MappedPages(endpoint, endpoint.connectBare(0), memory, count, shuffled);
   }
 
   private static int[] shuffle(int count) {
@@ -102,18 +99,8 @@ final class MappedPages implements AutoCloseable {
     return numbers.stream().mapToInt(Integer::intValue).toArray();
   }
 
-  /** A request to map, as long as any. */
-  static MemorySegment mapOfNothing() {
-    return BareDriver.mapRequest(BASE, ClientRam.PAGE, 0);
-  }
-
-  /** A request to unmap, as long as any. */
-  static MemorySegment unmapOfNothing() {
-    return BareDriver.unmapRequest(BASE, ClientRam.PAGE);
-  }
-
   int count() {
-    return turns.length;
+    return order.length;
   }
 
   /** What a mapping takes of the server's heap, in bytes. */
@@ -121,33 +108,33 @@ final class MappedPages implements AutoCloseable {
     return heapBytes;
   }
 
-  private void set(int index) {
-    map.set(LONG, MAP_ADDRESS, address(index));
-    map.set(LONG, MAP_OFFSET, pageOfAddress[index] * ClientRam.PAGE);
+  private void set(MemorySegment request, int index) {
+    request.set(LONG, MAP_ADDRESS, address(index));
+    request.set(LONG, MAP_OFFSET, pageOfAddress[index] * ClientMemory.PAGE);
   }
 
   private void map(int index) throws Exception {
-    set(index);
-    driver.exchange(map, ram.file(), Header.SIZE);
+    set(map.request(), index);
+    client.exchange(map.request(), memory.file(), map.reply());
   }
 
   private void unmap(int index) throws Exception {
-    unmap.set(LONG, UNMAP_ADDRESS, address(index));
-    driver.exchange(unmap, null, BareDriver.UNMAP_LENGTH);
+    unmap.request().set(LONG, UNMAP_ADDRESS, address(index));
+    client.exchange(unmap.request(), null, unmap.reply());
   }
 
   private static long address(int index) {
-    return BASE + index * ClientRam.PAGE;
+    return BASE + index * ClientMemory.PAGE;
   }
 
   private int next() {
-    turn = (turn + 1) % turns.length;
-    return turns[turn];
+    at = (at + 1) % order.length;
+    return order[at];
   }
 
   /** Maps a page that has just been unmapped, another one each time. */
-  Work mapping() {
-    return new Work() {
+  Workload mapping() {
+    return new Workload() {
       private int index;
 
       @Override
@@ -165,8 +152,8 @@ final class MappedPages implements AutoCloseable {
   }
 
   /** Unmaps a page, another one each time; the last one is mapped again. */
-  Work unmapping() {
-    return new Work() {
+  Workload unmapping() {
+    return new Workload() {
       private int index = -1;
 
       @Override
@@ -187,7 +174,7 @@ final class MappedPages implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    driver.close();
+    client.close();
     endpoint.close();
   }
 }

@@ -10,23 +10,23 @@ public enum Effort {
   QUICK(3, Duration.ofMillis(3), Duration.ofMillis(20));
 
   private final int rounds;
-  private final Duration slice;
+  private final Duration iteration;
   private final Duration warmUp;
 
-  Effort(int rounds, Duration slice, Duration warmUp) {
+  Effort(int rounds, Duration iteration, Duration warmUp) {
     this.rounds = rounds;
-    this.slice = slice;
+    this.iteration = iteration;
     this.warmUp = warmUp;
   }
 
-  /** How many turns each side has. */
+  /** How many iterations each side has, one a round. */
   public int rounds() {
     return rounds;
   }
 
-  /** How long a turn takes. */
-  public Duration slice() {
-    return slice;
+  /** How long an iteration takes. */
+  public Duration iteration() {
+    return iteration;
   }
 
   /** How long each side runs before anything counts. */

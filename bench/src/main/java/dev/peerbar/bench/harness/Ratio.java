@@ -3,8 +3,8 @@ package dev.peerbar.bench.harness;
 import org.apache.commons.statistics.descriptive.Quantile;
 
 /**
- * A ratio as it came out in the rounds of a comparison: each round compares turns that followed
- * each other at once.
+ * A ratio as it came out in the rounds of a comparison: each round compares iterations that
+ * followed each other at once.
  *
  * @param median of the rounds
  * @param low first quartile

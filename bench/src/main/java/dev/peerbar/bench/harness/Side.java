@@ -3,17 +3,17 @@ package dev.peerbar.bench.harness;
 /** One of the things that are compared. */
 public final class Side {
   private final String name;
-  private final Player player;
+  private final Iterating iterating;
 
-  /** Whoever takes a turn of so many nanoseconds. */
+  /** Whatever runs for so many nanoseconds. */
   @FunctionalInterface
-  private interface Player {
-    Turn take(long duration) throws Exception;
+  private interface Iterating {
+    Iteration run(long duration) throws Exception;
   }
 
-  private Side(String name, Player player) {
+  private Side(String name, Iterating iterating) {
     this.name = name;
-    this.player = player;
+    this.iterating = iterating;
   }
 
   /**
@@ -21,8 +21,8 @@ public final class Side {
    *
    * @param name as the report shows it
    */
-  public Side(String name, Work work) {
-    this(name, (Player) duration -> Turn.of(work, duration));
+  public Side(String name, Workload workload) {
+    this(name, (Iterating) duration -> Iteration.of(workload, duration));
   }
 
   /**
@@ -30,15 +30,15 @@ public final class Side {
    *
    * @param name as the report shows it
    */
-  public static Side keepingTime(String name, TimedWork work) {
-    return new Side(name, (Player) duration -> Turn.ofTimed(work, duration));
+  public static Side keepingTime(String name, TimedWorkload work) {
+    return new Side(name, (Iterating) duration -> Iteration.ofTimed(work, duration));
   }
 
   String name() {
     return name;
   }
 
-  Turn turn(long duration) throws Exception {
-    return player.take(duration);
+  Iteration iterate(long duration) throws Exception {
+    return iterating.run(duration);
   }
 }

@@ -1,6 +1,6 @@
 package dev.peerbar.bench.memory;
 
-import dev.peerbar.bench.harness.Work;
+import dev.peerbar.bench.harness.Workload;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
@@ -14,7 +14,7 @@ final class Walk {
   private static final int LINE = 64;
 
   /** So many a run that reading the clock before and after counts for nothing. */
-  private static final int STEPS = 8192;
+  static final int STEPS = 8192;
 
   private static final long SEED = 42;
 
@@ -28,9 +28,9 @@ final class Walk {
    * Loads of 8 bytes, each from where the one before says: one round through all cache lines, in an
    * order without pattern.
    */
-  static Work loads(MemorySegment memory) {
+  static Workload loads(MemorySegment memory) {
     layRound(memory);
-    return new Work() {
+    return new Workload() {
       // A field: what was loaded matters.
       private long at;
 
@@ -66,9 +66,9 @@ final class Walk {
   }
 
   /** Stores of 8 bytes, anywhere. */
-  static Work stores(MemorySegment memory) {
+  static Workload stores(MemorySegment memory) {
     long last = memory.byteSize() / Long.BYTES - 1;
-    return new Work() {
+    return new Workload() {
       private long state = SEED;
 
       @Override
@@ -86,18 +86,18 @@ final class Walk {
   }
 
   /** Copies into a buffer, from one piece of the memory after the other. */
-  static Work copiesFrom(MemorySegment memory, MemorySegment buffer) {
+  static Workload copiesFrom(MemorySegment memory, MemorySegment buffer) {
     return copies(memory, buffer, true);
   }
 
   /** Copies from a buffer, into one piece of the memory after the other. */
-  static Work copiesTo(MemorySegment memory, MemorySegment buffer) {
+  static Workload copiesTo(MemorySegment memory, MemorySegment buffer) {
     return copies(memory, buffer, false);
   }
 
-  private static Work copies(MemorySegment memory, MemorySegment buffer, boolean from) {
+  private static Workload copies(MemorySegment memory, MemorySegment buffer, boolean from) {
     long length = buffer.byteSize();
-    return new Work() {
+    return new Workload() {
       private long at;
 
       @Override

@@ -39,7 +39,7 @@ final class JsonReport {
   /** The report. */
   static ObjectNode tree(Report report) {
     ObjectNode root = JSON.createObjectNode();
-    machine(root.putObject("machine"), report.machine());
+    machine(root.putObject("machine"), report.environment());
     root.put("began", report.began().toOffsetDateTime().toString());
     root.put("seconds", report.took().toMillis() / MILLIS_PER_SECOND);
     load(root.putArray("load_before"), report.loadBefore());
@@ -52,15 +52,15 @@ final class JsonReport {
     return root;
   }
 
-  private static void machine(ObjectNode node, Machine machine) {
-    node.put("processor", machine.processor());
-    node.put("processors", machine.processors());
-    node.put("memory_bytes", machine.memory());
-    node.put("huge_pages", machine.hugePages());
-    node.put("kernel", machine.kernel());
-    node.put("distribution", machine.distribution());
-    node.put("jdk", machine.jdk());
-    node.put("virtualisation", machine.virtualisation().orElse(null));
+  private static void machine(ObjectNode node, Environment environment) {
+    node.put("processor", environment.processor());
+    node.put("processors", environment.processors());
+    node.put("memory_bytes", environment.memory());
+    node.put("huge_pages", environment.hugePages());
+    node.put("kernel", environment.kernel());
+    node.put("distribution", environment.distribution());
+    node.put("jdk", environment.jdk());
+    node.put("virtualisation", environment.virtualisation().orElse(null));
   }
 
   private static void load(ArrayNode node, LoadAverage load) {
@@ -70,7 +70,7 @@ final class JsonReport {
   private static void effort(ObjectNode node, Effort effort) {
     node.put("name", effort.name().toLowerCase(Locale.ROOT));
     node.put("rounds", effort.rounds());
-    node.put("turn_ms", effort.slice().toMillis());
+    node.put("turn_ms", effort.iteration().toMillis());
     node.put("warm_up_ms", effort.warmUp().toMillis());
   }
 

@@ -97,21 +97,23 @@ public final class Page {
     }
 
     private static List<Fact> facts(Report report) {
-      Machine machine = report.machine();
-      String host = machine.virtualisation().map(name -> "virtual: " + name).orElse("not virtual");
+      Environment environment = report.environment();
+      String host =
+          environment.virtualisation().map(name -> "virtual: " + name).orElse("not virtual");
       return List.of(
           new Fact(
               "Processor",
-              "%s, %d to use; %s".formatted(machine.processor(), machine.processors(), host)),
-          new Fact("Kernel", machine.kernel() + ", " + machine.distribution()),
+              "%s, %d to use; %s"
+                  .formatted(environment.processor(), environment.processors(), host)),
+          new Fact("Kernel", environment.kernel() + ", " + environment.distribution()),
           new Fact(
               "Memory",
               String.format(
                   Locale.ROOT,
                   "%.1f GiB; huge pages: %s",
-                  machine.memory() / BYTES_PER_GIB,
-                  machine.hugePages())),
-          new Fact("JDK", machine.jdk()),
+                  environment.memory() / BYTES_PER_GIB,
+                  environment.hugePages())),
+          new Fact("JDK", environment.jdk()),
           new Fact(
               "Date",
               "%s, took %d s".formatted(DATE.format(report.began()), report.took().toSeconds())),

@@ -14,7 +14,7 @@ import java.util.stream.Stream;
  * @param loadAfter and after it
  */
 public record Report(
-    Machine machine,
+    Environment environment,
     ZonedDateTime began,
     Duration took,
     LoadAverage loadBefore,

@@ -35,7 +35,7 @@ class ReportTest {
 
   private final Report report =
       new Report(
-          Machine.here(),
+          Environment.here(),
           ZonedDateTime.of(2026, 1, 2, 3, 4, 5, 0, ZoneOffset.UTC),
           Duration.ofMillis(1500),
           new LoadAverage(0.5, 0.25, 0.125),

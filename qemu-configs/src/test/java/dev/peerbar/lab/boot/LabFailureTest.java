@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +31,7 @@ import picocli.CommandLine;
 
 /** A QEMU that ends before the guest is up: whoever started it reads why, and what to do. */
 @Timeout(600)
+@Tag("guest")
 class LabFailureTest {
   private static LabFiles files;
 

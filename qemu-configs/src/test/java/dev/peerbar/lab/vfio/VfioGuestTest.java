@@ -34,6 +34,7 @@ import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
@@ -42,6 +43,7 @@ import org.junit.jupiter.api.TestInstance;
  * with a controller memory buffer in slot 2. One boot for all.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@Tag("guest")
 class VfioGuestTest {
   private static final int EDU_ID = 0x010000ed;
   private static final int EDU_LIVENESS = 4;

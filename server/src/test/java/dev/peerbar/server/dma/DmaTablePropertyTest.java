@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.SharedMemory;
-import dev.peerbar.server.OpenFiles;
+import dev.peerbar.server.fixture.OpenFiles;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;

@@ -7,7 +7,7 @@ import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.SharedMemory;
-import dev.peerbar.server.MemoryFiles;
+import dev.peerbar.server.fixture.MemoryFiles;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.Random;

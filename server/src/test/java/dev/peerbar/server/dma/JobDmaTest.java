@@ -11,7 +11,7 @@ import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
-import dev.peerbar.server.OpenFiles;
+import dev.peerbar.server.fixture.OpenFiles;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -25,12 +25,14 @@ import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A server in a process of its own that is told to stop while its guest is hard at work. */
 @Timeout(300)
+@Tag("guest")
 final class TerminatedServerTest {
   private static final long LIMIT_SECONDS = 60;
   private static final long COPY = 64 << 20;

@@ -1,0 +1,84 @@
+package dev.peerbar.bench.dma;
+
+import dev.peerbar.bench.harness.Aim;
+import dev.peerbar.bench.harness.Bench;
+import dev.peerbar.bench.harness.Comparison;
+import dev.peerbar.bench.harness.Curve;
+import dev.peerbar.bench.harness.Figure;
+import dev.peerbar.bench.harness.Measured;
+import dev.peerbar.bench.harness.Side;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Copies of one part of a client's memory to another, by an HBM endpoint. */
+public final class CopyComparison implements Comparison {
+  private static final int KIB = 1 << 10;
+  private static final double GIGA = 1e9;
+
+  @Override
+  public String name() {
+    return "copy";
+  }
+
+  @Override
+  public String about() {
+    return "bus-master copies within a client's mapped memory";
+  }
+
+  @Override
+  public void run(Bench bench) throws Exception {
+    Map<Layout, List<Curve.Point>> points = new EnumMap<>(Layout.class);
+    try (MappedCopies copies = MappedCopies.open(Layout.values())) {
+      for (int size = 4 * KIB; size <= 1024 * KIB; size *= 4) {
+        List<Measured> measured = measure(bench, copies, size);
+        for (Layout layout : Layout.values()) {
+          points
+              .computeIfAbsent(layout, _ -> new ArrayList<>())
+              .add(new Curve.Point((double) size / KIB, report(bench, layout, size, measured)));
+        }
+      }
+    }
+    List<Curve.Line> lines = new ArrayList<>();
+    points.forEach((layout, line) -> lines.add(new Curve.Line(layout.toString(), line)));
+    bench.add(new Curve("bus-master copy", "KiB", "of a memory copy's rate", true, lines));
+  }
+
+  private static List<Measured> measure(Bench bench, MappedCopies copies, int size)
+      throws Exception {
+    List<Side> sides = new ArrayList<>();
+    sides.add(new Side("memory copy", copies.plainCopies(size)));
+    sides.add(new Side("memory copy, page by page", copies.pageCopies()));
+    for (Layout layout : Layout.values()) {
+      sides.add(new Side(layout.toString(), copies.copies(layout, size)));
+    }
+    return MappedCopies.PLACEMENT.client(() -> bench.compare(sides.toArray(Side[]::new)));
+  }
+
+  /** Returns the rate in that of one plain copy. */
+  private static double report(Bench bench, Layout layout, int bytes, List<Measured> measured) {
+    Measured copy = measured.get(0);
+    Measured pages = measured.get(1);
+    Measured subject = measured.get(2 + layout.ordinal());
+    String path = "copy of %d KiB, %s".formatted(bytes / KIB, layout);
+    boolean shuffled = layout == Layout.SHUFFLED_PAGES;
+    if (shuffled) {
+      // Pages that lie apart cost any copy more: the floor goes from page to page as well.
+      bench.add(Figure.rate(path + ", beside pages", "GB/s", GIGA, pages, subject, aim(bytes)));
+    }
+    Figure figure =
+        Figure.rate(path, "GB/s", GIGA, copy, subject, shuffled ? Optional.empty() : aim(bytes));
+    bench.add(figure);
+    return figure.ratio().orElseThrow().median();
+  }
+
+  private static Optional<Aim> aim(int bytes) {
+    return switch (bytes / KIB) {
+      case 64 -> Optional.of(Aim.atLeast(0.7));
+      case 1024 -> Optional.of(Aim.atLeast(0.9));
+      default -> Optional.empty();
+    };
+  }
+}
