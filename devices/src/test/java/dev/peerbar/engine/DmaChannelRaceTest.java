@@ -61,7 +61,17 @@ final class DmaChannelRaceTest {
           thrown.set(e);
         }
       });
-      return () -> job.ended = true;
+      return new Ticket() {
+        @Override
+        public void end() {
+          job.ended = true;
+        }
+
+        @Override
+        public boolean ended() {
+          return job.ended;
+        }
+      };
     }
   }
 
