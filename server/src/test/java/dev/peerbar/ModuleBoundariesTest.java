@@ -24,6 +24,15 @@ final class ModuleBoundariesTest {
   };
 
   @ArchTest
+  static final ArchRule enginesKnowNoDevice =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.engine..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.storage..");
+
+  @ArchTest
   static final ArchRule devicesKnowNoWire =
       noClasses()
           .that()
@@ -35,11 +44,13 @@ final class ModuleBoundariesTest {
               "dev.peerbar.linux..",
               "dev.peerbar.server..",
               "dev.peerbar.cli..",
-              "dev.peerbar.probe..",
               "dev.peerbar.driver.socket..",
+              "dev.peerbar.probe..",
               "io.netty..",
               "java.net..",
-              "java.nio.channels..");
+              "java.nio.channels..",
+              "picocli..",
+              "com.fasterxml..");
 
   @ArchTest
   static final ArchRule protocolKnowsNoDevice =
@@ -127,6 +138,16 @@ final class ModuleBoundariesTest {
               "dev.peerbar.driver.nvme..",
               "dev.peerbar.driver.fake..",
               "io.netty..");
+
+  /** Types of endpoints are found; a rehearsal has its clients use what they find. */
+  @ArchTest
+  static final ArchRule commandsKnowNoDeviceByName =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.peerbar.cli", "dev.peerbar.probe..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.peerbar.devices..");
 
   @ArchTest
   static final ArchRule functionsKnowNoSocket =

@@ -7,6 +7,9 @@ import dev.peerbar.pci.ResetKind;
 /**
  * A virtual PCIe function, as its author writes it.
  *
+ * <p>It declares what it has to a {@link dev.peerbar.pci.PciFunctionBuilder}, registers of config
+ * space included, and answers here for its register BARs. All else it is given by its {@link Host}.
+ *
  * <p>The host calls every method on the function's thread, one at a time, and never before {@link
  * #start}. No method may wait for anything: a client may be waiting for the answer, and answers
  * nothing itself meanwhile.
@@ -40,8 +43,9 @@ public interface Endpoint {
   void write(int bar, long offset, AccessWidth width, long value);
 
   /**
-   * The function is reset. All jobs have ended, nothing they queued will run, the config space has
-   * its reset values, mapped doorbells are clear; the endpoint clears its own registers.
+   * The function is reset. All jobs have ended, nothing they queued will run, all timers are
+   * cancelled, the config space has its reset values, mapped doorbells are clear; the endpoint
+   * clears its own registers.
    */
   void reset(ResetKind kind);
 

@@ -31,15 +31,43 @@ public interface Engine {
         });
   }
 
+  /**
+   * Work that a driver asks for as often as it likes: while one run waits for the engine, another
+   * request is none. Where a driver's writes would each {@link #submit} a job, this belongs.
+   *
+   * @param failed as for {@link #submit}, of each run
+   */
+  default RepeatedWork repeated(Work work, Consumer<Throwable> failed) {
+    return new RepeatedWork(this, work, failed);
+  }
+
   /** A job as the function's thread sees it. */
   interface Ticket {
+
+    /** Of no job. */
+    Ticket NONE =
+        new Ticket() {
+          @Override
+          public void end() {}
+
+          @Override
+          public boolean ended() {
+            return true;
+          }
+        };
 
     /**
      * Ends the job: it issues nothing more, and none of its updates runs from now on. What it was
      * copying directly is drained before this returns, in bounded time. For the function's thread;
-     * more than once is once.
+     * more than once is once. If it has not begun, its place among the engine's jobs is free again.
      */
     void end();
+
+    /**
+     * Whether the job has been ended, by {@link #end}, a reset or a pause. One that has run to its
+     * end by itself has not. For the function's thread.
+     */
+    boolean ended();
   }
 
   /** What runs on the engine's thread. */

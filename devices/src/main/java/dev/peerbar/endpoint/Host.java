@@ -1,6 +1,7 @@
 package dev.peerbar.endpoint;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
 
 /** What an endpoint is given. Every method is for the function's thread. */
 public interface Host {
@@ -34,6 +35,27 @@ public interface Host {
    * @param name for threads, logs and traces, unique within the function
    */
   Engine engine(String name);
+
+  /**
+   * A new timer, disarmed.
+   *
+   * @param action what is to happen; on the function's thread
+   * @param failed told what the action threw, by a mistake of its author's or for want of memory;
+   *     the endpoint shows it as an error of the device. The host has logged it
+   */
+  Timer timer(Runnable action, Consumer<Throwable> failed);
+
+  /**
+   * A new timer for whose failure the endpoint has no error to show: the host does then what it
+   * does when an access to a register fails, and hangs up on the client.
+   */
+  default Timer timer(Runnable action) {
+    return timer(
+        action,
+        cause -> {
+          throw new IllegalStateException("a timer's action failed", cause);
+        });
+  }
 
   /**
    * Sets a doorbell register in a mappable area to zero without ringing it. Does nothing where

@@ -16,8 +16,8 @@ public interface Job {
   void update(Runnable change) throws JobEndedException;
 
   /**
-   * Signals an interrupt vector, as {@link Interrupts#raise} does: after what this job has written,
-   * without waiting for the function's thread where nothing holds the vector back.
+   * Signals an interrupt vector, of MSI-X or MSI as {@link Interrupts#raise} does: after what this
+   * job has written, without waiting for the function's thread where nothing holds the vector back.
    *
    * @throws JobEndedException if the job has ended: nothing is signalled then
    */

@@ -5,7 +5,8 @@ import dev.peerbar.pci.InvalidStateException;
 /**
  * An endpoint whose state can move to another process, where another object of its class goes on.
  *
- * <p>The endpoint saves its registers and what its engines have left to do. Config space, the MSI-X
+ * <p>The endpoint saves its registers and what its engines have left to do. Config space with what
+ * is stored of the endpoint's own there ({@link dev.peerbar.pci.ConfigRegister}), the MSI-X
  * structures, mapped doorbells and the memory behind BARs are the host's, which saves them itself.
  * Every method runs on the function's thread; between {@link #pause} and {@link #resume} the
  * registers are still read and written, and a reset ends the pause.
@@ -19,16 +20,18 @@ public interface Migratable extends Endpoint {
   int stateVersion();
 
   /**
-   * Stops the endpoint. All jobs have ended and have left their work, nothing they queued will run:
-   * what they have to say that was not said by an update is to be taken from them now. Until {@link
-   * #resume} no job is submitted; what registers ask for meanwhile is remembered. The host holds
-   * back interrupts that are raised after this call until {@link #resume} too.
+   * Stops the endpoint. All jobs have ended and have left their work, nothing they queued will run,
+   * and all timers are cancelled: what they have to say that was not said by an update is to be
+   * taken from them now. Until {@link #resume} no job is submitted; what registers ask for
+   * meanwhile is remembered. The host holds back interrupts that are raised after this call until
+   * {@link #resume} too.
    */
   void pause();
 
   /**
-   * Goes on with what was left at {@link #pause}, or restored, or asked for since. The level of an
-   * interrupt pin does not move with the state: an endpoint that has one asserts it here again.
+   * Goes on with what was left at {@link #pause}, or restored, or asked for since; a timer that was
+   * cancelled is armed here again. The level of an interrupt pin does not move with the state: an
+   * endpoint that has one asserts it here again.
    */
   void resume();
 
@@ -37,7 +40,8 @@ public interface Migratable extends Endpoint {
 
   /**
    * Takes on a state that an endpoint declared like this one saved, or that somebody made up: every
-   * field is judged. The endpoint is paused and stays so.
+   * field is judged. The endpoint is paused and stays so. Config space is the saved one already;
+   * the host takes it back if this throws.
    *
    * @throws InvalidStateException if the endpoint could never be in it; nothing has changed then
    */

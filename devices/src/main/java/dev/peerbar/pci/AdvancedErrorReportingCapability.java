@@ -1,23 +1,12 @@
 package dev.peerbar.pci;
 
+import dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting;
+
 /**
  * Advanced Error Reporting, version 2, of an endpoint (PCIe 6.0 7.8.4), without ECRC and without
  * multiple header recording. Everything in it is sticky.
  */
 final class AdvancedErrorReportingCapability {
-  static final int ID = 0x0001;
-  static final int VERSION = 2;
-
-  /** Up to the end of the TLP Prefix Log. */
-  static final int LENGTH = 0x48;
-
-  static final int UNCORRECTABLE_STATUS = 0x04;
-  static final int UNCORRECTABLE_MASK = 0x08;
-  static final int UNCORRECTABLE_SEVERITY = 0x0c;
-  static final int CORRECTABLE_STATUS = 0x10;
-  static final int CORRECTABLE_MASK = 0x14;
-  static final int HEADER_LOG = 0x1c;
-
   private static final long DATA_LINK_PROTOCOL = 1 << 4;
   private static final long SURPRISE_DOWN = 1 << 5;
   private static final long POISONED_TLP = 1 << 12;
@@ -73,29 +62,36 @@ final class AdvancedErrorReportingCapability {
 
   /** Returns where it is. */
   static int declare(ConfigSpace space, CapabilityChains chains) {
-    int at = chains.addExtended(ID, VERSION, LENGTH);
+    int at =
+        chains.addExtended(
+            AdvancedErrorReporting.ID,
+            AdvancedErrorReporting.VERSION,
+            AdvancedErrorReporting.LENGTH);
     space
-        .declare(at + UNCORRECTABLE_STATUS, 4, 0)
+        .declare(at + AdvancedErrorReporting.UNCORRECTABLE_STATUS, 4, 0)
         .clearedByOnes(UNCORRECTABLE_ERRORS)
         .sticky(UNCORRECTABLE_ERRORS);
     space
-        .declare(at + UNCORRECTABLE_MASK, 4, UNCORRECTABLE_INTERNAL)
+        .declare(at + AdvancedErrorReporting.UNCORRECTABLE_MASK, 4, UNCORRECTABLE_INTERNAL)
         .writable(UNCORRECTABLE_ERRORS)
         .sticky(UNCORRECTABLE_ERRORS);
     space
-        .declare(at + UNCORRECTABLE_SEVERITY, 4, FATAL_BY_DEFAULT)
+        .declare(at + AdvancedErrorReporting.UNCORRECTABLE_SEVERITY, 4, FATAL_BY_DEFAULT)
         .writable(UNCORRECTABLE_ERRORS)
         .sticky(UNCORRECTABLE_ERRORS);
     space
-        .declare(at + CORRECTABLE_STATUS, 4, 0)
+        .declare(at + AdvancedErrorReporting.CORRECTABLE_STATUS, 4, 0)
         .clearedByOnes(CORRECTABLE_ERRORS)
         .sticky(CORRECTABLE_ERRORS);
     space
-        .declare(at + CORRECTABLE_MASK, 4, ADVISORY_NON_FATAL | CORRECTED_INTERNAL)
+        .declare(
+            at + AdvancedErrorReporting.CORRECTABLE_MASK,
+            4,
+            ADVISORY_NON_FATAL | CORRECTED_INTERNAL)
         .writable(CORRECTABLE_ERRORS)
         .sticky(CORRECTABLE_ERRORS);
-    space.declare(at + HEADER_LOG, 8, 0).sticky(ALL);
-    space.declare(at + HEADER_LOG + 8, 8, 0).sticky(ALL);
+    space.declare(at + AdvancedErrorReporting.HEADER_LOG, 8, 0).sticky(ALL);
+    space.declare(at + AdvancedErrorReporting.HEADER_LOG + 8, 8, 0).sticky(ALL);
     return at;
   }
 }

@@ -16,30 +16,89 @@ public sealed interface Bar {
   /** In bytes, a power of two, at least 16. */
   long size();
 
+  /** What its address register says of it. */
+  Type type();
+
+  /** Where a BAR can be, and whether reads have side effects (PCIe 6.0 7.5.1.2.1). */
+  enum Type {
+    MEMORY_32,
+    /** Anywhere; it takes the next index too. */
+    MEMORY_64,
+    /**
+     * Anywhere, and reads have no side effects: bridges may place it above 4 GiB, and read ahead.
+     */
+    MEMORY_64_PREFETCHABLE;
+
+    /** How many indexes it takes. */
+    public int indexes() {
+      return this == MEMORY_32 ? 1 : 2;
+    }
+  }
+
   /**
-   * A 32-bit BAR whose accesses the endpoint answers, but for its doorbells if they are mapped.
+   * A BAR whose accesses the endpoint answers, but for its doorbells if they are mapped, and for
+   * the MSI-X structures if they are in it ({@link PciFunctionBuilder#msixIn}).
    *
    * @param mapped doorbells in shared memory
-   * @param events writes that a client may announce by an event descriptor, the most useful first
+   * @param events writes outside those that a client may announce by an event descriptor, the most
+   *     useful first
    */
-  record Registers(int index, long size, Optional<Doorbells> mapped, List<EventDoorbell> events)
+  record Registers(
+      int index, long size, Type type, Optional<Doorbells> mapped, List<EventDoorbell> events)
       implements Bar {
 
     public Registers {
       events = List.copyOf(events);
     }
 
-    /** Without event doorbells. */
+    /** Of 32 bits. */
+    public Registers(int index, long size, Optional<Doorbells> mapped, List<EventDoorbell> events) {
+      this(index, size, Type.MEMORY_32, mapped, events);
+    }
+
+    /** Of 32 bits, without event doorbells. */
     public Registers(int index, long size, Optional<Doorbells> mapped) {
       this(index, size, mapped, List.of());
+    }
+
+    /** Of 32 bits, without doorbells that are more than registers. */
+    public Registers(int index, long size) {
+      this(index, size, Optional.empty());
+    }
+
+    /** The same of another type. */
+    public Registers type(Type other) {
+      return new Registers(index, size, other, mapped, events);
+    }
+
+    /** The same with doorbells in shared memory. */
+    public Registers mapped(Doorbells doorbells) {
+      return new Registers(index, size, type, Optional.of(doorbells), events);
+    }
+
+    /** The same with writes that a client may announce by event descriptors. */
+    public Registers events(List<EventDoorbell> doorbells) {
+      return new Registers(index, size, type, mapped, doorbells);
     }
   }
 
   /** A 64-bit prefetchable BAR that is memory through and through, shared with the client. */
-  record Memory(int index, long size) implements Bar {}
+  record Memory(int index, long size) implements Bar {
+
+    @Override
+    public Type type() {
+      return Type.MEMORY_64_PREFETCHABLE;
+    }
+  }
 
   /** A 32-bit BAR that holds the MSI-X structures and nothing else; the host serves it. */
-  record Msix(int index, long size) implements Bar {}
+  record Msix(int index, long size) implements Bar {
+
+    @Override
+    public Type type() {
+      return Type.MEMORY_32;
+    }
+  }
 
   /**
    * Doorbell registers in memory shared with the client: page-aligned, whole pages. They read back
@@ -51,7 +110,13 @@ public sealed interface Bar {
    * @param stride between registers, in bytes
    * @param count of registers
    */
-  record Doorbells(long offset, long length, int stride, int count) {}
+  record Doorbells(long offset, long length, int stride, int count) {
+
+    /** Whether a part of the BAR has a byte of the area. */
+    public boolean touches(long otherOffset, long otherLength) {
+      return offset < otherOffset + otherLength && otherOffset < offset + length;
+    }
+  }
 
   /**
    * A write that carries no news but that it happened: one value to one register. A client's kernel

@@ -33,6 +33,24 @@ public final class ConfigLayout {
     public static final int STATUS_INTERRUPT = 1 << 3;
     public static final int STATUS_CAPABILITIES_LIST = 1 << 4;
 
+    /**
+     * Master data parity error; signaled and received target abort; received master abort; signaled
+     * system error; detected parity error.
+     */
+    public static final int STATUS_ERRORS = 1 << 8 | 0x1f << 11;
+
+    /** From one base address register to the next; one of 64 bits is two of them. */
+    public static final int BAR_BYTES = 4;
+
+    /** Of a base address register of memory: all but the address. */
+    public static final int BAR_TYPE = 0xf;
+
+    public static final int BAR_64_BIT = 0x4;
+    public static final int BAR_PREFETCHABLE = 0x8;
+
+    /** Bytes: what a function places itself begins here. */
+    public static final int LENGTH = 0x40;
+
     private Header() {}
   }
 
@@ -92,6 +110,10 @@ public final class ConfigLayout {
     public static final int MULTIPLE_MESSAGE_ENABLE_SHIFT = 4;
     public static final int MULTIPLE_MESSAGE_ENABLE = 7 << MULTIPLE_MESSAGE_ENABLE_SHIFT;
     public static final int ADDRESS_64 = 1 << 7;
+
+    /** The message goes to whole words of 4 bytes. */
+    public static final int ADDRESS_LOW_BITS = 0x3;
+
     public static final int PER_VECTOR_MASKING = 1 << 8;
 
     private Msi() {}
@@ -159,6 +181,11 @@ public final class ConfigLayout {
   /** Advanced Error Reporting, version 2 (PCIe 6.0 7.8.4). */
   public static final class AdvancedErrorReporting {
     public static final int ID = 0x0001;
+    public static final int VERSION = 2;
+
+    /** Up to the end of the TLP Prefix Log. */
+    public static final int LENGTH = 0x48;
+
     public static final int UNCORRECTABLE_STATUS = 0x04;
     public static final int UNCORRECTABLE_MASK = 0x08;
     public static final int UNCORRECTABLE_SEVERITY = 0x0c;
@@ -172,6 +199,7 @@ public final class ConfigLayout {
   /** The Device Serial Number (PCIe 6.0 7.9.3). */
   public static final class SerialNumber {
     public static final int ID = 0x0003;
+    public static final int VERSION = 1;
     public static final int LENGTH = 12;
     public static final int SERIAL_NUMBER = 4;
 
@@ -181,6 +209,7 @@ public final class ConfigLayout {
   /** Vendor-specific of the extended list (PCIe 6.0 7.9.5): header, then the vendor's own bytes. */
   public static final class VendorSpecificExtended {
     public static final int ID = 0x000b;
+    public static final int VERSION = 1;
     public static final int VENDOR_HEADER = 4;
     public static final int DATA = 8;
     public static final int VENDOR_REVISION_SHIFT = 16;

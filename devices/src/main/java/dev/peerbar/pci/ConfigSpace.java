@@ -16,6 +16,7 @@ final class ConfigSpace {
   private final byte[] initial = new byte[PciFunction.CONFIG_SPACE_SIZE];
   private final byte[] writable = new byte[PciFunction.CONFIG_SPACE_SIZE];
   private final byte[] clearedByOnes = new byte[PciFunction.CONFIG_SPACE_SIZE];
+  private final byte[] changedByDevice = new byte[PciFunction.CONFIG_SPACE_SIZE];
   private final byte[] keptByFunctionReset = new byte[PciFunction.CONFIG_SPACE_SIZE];
   private final byte[] sticky = new byte[PciFunction.CONFIG_SPACE_SIZE];
 
@@ -47,6 +48,11 @@ final class ConfigSpace {
       return put(clearedByOnes, mask);
     }
 
+    /** The hardware's side changes the bit, and it is a part of the function's state. */
+    Register changedByDevice(long mask) {
+      return put(changedByDevice, mask);
+    }
+
     /** Survives resets of the function alone, but not those of its bus or device. */
     Register keptByFunctionReset(long mask) {
       return put(keptByFunctionReset, mask);
@@ -76,6 +82,22 @@ final class ConfigSpace {
       byte written = from.get();
       int stored = (value[at] & ~writable[at]) | (written & writable[at]);
       value[at] = (byte) (stored & ~(written & clearedByOnes[at]));
+    }
+  }
+
+  /** The bits of up to 8 bytes, zero-extended. */
+  long get(int offset, int bytes) {
+    long bits = 0;
+    for (int i = 0; i < bytes; i++) {
+      bits |= (value[offset + i] & 0xffL) << i * Byte.SIZE;
+    }
+    return bits;
+  }
+
+  /** Sets up to 8 bytes, as {@link #setWord} does. */
+  void set(int offset, int bytes, long bits) {
+    for (int i = 0; i < bytes; i++) {
+      value[offset + i] = (byte) (bits >>> i * Byte.SIZE);
     }
   }
 
@@ -134,9 +156,18 @@ final class ConfigSpace {
     }
   }
 
-  /** What software can set or clear, and what the hardware sets and a reset keeps. */
+  /** What software can set or clear, and what the hardware sets. */
   private byte changeable(int at) {
-    return (byte) (writable[at] | clearedByOnes[at] | sticky[at]);
+    return (byte) (writable[at] | clearedByOnes[at] | changedByDevice[at] | sticky[at]);
+  }
+
+  /** What was declared: the value at power-on, and what may change of it. */
+  byte[] declaration() {
+    byte[] declared = Arrays.copyOf(initial, 2 * initial.length);
+    for (int at = 0; at < initial.length; at++) {
+      declared[initial.length + at] = changeable(at);
+    }
+    return declared;
   }
 
   /** The bits that nothing ever changes; for tests of exactly that. */

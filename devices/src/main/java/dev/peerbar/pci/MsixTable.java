@@ -1,5 +1,7 @@
 package dev.peerbar.pci;
 
+import dev.peerbar.pci.ConfigLayout.Msi;
+import dev.peerbar.pci.ConfigLayout.Msix;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -13,16 +15,8 @@ import java.util.Objects;
  * itself (as VFIO clients do) may leave every entry here masked for ever.
  */
 public final class MsixTable {
-  /** Bytes of a table entry. */
-  public static final int ENTRY_BYTES = 16;
-
-  private static final int MESSAGE_ADDRESS = 0;
-  private static final int MESSAGE_DATA = 8;
-  private static final int VECTOR_CONTROL = 12;
-  private static final byte MASK_BIT = 1;
-
   /** A message is a 4-byte write: the low two bits of its address are always zero. */
-  private static final byte ADDRESS_LOW_WRITABLE = (byte) ~0x3;
+  private static final byte ADDRESS_LOW_WRITABLE = (byte) ~Msi.ADDRESS_LOW_BITS;
 
   private final PciFunction.MsixLayout layout;
   private final byte[] table;
@@ -68,19 +62,19 @@ public final class MsixTable {
       byte written = from.get();
       if (at >= layout.tableOffset() && at - layout.tableOffset() < table.length) {
         int index = (int) (at - layout.tableOffset());
-        table[index] = (byte) (written & writableBits(index % ENTRY_BYTES));
+        table[index] = (byte) (written & writableBits(index % Msix.ENTRY_BYTES));
       }
     }
   }
 
   private static byte writableBits(int byteOfEntry) {
-    if (byteOfEntry == MESSAGE_ADDRESS) {
+    if (byteOfEntry == Msix.ENTRY_ADDRESS) {
       return ADDRESS_LOW_WRITABLE;
     }
-    if (byteOfEntry == VECTOR_CONTROL) {
-      return MASK_BIT;
+    if (byteOfEntry == Msix.ENTRY_VECTOR_CONTROL) {
+      return Msix.ENTRY_MASKED;
     }
-    return byteOfEntry < VECTOR_CONTROL ? (byte) 0xff : 0;
+    return byteOfEntry < Msix.ENTRY_VECTOR_CONTROL ? (byte) 0xff : 0;
   }
 
   /** Number of vectors. */
@@ -90,21 +84,21 @@ public final class MsixTable {
 
   /** The Mask bit of a vector's entry; the Function Mask is {@link PciFunction#msixMasked}. */
   public boolean masked(int vector) {
-    return (table[entry(vector) + VECTOR_CONTROL] & MASK_BIT) != 0;
+    return (table[entry(vector) + Msix.ENTRY_VECTOR_CONTROL] & Msix.ENTRY_MASKED) != 0;
   }
 
   /** Where the client wants the vector's message. */
   public long messageAddress(int vector) {
     return ByteBuffer.wrap(table)
         .order(ByteOrder.LITTLE_ENDIAN)
-        .getLong(entry(vector) + MESSAGE_ADDRESS);
+        .getLong(entry(vector) + Msix.ENTRY_ADDRESS);
   }
 
   /** What the client wants the vector's message to say. */
   public int messageData(int vector) {
     return ByteBuffer.wrap(table)
         .order(ByteOrder.LITTLE_ENDIAN)
-        .getInt(entry(vector) + MESSAGE_DATA);
+        .getInt(entry(vector) + Msix.ENTRY_DATA);
   }
 
   public boolean isPending(int vector) {
@@ -124,7 +118,7 @@ public final class MsixTable {
     Arrays.fill(pending, (byte) 0);
     Arrays.fill(table, (byte) 0);
     for (int vector = 0; vector < layout.vectors(); vector++) {
-      table[entry(vector) + VECTOR_CONTROL] = MASK_BIT;
+      table[entry(vector) + Msix.ENTRY_VECTOR_CONTROL] = Msix.ENTRY_MASKED;
     }
   }
 
@@ -151,9 +145,9 @@ public final class MsixTable {
       throw new InvalidStateException("%d bytes of MSI-X structures".formatted(saved.length));
     }
     for (int at = 0; at < table.length; at++) {
-      if ((saved[at] & ~writableBits(at % ENTRY_BYTES)) != 0) {
+      if ((saved[at] & ~writableBits(at % Msix.ENTRY_BYTES)) != 0) {
         throw new InvalidStateException(
-            "A reserved bit is set in the entry of vector " + at / ENTRY_BYTES);
+            "A reserved bit is set in the entry of vector " + at / Msix.ENTRY_BYTES);
       }
     }
     for (int bit = layout.vectors(); bit < pending.length * Byte.SIZE; bit++) {
@@ -166,7 +160,7 @@ public final class MsixTable {
   }
 
   private int entry(int vector) {
-    return Objects.checkIndex(vector, layout.vectors()) * ENTRY_BYTES;
+    return Objects.checkIndex(vector, layout.vectors()) * Msix.ENTRY_BYTES;
   }
 
   private int byteOf(int vector) {

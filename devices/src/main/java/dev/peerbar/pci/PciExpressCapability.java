@@ -1,5 +1,6 @@
 package dev.peerbar.pci;
 
+import dev.peerbar.pci.ConfigLayout.Express;
 import java.nio.ByteBuffer;
 
 /**
@@ -9,28 +10,11 @@ import java.nio.ByteBuffer;
  * 6.0 6.6.2: payload size, ASPM, clocking) is declared so.
  */
 final class PciExpressCapability {
-  static final int ID = 0x10;
-  static final int LENGTH = 0x3c;
-
-  private static final int CAPABILITIES = 0x02;
-  private static final int DEVICE_CAPABILITIES = 0x04;
-  private static final int DEVICE_CONTROL = 0x08;
-  private static final int DEVICE_STATUS = 0x0a;
-  private static final int LINK_CAPABILITIES = 0x0c;
-  private static final int LINK_CONTROL = 0x10;
-  private static final int LINK_STATUS = 0x12;
-  private static final int DEVICE_CAPABILITIES_2 = 0x24;
-  private static final int DEVICE_CONTROL_2 = 0x28;
-  private static final int LINK_CAPABILITIES_2 = 0x2c;
-  private static final int LINK_CONTROL_2 = 0x30;
-  private static final int LINK_STATUS_2 = 0x32;
-
   private static final int VERSION_2 = 2;
 
   private static final int MAX_PAYLOAD_256 = 1;
   private static final int EXTENDED_TAGS = 1 << 5;
   private static final int ROLE_BASED_ERROR_REPORTING = 1 << 15;
-  private static final int FUNCTION_LEVEL_RESET_CAPABLE = 1 << 28;
 
   private static final int ERROR_REPORTING_ENABLES = 0xf;
   private static final int RELAXED_ORDERING = 1 << 4;
@@ -39,7 +23,6 @@ final class PciExpressCapability {
   private static final int NO_SNOOP = 1 << 11;
   private static final int MAX_READ_REQUEST_FIELD = 0x7 << 12;
   private static final int MAX_READ_REQUEST_512 = 2 << 12;
-  private static final int INITIATE_FLR = 1 << 15;
 
   private static final int DEVICE_STATUS_ERRORS = 0xf;
 
@@ -62,24 +45,24 @@ final class PciExpressCapability {
   private final int deviceControl;
 
   PciExpressCapability(ConfigSpace space, CapabilityChains chains) {
-    int at = chains.addStandard(ID, LENGTH);
-    deviceControl = at + DEVICE_CONTROL;
-    space.declare(at + CAPABILITIES, 2, VERSION_2);
+    int at = chains.addStandard(Express.ID, Express.LENGTH);
+    deviceControl = at + Express.DEVICE_CONTROL;
+    space.declare(at + Express.CAPABILITIES, 2, VERSION_2);
     declareDevice(space, at);
     declareLink(space, at);
   }
 
   private static void declareDevice(ConfigSpace space, int at) {
     space.declare(
-        at + DEVICE_CAPABILITIES,
+        at + Express.DEVICE_CAPABILITIES,
         4,
         MAX_PAYLOAD_256
             | EXTENDED_TAGS
             | ROLE_BASED_ERROR_REPORTING
-            | FUNCTION_LEVEL_RESET_CAPABLE);
+            | Express.FUNCTION_LEVEL_RESET_CAPABLE);
     space
         .declare(
-            at + DEVICE_CONTROL,
+            at + Express.DEVICE_CONTROL,
             2,
             RELAXED_ORDERING | EXTENDED_TAGS_ENABLE | NO_SNOOP | MAX_READ_REQUEST_512)
         .writable(
@@ -90,22 +73,22 @@ final class PciExpressCapability {
                 | NO_SNOOP
                 | MAX_READ_REQUEST_FIELD)
         .keptByFunctionReset(MAX_PAYLOAD_FIELD);
-    space.declare(at + DEVICE_STATUS, 2, 0).clearedByOnes(DEVICE_STATUS_ERRORS);
-    space.declare(at + DEVICE_CAPABILITIES_2, 4, COMPLETION_TIMEOUT_DISABLE);
-    space.declare(at + DEVICE_CONTROL_2, 2, 0).writable(COMPLETION_TIMEOUT_DISABLE);
+    space.declare(at + Express.DEVICE_STATUS, 2, 0).clearedByOnes(DEVICE_STATUS_ERRORS);
+    space.declare(at + Express.DEVICE_CAPABILITIES_2, 4, COMPLETION_TIMEOUT_DISABLE);
+    space.declare(at + Express.DEVICE_CONTROL_2, 2, 0).writable(COMPLETION_TIMEOUT_DISABLE);
   }
 
   private static void declareLink(ConfigSpace space, int at) {
     int control = ASPM_FIELD | READ_COMPLETION_BOUNDARY | COMMON_CLOCK | EXTENDED_SYNCH;
-    space.declare(at + LINK_CAPABILITIES, 4, SPEED_16_GT | WIDTH_X16 | ASPM_OPTIONALITY);
-    space.declare(at + LINK_CONTROL, 2, 0).writable(control).keptByFunctionReset(control);
-    space.declare(at + LINK_STATUS, 2, SPEED_16_GT | WIDTH_X16 | SLOT_CLOCK);
-    space.declare(at + LINK_CAPABILITIES_2, 4, SPEEDS_UP_TO_16_GT);
+    space.declare(at + Express.LINK_CAPABILITIES, 4, SPEED_16_GT | WIDTH_X16 | ASPM_OPTIONALITY);
+    space.declare(at + Express.LINK_CONTROL, 2, 0).writable(control).keptByFunctionReset(control);
+    space.declare(at + Express.LINK_STATUS, 2, SPEED_16_GT | WIDTH_X16 | SLOT_CLOCK);
+    space.declare(at + Express.LINK_CAPABILITIES_2, 4, SPEEDS_UP_TO_16_GT);
     space
-        .declare(at + LINK_CONTROL_2, 2, SPEED_16_GT)
+        .declare(at + Express.LINK_CONTROL_2, 2, SPEED_16_GT)
         .writable(TARGET_SPEED_FIELD)
         .sticky(TARGET_SPEED_FIELD);
-    space.declare(at + LINK_STATUS_2, 2, EQUALIZATION_DONE);
+    space.declare(at + Express.LINK_STATUS_2, 2, EQUALIZATION_DONE);
   }
 
   /**
@@ -118,6 +101,7 @@ final class PciExpressCapability {
     int highByte = deviceControl + 1 - offset;
     return highByte >= 0
         && highByte < from.remaining()
-        && (from.get(from.position() + highByte) & INITIATE_FLR >>> 8) != 0;
+        && (from.get(from.position() + highByte) & Express.INITIATE_FUNCTION_LEVEL_RESET >>> 8)
+            != 0;
   }
 }

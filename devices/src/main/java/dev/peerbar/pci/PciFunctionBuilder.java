@@ -1,8 +1,10 @@
 package dev.peerbar.pci;
 
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 
@@ -24,7 +26,13 @@ public final class PciFunctionBuilder {
   private static final int LAST_PIN = 4;
 
   /** What is there or not, besides BARs and MSI-X. */
-  record Options(boolean noSoftReset, boolean advancedErrorReporting, OptionalLong serialNumber) {}
+  record Options(
+      boolean noSoftReset,
+      boolean advancedErrorReporting,
+      OptionalLong serialNumber,
+      OptionalInt msiVectors,
+      List<ConfigRegister> registers,
+      List<VendorCapability> vendorCapabilities) {}
 
   private final TreeMap<Integer, Bar> bars = new TreeMap<>();
   private int vendor = -1;
@@ -38,6 +46,10 @@ public final class PciFunctionBuilder {
   private boolean noSoftReset;
   private boolean advancedErrorReporting;
   private OptionalLong serialNumber = OptionalLong.empty();
+  private OptionalInt msiVectors = OptionalInt.empty();
+  private boolean msixInRegisters;
+  private final List<ConfigRegister> registers = new ArrayList<>();
+  private final List<VendorCapability> vendorCapabilities = new ArrayList<>();
 
   PciFunctionBuilder() {}
 
@@ -83,7 +95,14 @@ public final class PciFunctionBuilder {
 
   /** A 32-bit BAR of registers, {@code size} bytes. */
   public PciFunctionBuilder registers(int index, long size) {
-    return add32Bit(new Bar.Registers(index, size, Optional.empty()));
+    return registers(new Bar.Registers(index, size));
+  }
+
+  /** A BAR of registers of any type, with mapped doorbells, event doorbells, or both. */
+  public PciFunctionBuilder registers(Bar.Registers bar) {
+    bar.mapped().ifPresent(mapped -> checkMapped(bar, mapped));
+    checkEvents(bar);
+    return addRegisters(bar);
   }
 
   /**
@@ -92,6 +111,13 @@ public final class PciFunctionBuilder {
    * @param events in order of preference: a client may take fewer descriptors than there are
    */
   public PciFunctionBuilder registers(int index, long size, List<Bar.EventDoorbell> events) {
+    return registers(new Bar.Registers(index, size).events(events));
+  }
+
+  private static void checkEvents(Bar.Registers bar) {
+    int index = bar.index();
+    long size = bar.size();
+    List<Bar.EventDoorbell> events = bar.events();
     for (Bar.EventDoorbell event : events) {
       require(
           event.offset() >= 0
@@ -109,14 +135,25 @@ public final class PciFunctionBuilder {
           event.value(),
           event.offset(),
           event.width().bytes());
+      require(
+          bar.mapped().isEmpty()
+              || !bar.mapped().get().touches(event.offset(), event.width().bytes()),
+          "The event doorbell at 0x%x is in the mapped area of BAR %d, where no kernel sees writes.",
+          event.offset(),
+          index);
     }
     require(
         new HashSet<>(events).size() == events.size(), "Two event doorbells are the same write.");
-    return add32Bit(new Bar.Registers(index, size, Optional.empty(), events));
   }
 
   /** A 32-bit BAR of registers with doorbells in shared memory. */
   public PciFunctionBuilder registers(int index, long size, Bar.Doorbells mapped) {
+    return registers(new Bar.Registers(index, size).mapped(mapped));
+  }
+
+  private static void checkMapped(Bar.Registers bar, Bar.Doorbells mapped) {
+    int index = bar.index();
+    long size = bar.size();
     require(
         mapped.offset() >= 0
             && mapped.offset() % PAGE == 0
@@ -141,15 +178,11 @@ public final class PciFunctionBuilder {
         mapped.count(),
         mapped.stride(),
         mapped.length());
-    return add32Bit(new Bar.Registers(index, size, Optional.of(mapped)));
   }
 
   /** A 64-bit prefetchable BAR of {@code size} bytes of memory; it takes the next index too. */
   public PciFunctionBuilder memory(int index, long size) {
-    require(
-        index >= 0 && index < LAST_BAR && index % 2 == 0,
-        "A 64-bit BAR has index 0, 2 or 4, not %d.",
-        index);
+    check64BitIndex(index);
     require(
         size >= PAGE && Long.bitCount(size) == 1,
         "The size of memory BAR %d is a power of two of at least 4096 bytes, not %d.",
@@ -167,23 +200,101 @@ public final class PciFunctionBuilder {
    */
   public PciFunctionBuilder msix(
       int index, long size, int vectors, long tableOffset, long pendingOffset) {
+    checkVectors(vectors);
+    PciFunction.MsixLayout layout =
+        new PciFunction.MsixLayout(vectors, index, tableOffset, pendingOffset);
+    checkStructures(layout, size);
+    add32Bit(new Bar.Msix(index, size));
+    msix = Optional.of(layout);
+    return this;
+  }
+
+  /**
+   * MSI-X, with the structures in a BAR of registers, which the host serves there; the rest of the
+   * BAR is the endpoint's. The BAR is declared by another call, before this one or after it.
+   *
+   * @param vectors 1 to 2048
+   * @param tableOffset of the table in the BAR, in bytes, 8-byte aligned
+   * @param pendingOffset of the pending bits in the BAR, in bytes, 8-byte aligned
+   */
+  public PciFunctionBuilder msixIn(int bar, int vectors, long tableOffset, long pendingOffset) {
+    checkVectors(vectors);
+    msix = Optional.of(new PciFunction.MsixLayout(vectors, bar, tableOffset, pendingOffset));
+    msixInRegisters = true;
+    return this;
+  }
+
+  private void checkVectors(int vectors) {
     require(msix.isEmpty(), "MSI-X is declared twice.");
     require(
         vectors >= 1 && vectors <= MSIX_VECTORS,
         "A function has 1 to 2048 MSI-X vectors, not %d.",
         vectors);
-    PciFunction.MsixLayout layout =
-        new PciFunction.MsixLayout(vectors, index, tableOffset, pendingOffset);
-    requireInside("table", tableOffset, layout.tableLength(), size);
-    requireInside("pending bits", pendingOffset, layout.pendingLength(), size);
+  }
+
+  private static void checkStructures(PciFunction.MsixLayout layout, long size) {
+    requireInside("table", layout.tableOffset(), layout.tableLength(), size);
+    requireInside("pending bits", layout.pendingOffset(), layout.pendingLength(), size);
     require(
-        tableOffset + layout.tableLength() <= pendingOffset
-            || pendingOffset + layout.pendingLength() <= tableOffset,
+        layout.tableOffset() + layout.tableLength() <= layout.pendingOffset()
+            || layout.pendingOffset() + layout.pendingLength() <= layout.tableOffset(),
         "The MSI-X table at 0x%x and the pending bits at 0x%x overlap.",
-        tableOffset,
-        pendingOffset);
-    add32Bit(new Bar.Msix(index, size));
-    msix = Optional.of(layout);
+        layout.tableOffset(),
+        layout.pendingOffset());
+  }
+
+  /** What can be judged only when the BAR is known too. */
+  private void checkStructuresAmongRegisters(PciFunction.MsixLayout layout) {
+    Bar bar = bars.get(layout.bar());
+    require(
+        bar instanceof Bar.Registers,
+        "The MSI-X structures are to be in BAR %d, which is no BAR of registers.",
+        layout.bar());
+    Bar.Registers in = (Bar.Registers) bar;
+    checkStructures(layout, in.size());
+    in.mapped()
+        .ifPresent(mapped ->
+            require(
+                !layout.touches(mapped.offset(), mapped.length()),
+                "The MSI-X structures are in the mapped doorbells of BAR %d.",
+                in.index()));
+    for (Bar.EventDoorbell event : in.events()) {
+      require(
+          !layout.touches(event.offset(), event.width().bytes()),
+          "The event doorbell at 0x%x is in the MSI-X structures of BAR %d.",
+          event.offset(),
+          in.index());
+    }
+  }
+
+  /**
+   * MSI, with 64-bit addresses and per-vector masks, beside MSI-X or without it.
+   *
+   * @param vectors how many are asked for: 1, 2, 4, 8, 16 or 32
+   */
+  public PciFunctionBuilder msi(int vectors) {
+    require(msiVectors.isEmpty(), "MSI is declared twice.");
+    require(
+        vectors >= 1 && vectors <= MsiCapability.MOST_VECTORS && Integer.bitCount(vectors) == 1,
+        "A function has 1, 2, 4, 8, 16 or 32 MSI vectors, not %d.",
+        vectors);
+    msiVectors = OptionalInt.of(vectors);
+    return this;
+  }
+
+  /**
+   * A register of config space outside any capability, at its offset: all in 0x40 to 0xff, or all
+   * in 0x100 to 0xfff. The lists of capabilities are laid around it. One that does nothing leaves
+   * room.
+   */
+  public PciFunctionBuilder configRegister(ConfigRegister register) {
+    registers.add(register);
+    return this;
+  }
+
+  /** A vendor-specific capability, after those that were declared before. */
+  public PciFunctionBuilder vendorCapability(VendorCapability capability) {
+    vendorCapabilities.add(capability);
     return this;
   }
 
@@ -207,6 +318,9 @@ public final class PciFunctionBuilder {
   public PciFunction build() {
     require(vendor >= 0, "A function needs a vendor and a device ID.");
     require(classCode >= 0, "A function needs a class code.");
+    if (msixInRegisters) {
+      checkStructuresAmongRegisters(msix.orElseThrow());
+    }
     boolean subsystemDeclared = subsystemVendor >= 0;
     Type0Header.Identity identity =
         new Type0Header.Identity(
@@ -221,7 +335,33 @@ public final class PciFunctionBuilder {
         interruptPin,
         bars.values(),
         msix,
-        new Options(noSoftReset, advancedErrorReporting, serialNumber));
+        new Options(
+            noSoftReset,
+            advancedErrorReporting,
+            serialNumber,
+            msiVectors,
+            List.copyOf(registers),
+            List.copyOf(vendorCapabilities)));
+  }
+
+  private PciFunctionBuilder addRegisters(Bar.Registers bar) {
+    if (bar.type() == Bar.Type.MEMORY_32) {
+      return add32Bit(bar);
+    }
+    check64BitIndex(bar.index());
+    require(
+        bar.size() >= SMALLEST_BAR && Long.bitCount(bar.size()) == 1,
+        "The size of 64-bit BAR %d is a power of two of at least 16 bytes, not %d.",
+        bar.index(),
+        bar.size());
+    return add(bar);
+  }
+
+  private static void check64BitIndex(int index) {
+    require(
+        index >= 0 && index < LAST_BAR && index % 2 == 0,
+        "A 64-bit BAR has index 0, 2 or 4, not %d.",
+        index);
   }
 
   private PciFunctionBuilder add32Bit(Bar bar) {
@@ -251,11 +391,7 @@ public final class PciFunctionBuilder {
   }
 
   private static int lastIndex(Bar bar) {
-    return switch (bar) {
-      case Bar.Memory memory -> memory.index() + 1;
-      case Bar.Registers registers -> registers.index();
-      case Bar.Msix structures -> structures.index();
-    };
+    return bar.index() + bar.type().indexes() - 1;
   }
 
   private static void requireInside(String what, long offset, long length, long size) {

@@ -101,6 +101,11 @@ final class ConfigAccess implements PciFunction.Events {
   }
 
   @Override
+  public void msiChanged() {
+    events.add("MSI");
+  }
+
+  @Override
   public void intxChanged() {
     events.add("INTx");
   }

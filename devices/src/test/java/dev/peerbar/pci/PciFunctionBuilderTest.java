@@ -88,6 +88,89 @@ final class PciFunctionBuilderTest {
   }
 
   @Test
+  void refusesAnEventDoorbellThatNoKernelSees() {
+    Bar.Doorbells mapped = new Bar.Doorbells(0x1000, 0x1000, 4, 8);
+    Bar.Registers both = new Bar.Registers(0, 0x4000).mapped(mapped);
+    assertThat(
+            valid()
+                .registers(both.events(List.of(event(0xffc, AccessWidth.DWORD, 1))))
+                .build()
+                .bar(0))
+        .contains(
+            new Bar.Registers(
+                0, 0x4000, Optional.of(mapped), List.of(event(0xffc, AccessWidth.DWORD, 1))));
+    refuses(
+        "The event doorbell at 0x1000 is in the mapped area of BAR 0, where no kernel sees writes.",
+        b -> b.registers(both.events(List.of(event(0x1000, AccessWidth.DWORD, 1)))));
+  }
+
+  @Test
+  void keepsTypes() {
+    for (Bar.Type type : Bar.Type.values()) {
+      Bar.Registers bar = new Bar.Registers(2, 0x2000).type(type);
+      PciFunction function = valid().registers(bar).build();
+      ConfigAccess config = new ConfigAccess(function);
+      assertThat(function.bar(2)).contains(bar);
+      config.write(0x18, 8, -1);
+      assertThat(config.read(0x18, 8))
+          .isEqualTo(
+              switch (type) {
+                case MEMORY_32 -> 0xffff_e000L;
+                case MEMORY_64 -> 0xffff_ffff_ffff_e004L;
+                case MEMORY_64_PREFETCHABLE -> 0xffff_ffff_ffff_e00cL;
+              });
+    }
+    assertThat(
+            valid()
+                .registers(new Bar.Registers(0, 1L << 33).type(Bar.Type.MEMORY_64))
+                .memory(2, 1L << 20)
+                .memory(4, 1L << 32)
+                .build()
+                .bars())
+        .hasSize(3);
+    refuses(
+        "A 64-bit BAR has index 0, 2 or 4, not 5.",
+        b -> b.registers(new Bar.Registers(5, 0x1000).type(Bar.Type.MEMORY_64)));
+    refuses(
+        "Two BARs take index 1.",
+        b ->
+            b.registers(new Bar.Registers(0, 0x1000).type(Bar.Type.MEMORY_64))
+                .registers(1, 0x1000));
+    refuses(
+        "The size of 64-bit BAR 0 is a power of two of at least 16 bytes, not 24.",
+        b -> b.registers(new Bar.Registers(0, 24).type(Bar.Type.MEMORY_64)));
+  }
+
+  @Test
+  void keepsMsixAmongRegisters() {
+    PciFunction function = valid().msixIn(0, 5, 0x2000, 0x3000).registers(0, 0x4000).build();
+    assertThat(function.msix()).contains(new PciFunction.MsixLayout(5, 0, 0x2000, 0x3000));
+    refuses(
+        "The MSI-X structures are to be in BAR 1, which is no BAR of registers.",
+        b -> b.msixIn(1, 5, 0x2000, 0x3000).registers(0, 0x4000));
+    refuses(
+        "The MSI-X structures are to be in BAR 2, which is no BAR of registers.",
+        b -> b.msixIn(2, 5, 0x2000, 0x3000).memory(2, 0x4000));
+    refuses(
+        "The MSI-X table, 0x50 bytes at 0x3ff0, must lie inside the BAR of 0x4000 bytes.",
+        b -> b.registers(0, 0x4000).msixIn(0, 5, 0x3ff0, 0x3000));
+    refuses(
+        "The MSI-X structures are in the mapped doorbells of BAR 0.",
+        b ->
+            b.registers(0, 0x4000, new Bar.Doorbells(0x2000, 0x1000, 4, 1))
+                .msixIn(0, 5, 0x1fc0, 0x1000));
+    refuses(
+        "The event doorbell at 0x3000 is in the MSI-X structures of BAR 0.",
+        b ->
+            b.registers(0, 0x4000, List.of(event(0x3000, AccessWidth.DWORD, 1)))
+                .msixIn(0, 5, 0x2000, 0x3000));
+    refuses(
+        "MSI-X is declared twice.",
+        b -> b.msix(4, 4096, 2, 0, 0x800).registers(0, 0x4000).msixIn(0, 5, 0x2000, 0x3000));
+    refuses("A function has 1 to 2048 MSI-X vectors, not 0.", b -> b.msixIn(0, 0, 0x2000, 0x3000));
+  }
+
+  @Test
   void refusesSize() {
     refuses(
         "The size of 32-bit BAR 0 is a power of two from 16 bytes to 2 GiB, not 24.",

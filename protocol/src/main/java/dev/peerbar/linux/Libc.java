@@ -18,17 +18,15 @@ import java.lang.invoke.MethodHandle;
  * <p>Pointers are passed as numbers, so that a call on the way of a message allocates nothing. The
  * caller keeps what they point to alive.
  *
- * <p>So is everything else, each in 64 bits, six of them whatever the function takes, and every
- * result comes back in as many. System V x86-64 and AAPCS64 pass an int in the low half of the
- * register that a long would fill, and promise nothing of the other half; a variadic function finds
- * integers where any other does; and nobody looks into the registers of arguments that are too
- * many. The JVM makes code for every signature when it is first linked, several milliseconds each
- * when a program starts; this way there is one.
+ * <p>All functions are called with one signature: six arguments of 64 bits, whatever the function
+ * takes, and a result of 64 bits. The JVM makes code for each signature that is linked, which takes
+ * several milliseconds when a program starts. System V x86-64 and AAPCS64 allow it: they pass an
+ * int in the low half of the register that a long would fill, and promise nothing of the other
+ * half; a variadic function finds integers where any other does; and a function does not look at
+ * registers of arguments that it does not have.
  */
 @SuppressWarnings("restricted") // What this class is for.
 final class Libc {
-  static final int F_GETFD = 1;
-  static final int F_SETFD = 2;
   static final int F_GETFL = 3;
   static final int F_SETFL = 4;
   static final int F_DUPFD_CLOEXEC = 1030;

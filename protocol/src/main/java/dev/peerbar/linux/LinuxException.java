@@ -6,7 +6,6 @@ import java.io.IOException;
 public final class LinuxException extends IOException {
   private static final long serialVersionUID = 1L;
 
-  private final String call;
   private final int code;
 
   /**
@@ -15,18 +14,12 @@ public final class LinuxException extends IOException {
    */
   public LinuxException(String call, int code) {
     super(call + ": " + Errno.of(code).map(Errno::name).orElse("errno " + code));
-    this.call = call;
     this.code = code;
   }
 
   /** A failure that a check of ours found before the kernel would have. */
   public LinuxException(String call, Errno errno) {
     this(call, errno.code());
-  }
-
-  /** The name of the call that failed. */
-  public String call() {
-    return call;
   }
 
   /** The number that the call left in errno. */

@@ -5,7 +5,10 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 
-/** What a message asks for (vfio-user, Commands). */
+/**
+ * What a message asks for (vfio-user, Commands). The server sends {@link #DMA_READ} and {@link
+ * #DMA_WRITE}, the client all others.
+ */
 public enum Command {
   VERSION(1),
   DMA_MAP(2),
@@ -17,43 +20,26 @@ public enum Command {
   DEVICE_SET_IRQS(8),
   REGION_READ(9),
   REGION_WRITE(10),
-  DMA_READ(11, Sender.SERVER),
-  DMA_WRITE(12, Sender.SERVER),
+  DMA_READ(11),
+  DMA_WRITE(12),
   DEVICE_RESET(13),
   REGION_WRITE_MULTI(15),
   DEVICE_FEATURE(16),
   MIG_DATA_READ(17),
   MIG_DATA_WRITE(18);
 
-  /** Which side sends the request. */
-  public enum Sender {
-    CLIENT,
-    SERVER
-  }
-
   private static final int HIGHEST = 18;
   private static final List<Optional<Command>> BY_CODE = byCode();
 
   private final int code;
-  private final Sender sender;
 
   Command(int code) {
-    this(code, Sender.CLIENT);
-  }
-
-  Command(int code, Sender sender) {
     this.code = code;
-    this.sender = sender;
   }
 
   /** The number in the header. */
   public int code() {
     return code;
-  }
-
-  /** Which side sends the request. */
-  public Sender sender() {
-    return sender;
   }
 
   /** The command of a number, or empty if the specification has none. Allocates nothing. */

@@ -52,12 +52,6 @@ public final class Frame extends AbstractReferenceCounted {
     return new Frame(header, bytes, descriptors);
   }
 
-  /** A request without a payload. */
-  public static Frame request(int id, Command command, boolean noReply) {
-    return new Frame(
-        Header.request(id, command, 0, noReply), Unpooled.EMPTY_BUFFER, Descriptors.none());
-  }
-
   /** A reply. */
   public static Frame reply(Header request, Payload payload, ByteBufAllocator allocator) {
     return reply(request, payload, Descriptors.none(), allocator);

@@ -1,125 +1,27 @@
 package dev.peerbar.cli;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
-import com.fasterxml.jackson.annotation.JsonSubTypes;
-import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
-import com.fasterxml.jackson.databind.util.StdConverter;
-import dev.peerbar.linux.UnixSocket;
-import dev.peerbar.server.AllowedPeers;
+import dev.peerbar.endpoint.EndpointOptions;
 import dev.peerbar.server.ListeningPlace;
-import dev.peerbar.server.ServerOptions;
 import java.io.IOException;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.LinkedHashSet;
-import java.util.Set;
-import picocli.CommandLine.Option;
 
-/** One endpoint to serve, as the command line or a file says it, and who may connect. */
-@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
-@JsonSubTypes({
-  @JsonSubTypes.Type(value = HbmSpec.class, name = "hbm"),
-  @JsonSubTypes.Type(value = NvmeSpec.class, name = "nvme")
-})
-abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
-  @JsonProperty(value = "socket-path", required = true)
-  private Path socketPath;
-
-  @Option(
-      names = "--socket-mode",
-      paramLabel = "MODE",
-      converter = FileMode.class,
-      description =
-          "Permissions of the socket file, octal; to connect takes write permission"
-              + " (default: 0600, the owner only).")
-  @JsonProperty("socket-mode")
-  @JsonDeserialize(converter = ModeFromText.class)
-  private int socketMode = UnixSocket.OWNER_ONLY;
-
-  @Option(
-      names = "--allow-uid",
-      paramLabel = "UID",
-      split = ",",
-      converter = UserId.class,
-      description =
-          "Hang up on processes of other users than these, whatever the socket's permissions;"
-              + " may be given more than once (default: any user).")
-  @JsonProperty("allow-uid")
-  @JsonDeserialize(contentConverter = UserFromText.class)
-  private Set<Integer> allowedUsers = new LinkedHashSet<>();
-
-  @Option(
-      names = "--busy-poll",
-      description =
-          "Look for the client's next message for a while before sleeping, as long as that pays:"
-              + " faster accesses, for a processor that is busy while there are any.")
-  @JsonProperty("busy-poll")
-  private boolean busyPoll;
-
-  @Option(
-      names = "--max-dma-maps",
-      paramLabel = "N",
-      converter = MappingCount.class,
-      description =
-          "The most DMA mappings that the client may have at a time, 1 to 16777216, at some 50 bytes"
-              + " of memory each (default: 2097152, which is 8 GiB in pages of 4 KiB).")
-  @JsonProperty("max-dma-maps")
-  @JsonDeserialize(converter = MappingCount.FromText.class)
-  private int maxDmaMaps = ServerOptions.DMA_MAPS;
-
-  @Option(
-      names = "--trust-memory",
-      description =
-          "For clients of your own: touch all of their memory that can be mapped, whatever they"
-              + " could do to it. Faster where memory is not sealed; but a client that takes memory"
-              + " away (truncates a file, for one) ends this process, with status 3.")
-  @JsonProperty("trust-memory")
-  private boolean trustMemory;
-
-  /** Modes in a file are written as on the command line. */
-  static final class ModeFromText extends StdConverter<String, Integer> {
-    @Override
-    public Integer convert(String text) {
-      return FileMode.parse(text);
-    }
-  }
-
-  /** Users in a file are written as on the command line. */
-  static final class UserFromText extends StdConverter<String, Integer> {
-    @Override
-    public Integer convert(String text) {
-      return UserId.parse(text);
-    }
-  }
-
-  /** Where a file says to listen; null on the command line, which may say otherwise. */
-  Path socketPath() {
-    return socketPath;
-  }
-
-  /** A socket at a path, with the permissions asked for. */
-  ListeningPlace at(Path path) {
-    return new ListeningPlace.AtPath(path, socketMode);
-  }
-
-  ServerOptions options() {
-    return ServerOptions.DEFAULT
-        .withAllowed(new AllowedPeers(allowedUsers))
-        .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO)
-        .withMaxDmaMaps(maxDmaMaps)
-        .withTrustMemory(trustMemory);
-  }
-
-  /** What the endpoint is called in logs and threads. */
-  abstract String name();
+/**
+ * One endpoint to serve, as the command line or a file says it.
+ *
+ * @param serving how, and to whom
+ * @param options of the type's own that were given
+ */
+@JsonDeserialize(using = EndpointDeserializer.class)
+record EndpointSpec(FoundType type, ServeOptions serving, EndpointOptions options) {
 
   /**
    * Looks whether the options go together, and at nothing else.
    *
    * @throws IllegalArgumentException with a sentence if they do not
    */
-  abstract void check();
+  void check() {
+    type.configure(options);
+  }
 
   /**
    * Makes the endpoint, and opens what it stands on.
@@ -128,5 +30,13 @@ abstract sealed class EndpointSpec permits HbmSpec, NvmeSpec {
    * @throws IllegalArgumentException with a sentence if the options do not go together
    * @throws IOException with a sentence if something cannot be opened
    */
-  abstract OpenEndpoint open(ListeningPlace place) throws IOException;
+  OpenEndpoint open(ListeningPlace place) throws IOException {
+    OpenedStorage storage = new OpenedStorage(place);
+    try {
+      return new OpenEndpoint(type.make(options, storage), storage);
+    } catch (IOException | RuntimeException | Error e) {
+      storage.close();
+      throw e;
+    }
+  }
 }

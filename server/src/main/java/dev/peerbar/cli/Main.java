@@ -7,9 +7,11 @@ import java.util.ServiceLoader;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IParameterExceptionHandler;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The program. Exit status 0: done; 1: it could not be done; 2: it was asked wrongly. */
 @Command(
@@ -33,7 +35,18 @@ public final class Main implements Runnable {
     // Whatever dies is to be known, and not only by who looks at the console.
     Thread.setDefaultUncaughtExceptionHandler((thread, cause) ->
         LoggerFactory.getLogger(Main.class).error("thread {} died", thread.getName(), cause));
-    System.exit(commandLine(arguments.length == 0 ? "" : arguments[0]).execute(arguments));
+    System.exit(run(arguments));
+  }
+
+  private static int run(String... arguments) {
+    CommandLine commandLine;
+    try {
+      commandLine = commandLine(arguments);
+    } catch (CommandFailedException e) {
+      System.err.println(explain(e));
+      return CommandLine.ExitCode.SOFTWARE;
+    }
+    return commandLine.execute(arguments);
   }
 
   /** Writes what has been logged so far, if anybody takes it, and logs no more. Bounded in time. */
@@ -43,13 +56,16 @@ public final class Main implements Runnable {
     }
   }
 
-  /** The whole command line, with the subcommands of every module on the class path. */
-  public static CommandLine commandLine() {
-    return commandLine("");
-  }
-
-  /** With the one subcommand of that name, or all if there is none: each takes time to describe. */
-  private static CommandLine commandLine(String name) {
+  /**
+   * The whole command line, with the subcommands of every module on the class path, or the one that
+   * is to be carried out: each takes time to describe.
+   *
+   * @param arguments that will be carried out; none for a command line that takes any, but knows no
+   *     plugins
+   * @throws CommandFailedException with a sentence if a plugin that they name cannot be used
+   */
+  public static CommandLine commandLine(String... arguments) {
+    String name = arguments.length == 0 ? "" : arguments[0];
     List<ServiceLoader.Provider<Subcommand>> all =
         ServiceLoader.load(Subcommand.class).stream()
             .sorted(Comparator.comparing(Main::name))
@@ -57,10 +73,22 @@ public final class Main implements Runnable {
     List<ServiceLoader.Provider<Subcommand>> named =
         all.stream().filter(command -> name(command).equals(name)).toList();
     CommandLine commandLine = new CommandLine(new Main());
-    (named.isEmpty() ? all : named).forEach(command -> commandLine.addSubcommand(command.get()));
+    for (ServiceLoader.Provider<Subcommand> command : named.isEmpty() ? all : named) {
+      commandLine.addSubcommand(command.get().commandLine(List.of(arguments)));
+    }
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
     commandLine.setExecutionExceptionHandler(Main::explain);
+    IParameterExceptionHandler standard = commandLine.getParameterExceptionHandler();
+    commandLine.setParameterExceptionHandler(
+        (wrong, whole) -> standard.handleParseException(explain(wrong), whole));
     return commandLine;
+  }
+
+  private static ParameterException explain(ParameterException wrong) {
+    return wrong instanceof UnmatchedArgumentException unmatched
+            && wrong.getCommandLine().getCommand() instanceof ServeCommand serve
+        ? serve.explain(unmatched)
+        : wrong;
   }
 
   private static String name(ServiceLoader.Provider<Subcommand> command) {
@@ -70,11 +98,15 @@ public final class Main implements Runnable {
   private static int explain(
       Exception exception, CommandLine commandLine, CommandLine.ParseResult parsed)
       throws Exception {
-    if (exception instanceof CommandFailedException) {
-      commandLine.getErr().println("peerbar: " + exception.getMessage());
+    if (exception instanceof CommandFailedException failed) {
+      commandLine.getErr().println(explain(failed));
       return CommandLine.ExitCode.SOFTWARE;
     }
     throw exception;
+  }
+
+  private static String explain(CommandFailedException failed) {
+    return "peerbar: " + failed.getMessage();
   }
 
   @Override

@@ -10,13 +10,13 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * {@code peerbar serve}: endpoints in the foreground until SIGTERM (vfio-user specification,
@@ -25,8 +25,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = Main.SERVE,
     mixinStandardHelpOptions = true,
-    description = "Serve virtual PCIe endpoints until SIGTERM.",
-    subcommands = {ServeCommand.Hbm.class, ServeCommand.Nvme.class})
+    description = "Serve virtual PCIe endpoints until SIGTERM.")
 public final class ServeCommand implements Subcommand {
   private static final int MIB_BITS = 20;
 
@@ -40,6 +39,36 @@ public final class ServeCommand implements Subcommand {
 
   @Mixin private TraceOption trace;
 
+  private EndpointTypes types;
+
+  /** With a subcommand for every type of endpoint, or for the one that is named at once. */
+  @Override
+  public CommandLine commandLine(List<String> arguments) {
+    types = EndpointTypes.builtIn().with(PluginOption.in(arguments));
+    CommandLine commandLine = new CommandLine(this);
+    commandLine.getCommandSpec().addOption(PluginOption.option(false));
+    Optional<FoundType> named =
+        arguments.size() > 1 ? types.find(arguments.get(1)) : Optional.empty();
+    named
+        .map(List::of)
+        .orElseGet(types::all)
+        .forEach(type -> commandLine.addSubcommand(EndpointCommand.of(type)));
+    return commandLine;
+  }
+
+  /** Says of a word that is no command which there are, unless one is much like it. */
+  ParameterException explain(UnmatchedArgumentException unmatched) {
+    String word = unmatched.getUnmatched().getFirst();
+    if (word.startsWith("-") || !unmatched.getSuggestions().isEmpty()) {
+      return unmatched;
+    }
+    String sentence = types.missing(word);
+    return new ParameterException(
+        unmatched.getCommandLine(),
+        Character.toUpperCase(sentence.charAt(0)) + sentence.substring(1) + ".",
+        unmatched);
+  }
+
   @Override
   public Integer call() {
     if (config == null) {
@@ -47,15 +76,23 @@ public final class ServeCommand implements Subcommand {
           spec.commandLine(), "Name an endpoint (such as 'serve hbm') or give --config=FILE");
     }
     return serve(
-        EndpointFile.read(config).endpoints().stream()
-            .map(endpoint -> new Placed(endpoint, endpoint.at(endpoint.socketPath())))
+        EndpointFile.read(config, types).endpoints().stream()
+            .map(endpoint ->
+                new Placed(endpoint, endpoint.serving().at(endpoint.serving().socketPath())))
             .toList(),
         trace);
   }
 
-  private record Placed(EndpointSpec spec, ListeningPlace place) {}
+  /** An endpoint, and where to serve it. */
+  record Placed(EndpointSpec spec, ListeningPlace place) {}
 
-  private static int serve(List<Placed> endpoints, TraceOption traceOption) {
+  /**
+   * Serves until SIGTERM.
+   *
+   * @return the exit status
+   * @throws CommandFailedException with a sentence if they cannot all be served
+   */
+  static int serve(List<Placed> endpoints, TraceOption traceOption) {
     Optional<TraceFile> trace = traceOption.open();
     ServedEndpoints served = new ServedEndpoints();
     Thread shutdown =
@@ -75,7 +112,7 @@ public final class ServeCommand implements Subcommand {
             "shutdown");
     Runtime.getRuntime().addShutdownHook(shutdown);
     long mappings =
-        endpoints.stream().mapToLong(placed -> placed.spec.options().maxDmaMaps()).sum();
+        endpoints.stream().mapToLong(placed -> placed.spec.serving().options().maxDmaMaps()).sum();
     heapTooSmall(mappings, Runtime.getRuntime().maxMemory())
         .ifPresent(LoggerFactory.getLogger(ServeCommand.class)::warn);
     for (Placed placed : endpoints) {
@@ -127,80 +164,6 @@ public final class ServeCommand implements Subcommand {
       Runtime.getRuntime().removeShutdownHook(shutdown);
     } catch (IllegalStateException _) {
       // It was told to stop before it failed, and stops.
-    }
-  }
-
-  /** Where the command line says to listen. */
-  private static final class Place {
-    @Option(
-        names = "--socket-path",
-        paramLabel = "PATH",
-        description = "The UNIX socket to listen on; a stale one is replaced.")
-    private Path socketPath;
-
-    @Option(
-        names = "--fd",
-        paramLabel = "N",
-        description = "An open UNIX socket instead, listening or connected.")
-    private Integer descriptor;
-  }
-
-  /**
-   * Serves the one endpoint of a command line.
-   *
-   * @throws ParameterException if its options do not go together
-   */
-  private static int serve(
-      CommandLine commandLine, EndpointSpec endpoint, Place place, TraceOption trace) {
-    try {
-      endpoint.check();
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(commandLine, e.getMessage(), e);
-    }
-    ListeningPlace where =
-        place.socketPath != null
-            ? endpoint.at(place.socketPath)
-            : new ListeningPlace.Inherited(place.descriptor);
-    return serve(List.of(new Placed(endpoint, where)), trace);
-  }
-
-  /** {@code peerbar serve hbm}. */
-  @Command(
-      name = "hbm",
-      mixinStandardHelpOptions = true,
-      description = "Serve an accelerator with memory behind a BAR and DMA channels.")
-  static final class Hbm implements Subcommand {
-    @Spec private CommandSpec spec;
-
-    @ArgGroup(multiplicity = "1")
-    private Place place;
-
-    @Mixin private HbmSpec hbm;
-    @Mixin private TraceOption trace;
-
-    @Override
-    public Integer call() {
-      return serve(spec.commandLine(), hbm, place, trace);
-    }
-  }
-
-  /** {@code peerbar serve nvme}. */
-  @Command(
-      name = "nvme",
-      mixinStandardHelpOptions = true,
-      description = "Serve an NVMe controller with a Controller Memory Buffer.")
-  static final class Nvme implements Subcommand {
-    @Spec private CommandSpec spec;
-
-    @ArgGroup(multiplicity = "1")
-    private Place place;
-
-    @Mixin private NvmeSpec nvme;
-    @Mixin private TraceOption trace;
-
-    @Override
-    public Integer call() {
-      return serve(spec.commandLine(), nvme, place, trace);
     }
   }
 }

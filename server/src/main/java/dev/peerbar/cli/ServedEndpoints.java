@@ -40,8 +40,13 @@ final class ServedEndpoints implements AutoCloseable {
     OpenEndpoint endpoint = spec.open(place);
     try {
       EndpointServer server =
-          EndpointServer.start(
-              spec.name() + all.size(), endpoint.endpoint(), place, spec.options());
+          spec.type()
+              .answered(() ->
+                  EndpointServer.start(
+                      spec.type().name() + all.size(),
+                      endpoint.endpoint(),
+                      place,
+                      spec.serving().options()));
       all.add(new Served(server, endpoint));
       return true;
     } catch (IOException | RuntimeException | Error e) {

@@ -4,9 +4,9 @@ import dev.peerbar.linux.UnixSocket.Credentials;
 import java.util.Set;
 
 /**
- * Which users' processes may be clients, of those whom the socket file lets in.
+ * The users whose processes may be clients, provided that the socket file lets them in.
  *
- * @param uids effective user ids when they connected, unsigned; none for any user
+ * @param uids effective user ids at the time of connecting, unsigned; empty for any user
  */
 public record AllowedPeers(Set<Integer> uids) {
   public static final AllowedPeers ANY_USER = new AllowedPeers(Set.of());

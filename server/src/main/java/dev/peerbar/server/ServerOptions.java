@@ -29,8 +29,8 @@ public record ServerOptions(
       new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO, DMA_MAPS, false);
 
   /**
-   * A look that is worth a processor to who asks for it: some times what it takes to wake up, and
-   * longer than most drivers take between two accesses in a row.
+   * How long {@code --busy-poll} looks for the next message: several times as long as waking up
+   * takes, and longer than most drivers take between two accesses in a row.
    */
   public static final Duration BUSY_POLL = Duration.ofNanos(100_000);
 

@@ -2,6 +2,8 @@ package dev.peerbar.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.nvme.NvmeType;
+import dev.peerbar.endpoint.EndpointOptions;
 import dev.peerbar.server.ServerOptions;
 import dev.peerbar.server.storage.ImageFile;
 import java.io.IOException;
@@ -109,6 +111,14 @@ final class ServeCommandTest {
     assertThat(directory.resolve("s")).doesNotExist();
   }
 
+  private static List<EndpointSpec> endpoints(Path file) {
+    return EndpointFile.read(file, EndpointTypes.builtIn()).endpoints();
+  }
+
+  private static boolean shadowDoorbells(EndpointOptions options) {
+    return new NvmeType().configure(options).config().shadowDoorbells();
+  }
+
   @Test
   void onlyWhoAsksForItIsPolledForAndTrusted() throws Exception {
     Path file =
@@ -119,11 +129,11 @@ final class ServeCommandTest {
               - {type: hbm, socket-path: a.sock, busy-poll: true, trust-memory: true}
               - {type: nvme, socket-path: b.sock, size: 1M}
             """);
-    assertThat(EndpointFile.read(file).endpoints())
-        .extracting(endpoint -> endpoint.options().busyPoll())
+    assertThat(endpoints(file))
+        .extracting(endpoint -> endpoint.serving().options().busyPoll())
         .containsExactly(ServerOptions.BUSY_POLL, Duration.ZERO);
-    assertThat(EndpointFile.read(file).endpoints())
-        .extracting(endpoint -> endpoint.options().trustMemory())
+    assertThat(endpoints(file))
+        .extracting(endpoint -> endpoint.serving().options().trustMemory())
         .containsExactly(true, false);
   }
 
@@ -148,8 +158,7 @@ final class ServeCommandTest {
   void shadowDoorbellsInAFile(String options, boolean expected) throws Exception {
     Path file =
         config("endpoints: [{type: nvme, socket-path: s, size: 1M, %s}]".formatted(options));
-    NvmeSpec spec = (NvmeSpec) EndpointFile.read(file).endpoints().getFirst();
-    assertThat(spec.config("X").shadowDoorbells()).isEqualTo(expected);
+    assertThat(shadowDoorbells(endpoints(file).getFirst().options())).isEqualTo(expected);
   }
 
   @ParameterizedTest
@@ -162,9 +171,11 @@ final class ServeCommandTest {
     "--doorbells=map --shadow-doorbells=off, false"
   })
   void shadowDoorbellsOnTheCommandLine(String options, boolean expected) {
-    NvmeSpec spec = new NvmeSpec();
-    new CommandLine(spec).setCaseInsensitiveEnumValuesAllowed(true).parseArgs(options.split(" "));
-    assertThat(spec.config("X").shadowDoorbells()).isEqualTo(expected);
+    CommandLine nvme = EndpointCommand.of(EndpointTypes.builtIn().find("nvme").orElseThrow());
+    nvme.setCaseInsensitiveEnumValuesAllowed(true);
+    nvme.parseArgs(("--socket-path=s " + options).split(" "));
+    EndpointCommand command = nvme.getCommand();
+    assertThat(shadowDoorbells(command.given())).isEqualTo(expected);
   }
 
   @ParameterizedTest
@@ -200,8 +211,8 @@ final class ServeCommandTest {
               - {type: hbm, socket-path: b.sock, max-dma-maps: 16777216}
               - {type: nvme, socket-path: c.sock, size: 1M}
             """);
-    assertThat(EndpointFile.read(file).endpoints())
-        .extracting(endpoint -> endpoint.options().maxDmaMaps())
+    assertThat(endpoints(file))
+        .extracting(endpoint -> endpoint.serving().options().maxDmaMaps())
         .containsExactly(1, 16_777_216, 2_097_152);
   }
 

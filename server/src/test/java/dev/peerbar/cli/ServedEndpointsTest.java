@@ -2,6 +2,7 @@ package dev.peerbar.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.endpoint.EndpointOptions;
 import dev.peerbar.server.fixture.OpenFiles;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -13,15 +14,19 @@ final class ServedEndpointsTest {
   @Test
   void whatIsStartedAfterTheEndIsNotServed() throws Exception {
     ServedEndpoints endpoints = new ServedEndpoints();
-    HbmSpec spec = new HbmSpec();
+    EndpointSpec spec =
+        new EndpointSpec(
+            EndpointTypes.builtIn().find("hbm").orElseThrow(),
+            new ServeOptions(),
+            EndpointOptions.NONE);
     Path first = directory.resolve("a.sock");
-    assertThat(endpoints.start(spec, spec.at(first))).isTrue();
+    assertThat(endpoints.start(spec, spec.serving().at(first))).isTrue();
     assertThat(first).exists();
     endpoints.close();
     assertThat(first).doesNotExist();
     long open = OpenFiles.count();
     Path second = directory.resolve("b.sock");
-    assertThat(endpoints.start(spec, spec.at(second))).isFalse();
+    assertThat(endpoints.start(spec, spec.serving().at(second))).isFalse();
     assertThat(second).doesNotExist();
     assertThat(OpenFiles.count()).isEqualTo(open);
   }

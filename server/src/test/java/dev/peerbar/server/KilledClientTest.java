@@ -2,6 +2,9 @@ package dev.peerbar.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.protocol.Command;
@@ -10,9 +13,7 @@ import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -73,7 +74,7 @@ final class KilledClientTest {
       client.dmaMap(Wire.READ_WRITE, 0, RAM, SIZE, Optional.of(memory.file()));
       FileDescriptor event = EventDescriptor.create();
       client.setIrqEvents(PciIrq.ERROR, 0, event);
-      HbmDriver driver = new HbmDriver(client, 0);
+      HbmChannel channel = Wire.channel(new SocketDevice(client), 0);
       switch (Amid.valueOf(arguments[1])) {
         case A_MESSAGE -> {
           ByteBuf message =
@@ -81,15 +82,15 @@ final class KilledClientTest {
           client.send(message.slice(0, Header.SIZE + 5), event);
         }
         case A_DIRECT_TRANSFER -> {
-          RingEntry[] fills = new RingEntry[HbmDriver.ENTRIES - 1];
-          Arrays.fill(fills, RingEntry.fill(1, RAM, SIZE).silent());
-          driver.submit(fills);
+          Descriptor[] fills = new Descriptor[Wire.ENTRIES - 1];
+          Arrays.fill(fills, Descriptor.fill(1, SIZE).to(RAM));
+          channel.submit(fills);
         }
         case A_TRANSFER_BY_MESSAGES -> {
           client.dmaMap(Wire.READ_WRITE, 0, BEYOND, SIZE, Optional.empty());
           CountDownLatch asked = new CountDownLatch(1);
           client.serveDma(new Silent(asked));
-          driver.submit(RingEntry.copy(BEYOND, 0, Wire.BAR_SIZE).toBar());
+          channel.submit(Descriptor.copy(Wire.BAR_SIZE).from(BEYOND).toLocal(0).interrupt());
           asked.await();
         }
       }
@@ -159,11 +160,11 @@ final class KilledClientTest {
         "everything freed", () -> OpenFiles.mappings("doomed") == 0 && OpenFiles.count() == open);
     assertThat(System.nanoTime() - gone).isLessThan(FREED_WITHIN_NANOS);
 
-    try (VfioUserClient next = wire.connect();
-        HbmDriver driver = new HbmDriver(next, 1)) {
-      assertThat(next.readInt(Wire.REGISTERS, Wire.SCRATCH)).isEqualTo(MARK);
-      driver.run(RingEntry.nop());
-      driver.idle();
+    try (SocketDevice next = new SocketDevice(wire.connect())) {
+      HbmChannel channel = Wire.channel(next, 1);
+      assertThat(next.client().readInt(Wire.REGISTERS, Wire.SCRATCH)).isEqualTo(MARK);
+      channel.run(Descriptor.nop().interrupt());
+      Wire.idle(channel);
     }
   }
 }

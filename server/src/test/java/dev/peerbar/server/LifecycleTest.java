@@ -3,7 +3,12 @@ package dev.peerbar.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
@@ -20,9 +25,7 @@ import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -155,22 +158,22 @@ final class LifecycleTest {
     CountDownLatch asked = new CountDownLatch(1);
     CountDownLatch gone = new CountDownLatch(1);
     guest.serveDma(new Stuck(asked, gone));
-    HbmDriver driver = new HbmDriver(guest, 0);
-    driver.submit(RingEntry.copy(IOVA << 2, 0, Wire.BAR_SIZE).toBar());
+    SocketDevice device = new SocketDevice(guest);
+    HbmChannel channel = Wire.channel(device, 0);
+    channel.submit(Descriptor.copy(Wire.BAR_SIZE).from(IOVA << 2).toLocal(0).interrupt());
     assertThat(asked.await(20, TimeUnit.SECONDS)).isTrue();
-    driver.close();
     gone.countDown();
-    guest.close();
+    device.close();
     freed("leaves-during");
     try (VfioUserClient next = wire.connect()) {
-      assertThat(next.readInt(Wire.REGISTERS, 0x1004)).isEqualTo(HbmDriver.HALTED);
-      assertThat(next.readInt(Wire.REGISTERS, 0x1018)).isEqualTo(HbmDriver.READ_FAULT);
+      assertThat(next.readInt(Wire.REGISTERS, 0x1004)).isEqualTo(ChannelState.HALTED.code());
+      assertThat(next.readInt(Wire.REGISTERS, 0x1018)).isEqualTo(ErrorCode.READ_FAULT.code());
       next.reset();
     }
-    try (VfioUserClient next = wire.connect();
-        HbmDriver again = new HbmDriver(next, 0)) {
-      again.run(RingEntry.nop());
-      again.idle();
+    try (SocketDevice next = new SocketDevice(wire.connect())) {
+      HbmChannel again = Wire.channel(next, 0);
+      again.run(Descriptor.nop().interrupt());
+      Wire.idle(again);
     }
   }
 

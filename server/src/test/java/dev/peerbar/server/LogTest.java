@@ -6,6 +6,8 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.AppenderBase;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
@@ -15,9 +17,7 @@ import dev.peerbar.protocol.DmaUnmap;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.buffer.ByteBuf;
@@ -145,10 +145,10 @@ final class LogTest {
   void whatTheClientRefusesNamesCommandAddressAndErrno() throws Exception {
     wire = Wire.connected(directory);
     wire.client().dmaMap(Wire.READ_WRITE, 0, 0x40000, PAGE, Optional.empty());
-    HbmDriver driver = wire.own(new HbmDriver(wire.client(), 0));
-    driver.run(RingEntry.fill(1, 0x40000, PAGE));
+    HbmChannel channel = wire.channel(0);
+    channel.run(Descriptor.fill(1, PAGE).to(0x40000).interrupt());
     logged("INFO hbm: DMA_WRITE of 0x40000 + 0x1000 refused with EFAULT by the client");
-    driver.enable();
+    channel.enable();
   }
 
   @Test

@@ -2,12 +2,13 @@ package dev.peerbar.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import java.io.IOException;
@@ -87,15 +88,15 @@ final class NeighboursTest {
       client.dmaMap(Wire.READ_WRITE, 0, SOURCE + at, CHUNK, Optional.of(from.file()));
       client.dmaMap(Wire.READ_WRITE, 0, TARGET + at, CHUNK, Optional.of(to.file()));
     }
-    HbmDriver driver = busy.own(new HbmDriver(client, 0));
+    HbmChannel channel = busy.channel(0);
     reads(READS);
     long[] alone = reads(READS);
-    RingEntry copy = RingEntry.copy(SOURCE, TARGET, COPY).silent();
-    RingEntry[] copies = new RingEntry[HbmDriver.ENTRIES - 1];
+    Descriptor copy = Descriptor.copy(COPY).from(SOURCE).to(TARGET);
+    Descriptor[] copies = new Descriptor[Wire.ENTRIES - 1];
     Arrays.fill(copies, copy);
-    driver.submit(copies);
+    channel.submit(copies);
     long[] beside = reads(READS);
-    assertThat(driver.state()).as("the copies are running still").isEqualTo(HbmDriver.RUNNING);
+    assertThat(channel.state()).as("the copies are running still").isEqualTo(ChannelState.RUNNING);
     print("a copy", alone, beside);
   }
 
@@ -123,13 +124,13 @@ final class NeighboursTest {
         });
     reads(READS);
     long[] alone = reads(READS);
-    HbmDriver driver = busy.own(new HbmDriver(client, 0));
-    driver.submit(RingEntry.copy(SOURCE, 0, Wire.BAR_SIZE).toBar());
+    HbmChannel channel = busy.channel(0);
+    channel.submit(Descriptor.copy(Wire.BAR_SIZE).from(SOURCE).toLocal(0).interrupt());
     assertThat(asked.await(60, TimeUnit.SECONDS)).isTrue();
     long[] beside = reads(READS);
     assertThat(end.getCount()).as("the client is stuck still").isOne();
     print("a stuck client", alone, beside);
     end.countDown();
-    driver.awaitInterrupt();
+    channel.awaitInterrupt();
   }
 }

@@ -9,6 +9,11 @@ import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.Memory;
+import dev.peerbar.driver.SegmentMemory;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.Doorbells;
+import dev.peerbar.driver.nvme.NvmeCommands;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
@@ -35,9 +40,6 @@ import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.NvmeDoorbells;
-import dev.peerbar.server.fixture.NvmeDriver;
-import dev.peerbar.server.fixture.NvmeQueue;
 import dev.peerbar.server.fixture.NvmeWire;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
@@ -178,8 +180,8 @@ final class StrangersTest {
     private final Plain plain;
     private final GuestMemory memory = new GuestMemory("spdk", RAM_SIZE);
     private final Mapping doorbells;
-    private final NvmeQueue admin;
-    private final NvmeQueue io;
+    private final Queue admin;
+    private final Queue io;
 
     Spdk(Path path) throws Exception {
       plain = new Plain(path);
@@ -198,7 +200,7 @@ final class StrangersTest {
           Unpooled.buffer()
               .writeShortLE(
                   Unpooled.wrappedBuffer(command).readShortLE() | BUS_MASTER_WITHOUT_PIN));
-      admin = queue(0, ADMIN_SUBMISSIONS, ADMIN_COMPLETIONS);
+      admin = new Queue(0, ADMIN_SUBMISSIONS, ADMIN_COMPLETIONS);
       enable();
       io = createQueue();
     }
@@ -297,59 +299,78 @@ final class StrangersTest {
       Wire.await("CSTS.RDY", () -> (register(NvmeRegisters.CSTS) & 1) != 0);
     }
 
-    private NvmeQueue queue(int id, long submissions, long completions) {
-      return new NvmeQueue(
-          id,
-          ENTRIES,
-          memory.bytes().asSlice(submissions, (long) ENTRIES * SubmissionEntry.BYTES),
-          memory.bytes().asSlice(completions, (long) ENTRIES * CompletionEntry.BYTES),
-          new NvmeDoorbells.Stores(doorbells.segment()),
-          null);
+    /** A pair of queues, with one command at a time. */
+    private final class Queue {
+      private final int id;
+      private final long submissions;
+      private final long completions;
+      private final Doorbells bells = new Doorbells.Stores(new SegmentMemory(doorbells.segment()));
+      private final Memory ram = new SegmentMemory(memory.bytes());
+      private int commands;
+
+      Queue(int id, long submissions, long completions) {
+        this.id = id;
+        this.submissions = submissions;
+        this.completions = completions;
+      }
+
+      void succeed(SubmissionEntry.Builder command) throws IOException {
+        int slot = commands % ENTRIES;
+        boolean phase = commands / ENTRIES % 2 == 0;
+        commands++;
+        ram.write(
+            submissions + (long) slot * SubmissionEntry.BYTES,
+            command.commandId(slot).build().bytes());
+        bells.tail(id, commands % ENTRIES);
+        long completion = completions + (long) slot * CompletionEntry.BYTES;
+        long deadline = System.nanoTime() + Wire.LIMIT.toNanos();
+        while (CompletionEntry.phase(ram.loadLong(completion + CompletionEntry.SECOND)) != phase) {
+          assertThat(System.nanoTime()).as("a completion comes").isLessThan(deadline);
+          Thread.onSpinWait();
+        }
+        CompletionEntry entry = CompletionEntry.decode(memory.bytes(), completion);
+        assertThat(entry.sqId()).isEqualTo(id);
+        assertThat(entry.commandId()).isEqualTo(slot);
+        assertThat(entry.status()).isEqualTo(Status.SUCCESS);
+        bells.head(id, commands % ENTRIES);
+      }
     }
 
-    private NvmeQueue createQueue() throws IOException {
+    private Queue createQueue() throws IOException {
       int size = 1 | ENTRIES - 1 << 16;
-      succeed(
-          admin,
+      admin.succeed(
           SubmissionEntry.builder(AdminOpcode.CREATE_IO_COMPLETION_QUEUE)
               .prp1(RAM + COMPLETIONS)
               .dword(10, size)
               .dword(11, 1));
-      succeed(
-          admin,
+      admin.succeed(
           SubmissionEntry.builder(AdminOpcode.CREATE_IO_SUBMISSION_QUEUE)
               .prp1(RAM + SUBMISSIONS)
               .dword(10, size)
               .dword(11, 1 << 16 | 1));
-      return queue(1, SUBMISSIONS, COMPLETIONS);
-    }
-
-    private static void succeed(NvmeQueue queue, SubmissionEntry.Builder command)
-        throws IOException {
-      queue.submit(command);
-      assertThat(queue.spin().status()).isEqualTo(Status.SUCCESS);
+      return new Queue(1, SUBMISSIONS, COMPLETIONS);
     }
 
     /** The model of Identify Controller. */
     String model() throws IOException {
-      succeed(admin, SubmissionEntry.builder(AdminOpcode.IDENTIFY).prp1(RAM + DATA).dword(10, 1));
+      admin.succeed(SubmissionEntry.builder(AdminOpcode.IDENTIFY).prp1(RAM + DATA).dword(10, 1));
       byte[] model = new byte[40];
       MemorySegment.ofArray(model).copyFrom(memory.bytes().asSlice(DATA + MODEL, model.length));
       return new String(model, StandardCharsets.US_ASCII);
     }
 
     private static SubmissionEntry.Builder transfer(IoOpcode opcode, long lba, int length) {
-      return NvmeDriver.command(opcode, lba, length / LBA).prp1(RAM + DATA);
+      return NvmeCommands.onBlocks(opcode, lba, length / LBA, new DataPointer(RAM + DATA, 0));
     }
 
     void write(long lba, byte[] data) throws IOException {
       memory.bytes().asSlice(DATA, data.length).copyFrom(MemorySegment.ofArray(data));
-      succeed(io, transfer(IoOpcode.WRITE, lba, data.length));
+      io.succeed(transfer(IoOpcode.WRITE, lba, data.length));
     }
 
     byte[] read(long lba, int length) throws IOException {
       memory.bytes().asSlice(DATA, length).fill((byte) 0);
-      succeed(io, transfer(IoOpcode.READ, lba, length));
+      io.succeed(transfer(IoOpcode.READ, lba, length));
       byte[] data = new byte[length];
       MemorySegment.ofArray(data).copyFrom(memory.bytes().asSlice(DATA, length));
       return data;

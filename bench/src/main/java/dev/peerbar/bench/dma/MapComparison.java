@@ -26,6 +26,9 @@ public final class MapComparison implements Comparison {
   /** What a mapping may take of the heap where none goes on where another ends, in bytes. */
   private static final Aim FEW_BYTES = Aim.atMost(50);
 
+  /** With fewer, what else the heap gains or loses meanwhile is more than they take. */
+  private static final int ENOUGH_TO_WEIGH = 500_000;
+
   @Override
   public String name() {
     return "map";
@@ -57,8 +60,8 @@ public final class MapComparison implements Comparison {
       for (int pages : live) {
         tables.add(placement.server(() -> MappedPages.start(memory, pages, shuffled)));
       }
-      if (placement == Placement.ONE_CPU) {
-        MappedPages most = tables.getLast();
+      MappedPages most = tables.getLast();
+      if (placement == Placement.ONE_CPU && most.count() >= ENOUGH_TO_WEIGH) {
         bench.add(
             Figure.alone(
                 most.count() + (shuffled ? " mappings, shuffled" : " mappings"),

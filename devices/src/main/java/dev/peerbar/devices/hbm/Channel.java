@@ -1,17 +1,16 @@
 package dev.peerbar.devices.hbm;
 
-import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.RegisterMap;
 import dev.peerbar.endpoint.StateReader;
 import dev.peerbar.endpoint.StateWriter;
+import dev.peerbar.engine.DmaChannel;
+import dev.peerbar.engine.Moves;
+import dev.peerbar.engine.Ring;
 import dev.peerbar.pci.InvalidStateException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * A DMA channel: its registers, and when it runs. For the function's thread.
+ * The registers of a DMA channel, and when it runs. For the function's thread.
  *
  * <p>Where the register map leaves a choice:
  *
@@ -33,51 +32,45 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *       that whoever waits for a completion wakes. A vector that does not exist is never raised.
  * </ul>
  */
-final class Channel implements RingRun.Owner {
+final class Channel implements DmaChannel.Owner<Failure> {
   private static final int SMALLEST_RING = 2;
   private static final int LARGEST_RING = 1 << HbmRegisters.LARGEST_RING_LOG2;
   private static final int FAULT_VECTOR = 0;
+  private static final Failure BAD = new Failure(ErrorCode.BAD_DESCRIPTOR, 0);
 
   private final int index;
   private final Host host;
   private final FaultLatch faults;
-  private final Engine engine;
-  private final DescriptorExecutor executor;
-  private final MemorySegment fetched;
+  private final DmaChannel<Failure> dma;
 
   private boolean enabled;
-  private ChannelState state;
+
+  /** Why the channel is not enabled: IDLE if nothing stopped it. */
+  private ChannelState stopped;
+
   private long ringBase;
   private long ringSize;
   private int head;
+  private int tail;
   private ErrorCode error;
   private long completed;
 
-  // What the engine looks at too.
-  private volatile int tail;
+  /** The engine looks at it too. */
   private volatile int vector;
 
-  /** Up to where entries were given to the engine; equals HEAD when it has none. */
-  private int runEnd;
-
-  // The last run since the channel was enabled and its job, or null.
-  private RingRun run;
-  private Engine.Ticket ticket;
-
-  /** Whether an interrupt of a run since the channel was enabled could not be signalled. */
-  private AtomicBoolean held = new AtomicBoolean();
-
-  /** Whether entries wait for the function to go on: HEAD equals {@code runEnd} then. */
+  /** Whether entries wait for the function to go on. */
   private boolean paused;
 
   Channel(int index, Host host, FaultLatch faults) {
     this.index = index;
     this.host = host;
     this.faults = faults;
-    engine = host.engine("channel-" + index);
-    Arena arena = Arena.ofAuto();
-    executor = new DescriptorExecutor(host.memory(HbmRegisters.MEMORY_BAR), arena);
-    fetched = arena.allocate(RingRun.FETCH_BYTES, Descriptor.BYTES);
+    dma =
+        new DmaChannel<>(
+            host.engine("channel-" + index),
+            Descriptor.BYTES,
+            new DescriptorExecutor(host.memory(HbmRegisters.MEMORY_BAR)),
+            this);
     reset();
   }
 
@@ -85,7 +78,7 @@ final class Channel implements RingRun.Owner {
     long at = HbmRegisters.channel(index);
     registers
         .readWrite(at + HbmRegisters.CTRL, "CTRL", 4, this::control, this::writeControl)
-        .readOnly(at + HbmRegisters.STATE, "STATE", 4, () -> state.code())
+        .readOnly(at + HbmRegisters.STATE, "STATE", 4, () -> state().code())
         .readWrite(at + HbmRegisters.RING_BASE, "RING_BASE", 8, () -> ringBase, this::writeRingBase)
         .readWrite(at + HbmRegisters.RING_SIZE, "RING_SIZE", 4, () -> ringSize, this::writeRingSize)
         .readOnly(at + HbmRegisters.HEAD, "HEAD", 4, () -> head)
@@ -96,37 +89,31 @@ final class Channel implements RingRun.Owner {
   }
 
   boolean running() {
-    return state == ChannelState.RUNNING;
+    return enabled && (paused ? head != tail : dma.running());
+  }
+
+  private ChannelState state() {
+    return running() ? ChannelState.RUNNING : stopped;
   }
 
   /** Looks what the engine has done by now: to be called before a register is accessed. */
   void catchUp() {
-    if (run != null) {
-      run.tell();
-    }
-  }
-
-  /** Whatever a run that has ended has done since: it does not count. */
-  private void forgetRun() {
-    run = null;
-    ticket = null;
-    held = new AtomicBoolean();
+    dma.catchUp();
   }
 
   /** Every register to its reset value; the host has ended the run. */
   void reset() {
+    dma.stop();
     enabled = false;
-    state = ChannelState.IDLE;
+    stopped = ChannelState.IDLE;
     ringBase = 0;
     ringSize = 0;
     head = 0;
     tail = 0;
-    runEnd = 0;
     error = ErrorCode.NONE;
     vector = index + 1;
     completed = 0;
     paused = false;
-    forgetRun();
   }
 
   /**
@@ -138,24 +125,27 @@ final class Channel implements RingRun.Owner {
    * mappings, or its own descriptor, is not so; nor can a driver make use of one.
    */
   void pause() {
+    dma.leave();
     paused = true;
-    catchUp();
-    runEnd = head;
-    forgetRun();
   }
 
   /** Goes on at HEAD. */
   void resume() {
     paused = false;
     if (enabled) {
+      start();
       runToTail();
     }
+  }
+
+  private void start() {
+    dma.start(new Ring(ringBase, (int) ringSize, Descriptor.BYTES, head));
   }
 
   void save(StateWriter saved) {
     saved
         .putFlag(enabled)
-        .putInt(state.code())
+        .putInt(state().code())
         .putLong(ringBase)
         .putInt(ringSize)
         .putInt(head)
@@ -202,12 +192,11 @@ final class Channel implements RingRun.Owner {
     }
     return () -> {
       enabled = savedEnabled;
-      state = savedState;
+      stopped = savedState == ChannelState.RUNNING ? ChannelState.IDLE : savedState;
       ringBase = savedBase;
       ringSize = savedSize;
       head = savedHead;
       tail = savedTail;
-      runEnd = savedHead;
       error = savedError;
       vector = savedVector;
       completed = savedCompleted;
@@ -230,15 +219,16 @@ final class Channel implements RingRun.Owner {
 
   private void enable() {
     enabled = true;
-    state = ChannelState.IDLE;
+    stopped = ChannelState.IDLE;
     error = ErrorCode.NONE;
     head = 0;
     tail = 0;
-    runEnd = 0;
     completed = 0;
     host.clearDoorbell(HbmRegisters.BAR, HbmRegisters.doorbell(index));
     if (!ringIsValid(ringBase, ringSize)) {
-      failed(ErrorCode.BAD_DESCRIPTOR, 0);
+      failed(BAD);
+    } else if (!paused) {
+      start();
     }
   }
 
@@ -246,7 +236,7 @@ final class Channel implements RingRun.Owner {
     return size >= SMALLEST_RING
         && size <= LARGEST_RING
         && Long.bitCount(size) == 1
-        && !DescriptorExecutor.wraps(base, size * Descriptor.BYTES);
+        && !Moves.wraps(base, size * Descriptor.BYTES);
   }
 
   private void writeRingBase(long value) {
@@ -266,62 +256,23 @@ final class Channel implements RingRun.Owner {
       return;
     }
     if (value >= ringSize) {
-      failed(ErrorCode.BAD_DESCRIPTOR, 0);
+      failed(BAD);
       return;
     }
-    // The engine looks at this after its last entry; if it did so before, that entry is seen here.
     tail = (int) value;
-    catchUp();
-    if (enabled && head == runEnd) {
-      runToTail();
-    }
+    runToTail();
   }
 
-  /** Gives the engine what the last doorbell made valid, if anything, unless paused. */
+  /** Gives the engine what lies between the entries that it has and TAIL; nothing while paused. */
   private void runToTail() {
-    if (head == tail) {
-      state = ChannelState.IDLE;
-      return;
-    }
-    state = ChannelState.RUNNING;
-    if (paused) {
-      return;
-    }
-    runEnd = tail;
-    run = new RingRun(ringBase, (int) ringSize, head, runEnd, fetched, executor, held, this);
-    AtomicBoolean enabledWith = held;
-    ticket = engine.submit(run, _ -> broken(enabledWith));
-  }
-
-  /**
-   * The endpoint's work for the channel has thrown.
-   *
-   * @param enabledWith what that work had for {@link #held}, which is another one by now if the
-   *     channel has been stopped
-   */
-  private void broken(AtomicBoolean enabledWith) {
-    if (enabledWith != held) {
-      return;
-    }
-    try {
-      catchUp();
-    } finally {
-      // Unless the run has told it already. A run that had handed over to the next one has not, and
-      // may have failed to interrupt.
-      if (enabled) {
-        failed(ErrorCode.ABORTED, 0);
-      }
-    }
+    int end = head + dma.given();
+    dma.more(tail - end & (int) ringSize - 1);
   }
 
   @Override
-  public void completed(int newHead, int count) {
-    head = newHead;
+  public void completed(int count, long last) {
+    head = head + count & (int) ringSize - 1;
     completed += count;
-    if (head == runEnd) {
-      // The run is over but for its return; the next one queues behind it.
-      runToTail();
-    }
   }
 
   @Override
@@ -335,14 +286,9 @@ final class Channel implements RingRun.Owner {
   }
 
   @Override
-  public int tail() {
-    return tail;
-  }
-
-  @Override
-  public void failed(ErrorCode cause, long address) {
-    stop(ChannelState.HALTED, cause);
-    faults.latch(index, cause, address);
+  public void failed(Failure failure) {
+    stop(ChannelState.HALTED, failure.error());
+    faults.latch(index, failure.error(), failure.address());
     host.interrupts().raise(vector);
     if (vector != FAULT_VECTOR) {
       host.interrupts().raise(FAULT_VECTOR);
@@ -353,13 +299,9 @@ final class Channel implements RingRun.Owner {
     if (!enabled) {
       return;
     }
-    if (ticket != null) {
-      ticket.end();
-    }
-    forgetRun();
-    runEnd = head;
+    dma.stop();
     enabled = false;
-    state = newState;
+    stopped = newState;
     error = cause;
   }
 }

@@ -3,7 +3,7 @@ package dev.peerbar.devices.hbm;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.JobEndedException;
-import java.lang.foreign.Arena;
+import dev.peerbar.engine.CompletionWriter;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -26,32 +26,23 @@ public final class CompletionRecord {
   private static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  private final MemorySegment record;
-  private final MemorySegment status;
-  private final MemorySegment rest;
+  private final CompletionWriter writer = new CompletionWriter(BYTES, STATUS, Integer.BYTES);
 
-  CompletionRecord(Arena arena) {
-    record = arena.allocate(BYTES, Long.BYTES);
-    status = record.asSlice(STATUS, ERROR);
-    rest = record.asSlice(ERROR);
-  }
+  CompletionRecord() {}
 
-  /** Writes the record; its status last, so that whoever polls it finds the rest in place. */
-  void write(Dma dma, long iova, Outcome outcome, long tag)
+  /**
+   * Writes the record; its status last, so that whoever polls it finds the rest in place.
+   *
+   * @param error {@link ErrorCode#NONE} for a descriptor that is done
+   */
+  void write(Dma dma, long iova, ErrorCode error, long moved, long result, long tag)
       throws DmaFaultException, JobEndedException {
-    switch (outcome) {
-      case Outcome.Done done -> put(DONE, ErrorCode.NONE, done.moved(), done.result(), tag);
-      case Outcome.Failed failed -> put(FAILED, failed.error(), failed.moved(), 0, tag);
-    }
-    dma.write(iova + ERROR, rest);
-    dma.write(iova + STATUS, status);
-  }
-
-  private void put(int statusCode, ErrorCode error, long moved, long result, long tag) {
-    record.set(INT, STATUS, statusCode);
+    MemorySegment record = writer.entry();
+    record.set(INT, STATUS, error == ErrorCode.NONE ? DONE : FAILED);
     record.set(INT, ERROR, error.code());
     record.set(LONG, MOVED, moved);
     record.set(LONG, RESULT, result);
     record.set(LONG, TAG, tag);
+    writer.write(dma, iova);
   }
 }

@@ -5,9 +5,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * A descriptor as it is in the ring, for the endpoint not yet judged, for a driver made of the
- * parts that matter: {@code Descriptor.copy(64).from(iova).toLocal(0).interrupt()}; addresses and
- * lengths are unsigned.
+ * A descriptor as a driver makes it, of the parts that matter: {@code
+ * Descriptor.copy(64).from(iova).toLocal(0).interrupt()}; addresses and lengths are unsigned.
  *
  * @param source IOVA, or offset in the memory with {@link #SOURCE_IS_LOCAL}
  * @param destination IOVA, or offset in the memory with {@link #DESTINATION_IS_LOCAL}
@@ -28,15 +27,15 @@ public record Descriptor(
 
   public static final int BYTES = 64;
 
-  private static final long OPCODE = 0;
-  private static final long FLAGS = 4;
-  private static final long SOURCE = 8;
-  private static final long DESTINATION = 16;
-  private static final long LENGTH = 24;
-  private static final long RECORD = 32;
-  private static final long PATTERN = 40;
-  private static final long TAG = 48;
-  private static final long RESERVED = 56;
+  static final long OPCODE = 0;
+  static final long FLAGS = 4;
+  static final long SOURCE = 8;
+  static final long DESTINATION = 16;
+  static final long LENGTH = 24;
+  static final long RECORD = 32;
+  static final long PATTERN = 40;
+  static final long TAG = 48;
+  static final long RESERVED = 56;
 
   public static final int INTERRUPT = 1;
   public static final int WRITE_RECORD = 1 << 1;
@@ -49,24 +48,8 @@ public record Descriptor(
   static final int ALL_FLAGS =
       INTERRUPT | WRITE_RECORD | SOURCE_IS_LOCAL | DESTINATION_IS_LOCAL | FENCE;
 
-  private static final ValueLayout.OfInt INT =
-      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-  /** Reads the descriptor at {@code offset} of a segment that is 8-byte aligned. */
-  static Descriptor at(MemorySegment ring, long offset) {
-    return new Descriptor(
-        ring.get(INT, offset + OPCODE),
-        ring.get(INT, offset + FLAGS),
-        ring.get(LONG, offset + SOURCE),
-        ring.get(LONG, offset + DESTINATION),
-        ring.get(LONG, offset + LENGTH),
-        ring.get(LONG, offset + RECORD),
-        ring.get(LONG, offset + PATTERN),
-        ring.get(LONG, offset + TAG),
-        ring.get(LONG, offset + RESERVED));
-  }
+  static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+  static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   /** Writes the descriptor at {@code offset} of a segment that is 8-byte aligned. */
   public void put(MemorySegment ring, long offset) {
@@ -170,9 +153,5 @@ public record Descriptor(
 
   private Descriptor pattern(long value) {
     return new Descriptor(opcode, flags, source, destination, length, record, value, tag, reserved);
-  }
-
-  boolean has(int flag) {
-    return (flags & flag) != 0;
   }
 }

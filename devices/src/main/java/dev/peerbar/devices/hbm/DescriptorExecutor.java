@@ -3,12 +3,9 @@ package dev.peerbar.devices.hbm;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.JobEndedException;
-import java.lang.foreign.Arena;
+import dev.peerbar.engine.DescriptorHandler;
+import dev.peerbar.engine.Moves;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.zip.CRC32C;
 
 /**
  * Judges and carries out descriptors. For one engine's thread.
@@ -18,210 +15,132 @@ import java.util.zip.CRC32C;
  * an immediate is not 4 or 8 bytes long, or source and destination of a copy overlap. A range
  * beyond the memory is error 4. Either way nothing is moved. Flags and addresses that an opcode has
  * no use for are ignored. The last piece of a fill may be a part of the pattern.
+ *
+ * <p>A record that cannot be written turns success into a fault; a failure stays what it was.
  */
-final class DescriptorExecutor {
-  private static final int SCRATCH_BYTES = 256 << 10;
+final class DescriptorExecutor implements DescriptorHandler<Failure> {
+  private final Moves moves;
+  private final CompletionRecord completion = new CompletionRecord();
 
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-  private final MemorySegment memory;
-  private final MemorySegment scratch;
-  private final ByteBuffer scratchBytes;
-  private final CompletionRecord record;
-
-  /** Bytes of the current descriptor moved by earlier calls than the one under way. */
-  private long moved;
+  // The descriptor under way: one at a time, so that nothing is allocated for it.
+  private int flags;
+  private long source;
+  private long destination;
+  private long length;
+  private long record;
+  private long pattern;
+  private long tag;
+  private long reserved;
+  private long result;
 
   /**
    * @param memory behind BAR 2
    */
-  DescriptorExecutor(MemorySegment memory, Arena arena) {
-    this.memory = memory;
-    scratch = arena.allocate(SCRATCH_BYTES, Long.BYTES);
-    scratchBytes = scratch.asByteBuffer();
-    record = new CompletionRecord(arena);
+  DescriptorExecutor(MemorySegment memory) {
+    moves = new Moves(memory);
   }
 
-  /**
-   * Carries out a descriptor and writes its completion record if it asks for one.
-   *
-   * <p>A record that cannot be written turns success into a fault; a failure stays what it was.
-   *
-   * <p>What moving may throw, by a mistake or for want of memory, is thrown on once the record says
-   * so: whoever polls the record is to learn of it too.
-   */
-  Outcome execute(Dma dma, Descriptor descriptor) throws JobEndedException {
-    Outcome outcome;
-    try {
-      outcome = move(dma, descriptor);
-    } catch (RuntimeException | Error e) {
-      try {
-        record(dma, descriptor, new Outcome.Failed(ErrorCode.ABORTED, 0, moved));
-      } catch (JobEndedException | RuntimeException | Error second) {
-        e.addSuppressed(second);
-      }
-      throw e;
-    }
-    return record(dma, descriptor, outcome);
+  @Override
+  public Failure of(DmaFaultException fault) {
+    return Failure.of(fault);
   }
 
-  /** Writes the completion record, if one is asked for. Returns what became of the descriptor. */
-  private Outcome record(Dma dma, Descriptor descriptor, Outcome outcome) throws JobEndedException {
-    if (!descriptor.has(Descriptor.WRITE_RECORD)
-        || wraps(descriptor.record(), CompletionRecord.BYTES)) {
-      return outcome;
-    }
-    try {
-      record.write(dma, descriptor.record(), outcome, descriptor.tag());
-      return outcome;
-    } catch (DmaFaultException fault) {
-      return switch (outcome) {
-        case Outcome.Failed failed -> failed;
-        case Outcome.Done done ->
-            new Outcome.Failed(ErrorCode.of(fault), fault.iova(), done.moved());
-      };
-    }
+  @Override
+  public Failure broken() {
+    return Failure.BROKEN;
   }
 
-  private Outcome move(Dma dma, Descriptor descriptor) throws JobEndedException {
-    moved = 0;
-    Opcode opcode = Opcode.of(descriptor.opcode()).orElse(null);
-    if (opcode == null) {
-      return new Outcome.Failed(ErrorCode.BAD_DESCRIPTOR, 0, 0);
-    }
-    ErrorCode verdict = judge(descriptor, opcode);
+  @Override
+  public Failure execute(Dma dma, MemorySegment fetched, long offset, long iova)
+      throws DmaFaultException, JobEndedException {
+    load(fetched, offset);
+    moves.begin();
+    result = 0;
+    Opcode opcode = Opcode.of(fetched.get(Descriptor.INT, offset + Descriptor.OPCODE));
+    ErrorCode verdict = opcode == null ? ErrorCode.BAD_DESCRIPTOR : judge(opcode);
     if (verdict != ErrorCode.NONE) {
-      return new Outcome.Failed(verdict, 0, 0);
+      return new Failure(verdict, 0);
     }
-    try {
-      long result =
-          switch (opcode) {
-            case NOP -> 0;
-            case COPY -> copy(dma, descriptor);
-            case FILL, WRITE_IMMEDIATE -> fill(dma, descriptor);
-            case CRC32C -> crc32c(dma, descriptor);
-          };
-      return new Outcome.Done(moved, result);
-    } catch (DmaFaultException fault) {
-      return new Outcome.Failed(ErrorCode.of(fault), fault.iova(), moved + fault.transferred());
+    boolean fromLocal = has(Descriptor.SOURCE_IS_LOCAL);
+    boolean toLocal = has(Descriptor.DESTINATION_IS_LOCAL);
+    switch (opcode) {
+      case NOP -> {}
+      case COPY -> moves.copy(dma, fromLocal, source, toLocal, destination, length);
+      case FILL -> moves.fill(dma, toLocal, destination, length, pattern);
+      case CRC32C -> result = moves.crc32c(dma, fromLocal, source, length);
+      case WRITE_IMMEDIATE -> moves.immediate(dma, toLocal, destination, (int) length, pattern);
     }
+    return null;
   }
 
-  private ErrorCode judge(Descriptor descriptor, Opcode opcode) {
+  private void load(MemorySegment fetched, long offset) {
+    flags = fetched.get(Descriptor.INT, offset + Descriptor.FLAGS);
+    source = fetched.get(Descriptor.LONG, offset + Descriptor.SOURCE);
+    destination = fetched.get(Descriptor.LONG, offset + Descriptor.DESTINATION);
+    length = fetched.get(Descriptor.LONG, offset + Descriptor.LENGTH);
+    record = fetched.get(Descriptor.LONG, offset + Descriptor.RECORD);
+    pattern = fetched.get(Descriptor.LONG, offset + Descriptor.PATTERN);
+    tag = fetched.get(Descriptor.LONG, offset + Descriptor.TAG);
+    reserved = fetched.get(Descriptor.LONG, offset + Descriptor.RESERVED);
+  }
+
+  private boolean has(int flag) {
+    return (flags & flag) != 0;
+  }
+
+  @Override
+  public void complete(Dma dma, Failure failure) throws DmaFaultException, JobEndedException {
+    if (!has(Descriptor.WRITE_RECORD) || recordWraps()) {
+      return;
+    }
+    ErrorCode error = failure == null ? ErrorCode.NONE : failure.error();
+    completion.write(dma, record, error, moves.moved(), result, tag);
+  }
+
+  @Override
+  public boolean interrupts() {
+    return has(Descriptor.INTERRUPT);
+  }
+
+  private boolean recordWraps() {
+    return Moves.wraps(record, CompletionRecord.BYTES);
+  }
+
+  private ErrorCode judge(Opcode opcode) {
     boolean wellFormed =
-        (descriptor.flags() & ~Descriptor.ALL_FLAGS) == 0
-            && descriptor.reserved() == 0
-            && descriptor.length() >= 0
-            && (opcode != Opcode.WRITE_IMMEDIATE || isWordLength(descriptor.length()))
-            && (opcode != Opcode.COPY || !overlaps(descriptor))
-            && !(descriptor.has(Descriptor.WRITE_RECORD)
-                && wraps(descriptor.record(), CompletionRecord.BYTES));
+        (flags & ~Descriptor.ALL_FLAGS) == 0
+            && reserved == 0
+            && length >= 0
+            && (opcode != Opcode.WRITE_IMMEDIATE || isWordLength())
+            && (opcode != Opcode.COPY || !overlaps())
+            && !(has(Descriptor.WRITE_RECORD) && recordWraps());
     if (!wellFormed) {
       return ErrorCode.BAD_DESCRIPTOR;
     }
-    ErrorCode source =
-        opcode.reads()
-            ? judgeRange(
-                descriptor.has(Descriptor.SOURCE_IS_LOCAL),
-                descriptor.source(),
-                descriptor.length())
-            : ErrorCode.NONE;
-    if (source != ErrorCode.NONE || !opcode.writes()) {
-      return source;
+    ErrorCode verdict =
+        opcode.reads() ? judgeRange(Descriptor.SOURCE_IS_LOCAL, source) : ErrorCode.NONE;
+    if (verdict != ErrorCode.NONE || !opcode.writes()) {
+      return verdict;
     }
-    return judgeRange(
-        descriptor.has(Descriptor.DESTINATION_IS_LOCAL),
-        descriptor.destination(),
-        descriptor.length());
+    return judgeRange(Descriptor.DESTINATION_IS_LOCAL, destination);
   }
 
-  private ErrorCode judgeRange(boolean local, long address, long length) {
-    if (local) {
-      boolean inside =
-          Long.compareUnsigned(address, memory.byteSize()) <= 0
-              && length <= memory.byteSize() - address;
-      return inside ? ErrorCode.NONE : ErrorCode.OUTSIDE_MEMORY;
+  private ErrorCode judgeRange(int isLocal, long address) {
+    if (has(isLocal)) {
+      return moves.inside(address, length) ? ErrorCode.NONE : ErrorCode.OUTSIDE_MEMORY;
     }
-    return wraps(address, length) ? ErrorCode.BAD_DESCRIPTOR : ErrorCode.NONE;
+    return Moves.wraps(address, length) ? ErrorCode.BAD_DESCRIPTOR : ErrorCode.NONE;
   }
 
-  private static boolean isWordLength(long length) {
+  private boolean isWordLength() {
     return length == Integer.BYTES || length == Long.BYTES;
   }
 
-  /** Whether the last byte of a range is beyond the end of the address space. */
-  static boolean wraps(long iova, long length) {
-    return length > 0 && Long.compareUnsigned(iova + (length - 1), iova) < 0;
-  }
-
   /** Two pieces of IOVA space or of the memory; a mapping may still alias the one to the other. */
-  private static boolean overlaps(Descriptor descriptor) {
-    boolean sameSpace =
-        descriptor.has(Descriptor.SOURCE_IS_LOCAL)
-            == descriptor.has(Descriptor.DESTINATION_IS_LOCAL);
-    long length = descriptor.length();
+  private boolean overlaps() {
+    boolean sameSpace = has(Descriptor.SOURCE_IS_LOCAL) == has(Descriptor.DESTINATION_IS_LOCAL);
     return sameSpace
-        && (Long.compareUnsigned(descriptor.destination() - descriptor.source(), length) < 0
-            || Long.compareUnsigned(descriptor.source() - descriptor.destination(), length) < 0);
-  }
-
-  private long copy(Dma dma, Descriptor descriptor) throws DmaFaultException, JobEndedException {
-    long from = descriptor.source();
-    long to = descriptor.destination();
-    long length = descriptor.length();
-    boolean fromLocal = descriptor.has(Descriptor.SOURCE_IS_LOCAL);
-    boolean toLocal = descriptor.has(Descriptor.DESTINATION_IS_LOCAL);
-    if (fromLocal && toLocal) {
-      dma.local(memory.asSlice(from, length), memory.asSlice(to, length));
-    } else if (fromLocal) {
-      dma.write(to, memory.asSlice(from, length));
-    } else if (toLocal) {
-      dma.read(from, memory.asSlice(to, length));
-    } else {
-      dma.copy(from, to, length);
-    }
-    moved = length;
-    return 0;
-  }
-
-  /** An immediate is the beginning of a fill. */
-  private long fill(Dma dma, Descriptor descriptor) throws DmaFaultException, JobEndedException {
-    long length = descriptor.length();
-    for (long at = 0; at < Math.min(length, SCRATCH_BYTES); at += Long.BYTES) {
-      scratch.set(LONG, at, descriptor.pattern());
-    }
-    while (moved < length) {
-      MemorySegment piece = scratch.asSlice(0, Math.min(length - moved, SCRATCH_BYTES));
-      long to = descriptor.destination() + moved;
-      if (descriptor.has(Descriptor.DESTINATION_IS_LOCAL)) {
-        dma.local(piece, memory.asSlice(to, piece.byteSize()));
-      } else {
-        dma.write(to, piece);
-      }
-      moved += piece.byteSize();
-    }
-    return 0;
-  }
-
-  /**
-   * Takes the sum over private copies: a client may change what it shares, or take it away, while
-   * the sum is being computed.
-   */
-  private long crc32c(Dma dma, Descriptor descriptor) throws DmaFaultException, JobEndedException {
-    CRC32C crc = new CRC32C();
-    while (moved < descriptor.length()) {
-      int bytes = (int) Math.min(descriptor.length() - moved, SCRATCH_BYTES);
-      MemorySegment piece = scratch.asSlice(0, bytes);
-      long from = descriptor.source() + moved;
-      if (descriptor.has(Descriptor.SOURCE_IS_LOCAL)) {
-        dma.local(memory.asSlice(from, bytes), piece);
-      } else {
-        dma.read(from, piece);
-      }
-      crc.update(scratchBytes.slice(0, bytes));
-      moved += bytes;
-    }
-    return crc.getValue();
+        && (Long.compareUnsigned(destination - source, length) < 0
+            || Long.compareUnsigned(source - destination, length) < 0);
   }
 }

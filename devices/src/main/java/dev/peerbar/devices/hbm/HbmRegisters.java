@@ -2,7 +2,7 @@ package dev.peerbar.devices.hbm;
 
 /**
  * Where things are in the BARs: for the endpoint and for those who drive one. The register map in
- * the README has the same names.
+ * docs/hbm.md has the same names.
  */
 public final class HbmRegisters {
   public static final int BAR = 0;

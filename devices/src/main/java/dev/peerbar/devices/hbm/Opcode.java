@@ -1,7 +1,5 @@
 package dev.peerbar.devices.hbm;
 
-import java.util.Optional;
-
 /** What a descriptor asks for. */
 public enum Opcode {
   NOP(0, false, false),
@@ -37,7 +35,8 @@ public enum Opcode {
     return writes;
   }
 
-  static Optional<Opcode> of(int code) {
-    return code >= 0 && code < BY_CODE.length ? Optional.of(BY_CODE[code]) : Optional.empty();
+  /** The one of this number; null if there is none. */
+  static Opcode of(int code) {
+    return code >= 0 && code < BY_CODE.length ? BY_CODE[code] : null;
   }
 }

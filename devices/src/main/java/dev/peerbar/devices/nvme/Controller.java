@@ -75,7 +75,7 @@ final class Controller {
   /** Of the life; null in between. */
   private AdminCommands admin;
 
-  private Engine.Ticket shutdown = () -> {};
+  private Engine.Ticket shutdown = Engine.Ticket.NONE;
   private boolean pinAsserted;
 
   Controller(

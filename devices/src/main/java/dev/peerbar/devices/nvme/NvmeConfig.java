@@ -65,6 +65,11 @@ public record NvmeConfig(
     this(lbaSize, cmbSize, queues, doorbells, shadowDoorbells(doorbells), serialNumber);
   }
 
+  /** The same controller under another serial number. */
+  public NvmeConfig withSerialNumber(String number) {
+    return new NvmeConfig(lbaSize, cmbSize, queues, doorbells, shadowDoorbells, number);
+  }
+
   /**
    * Whether shadow doorbells are offered unless somebody says otherwise: where each doorbell is a
    * message they spare most of them. Whoever maps the page means to ring there.

@@ -2,7 +2,7 @@ package dev.peerbar.devices.nvme;
 
 /**
  * Where things are in the BARs and in the registers (NVMe 1.4 3.1): for the endpoint and for those
- * who drive one. The register map in the README has the same names.
+ * who drive one. The register map in docs/nvme.md has the same names.
  */
 public final class NvmeRegisters {
   public static final int BAR = 0;

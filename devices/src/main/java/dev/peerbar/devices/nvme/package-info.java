@@ -1,6 +1,6 @@
 /**
  * The NVMe endpoint: a controller with a Controller Memory Buffer, after the NVMe 1.4 base
- * specification. Its register map is in this module's README.
+ * specification. Its register map is in docs/nvme.md.
  *
  * <p>{@link dev.peerbar.devices.nvme.NvmeEndpoint} declares the function and sorts register
  * accesses; the controller behind it lives on the function's thread. Queues, and the workers that

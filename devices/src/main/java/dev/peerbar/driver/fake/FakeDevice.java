@@ -10,17 +10,18 @@ import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.ConfigLayout.Msix;
+import dev.peerbar.pci.MsixTable;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -28,7 +29,8 @@ import java.util.stream.IntStream;
  * driver waits, and at no other time.
  *
  * <p>As a host does for its client, this does what config space is written for: it resets the
- * function, and lets it master the bus. Vectors' own masks and the MSI-X BAR are not there.
+ * function, and lets it master the bus. The MSI-X structures are storage: what is masked there is
+ * signalled all the same.
  */
 public final class FakeDevice implements Device {
   private static final long PAGE = 4096;
@@ -39,6 +41,7 @@ public final class FakeDevice implements Device {
   private final FakeHost host;
   private final Endpoint endpoint;
   private final PciFunction function;
+  private final Optional<MsixTable> msix;
   private final Map<Integer, Memory> bars = new HashMap<>();
   private long nextIova = FIRST_IOVA;
 
@@ -53,6 +56,7 @@ public final class FakeDevice implements Device {
     this.host = host;
     endpoint = host.endpoint();
     function = endpoint.function();
+    msix = function.msix().map(MsixTable::new);
   }
 
   /** What the endpoint runs on. */
@@ -89,6 +93,7 @@ public final class FakeDevice implements Device {
 
     private void reset(ResetKind kind) {
       host.reset(kind);
+      msix.ifPresent(MsixTable::reset);
       host.busMaster(function.busMasterEnabled());
     }
 
@@ -131,31 +136,37 @@ public final class FakeDevice implements Device {
     return switch (function.bar(index).orElse(null)) {
       case Bar.Memory _ -> new SegmentMemory(host.memory(index));
       case Bar.Registers registers -> new RegisterBar(registers);
-      case Bar.Msix _ -> throw new IOException("BAR %d, of MSI-X, is not there".formatted(index));
+      case Bar.Msix structures -> new RegisterBar(new Bar.Registers(index, structures.size()));
       case null -> throw new IOException("the function has no BAR %d".formatted(index));
     };
   }
 
   /**
-   * Every access is the endpoint's to answer, but for those of doorbells in memory, of which it is
-   * told.
+   * Every access is the endpoint's to answer, but for those of the MSI-X structures, and those of
+   * doorbells in memory, of which it is told.
    */
-  private final class RegisterBar implements Memory {
+  private final class RegisterBar extends AccessedMemory {
     private final Bar.Registers bar;
 
     RegisterBar(Bar.Registers bar) {
+      super(bar.size());
       this.bar = bar;
-    }
-
-    @Override
-    public long length() {
-      return bar.size();
     }
 
     private boolean mapped(long offset) {
       return bar.mapped().isPresent()
           && offset >= bar.mapped().get().offset()
           && offset - bar.mapped().get().offset() < bar.mapped().get().length();
+    }
+
+    private boolean structures(long offset, AccessWidth width) {
+      return function
+          .msix()
+          .filter(layout -> layout.bar() == bar.index())
+          .filter(layout ->
+              function.bar(bar.index()).orElseThrow() instanceof Bar.Msix
+                  || layout.touches(offset, width.bytes()))
+          .isPresent();
     }
 
     private SegmentMemory memory() {
@@ -165,6 +176,11 @@ public final class FakeDevice implements Device {
     @Override
     public long load(long offset, AccessWidth width) {
       Objects.checkFromIndexSize(offset, width.bytes(), bar.size());
+      if (structures(offset, width)) {
+        ByteBuffer value = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        msix.orElseThrow().read(offset, value.slice(0, width.bytes()));
+        return value.getLong(0);
+      }
       return mapped(offset)
           ? memory().load(offset, width)
           : endpoint.read(bar.index(), offset, width);
@@ -173,8 +189,13 @@ public final class FakeDevice implements Device {
     @Override
     public void store(long offset, AccessWidth width, long value) {
       Objects.checkFromIndexSize(offset, width.bytes(), bar.size());
-      long zeroExtended =
-          width == AccessWidth.QWORD ? value : value & (1L << width.bytes() * Byte.SIZE) - 1;
+      if (structures(offset, width)) {
+        ByteBuffer bytes =
+            ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(0, value);
+        msix.orElseThrow().write(offset, bytes.slice(0, width.bytes()));
+        return;
+      }
+      long zeroExtended = zeroExtended(value, width);
       if (!mapped(offset)) {
         endpoint.write(bar.index(), offset, width, zeroExtended);
         return;
@@ -184,40 +205,6 @@ public final class FakeDevice implements Device {
       if (changed && width == AccessWidth.DWORD) {
         endpoint.write(bar.index(), offset, width, zeroExtended);
       }
-    }
-
-    @Override
-    public byte[] read(long offset, int length) {
-      byte[] bytes = new byte[length];
-      for (int done = 0; done < length; ) {
-        AccessWidth width = AccessWidth.widestAt(offset + done, length - done);
-        long value = load(offset + done, width);
-        for (int i = 0; i < width.bytes(); i++) {
-          bytes[done + i] = (byte) (value >>> i * Byte.SIZE);
-        }
-        done += width.bytes();
-      }
-      return bytes;
-    }
-
-    @Override
-    public void write(long offset, byte[] bytes) {
-      for (int done = 0; done < bytes.length; ) {
-        AccessWidth width = AccessWidth.widestAt(offset + done, bytes.length - done);
-        long value = 0;
-        for (int i = 0; i < width.bytes(); i++) {
-          value |= Byte.toUnsignedLong(bytes[done + i]) << i * Byte.SIZE;
-        }
-        store(offset + done, width, value);
-        done += width.bytes();
-      }
-    }
-
-    @Override
-    public void fill(long offset, long length, byte value) {
-      byte[] bytes = new byte[Math.toIntExact(length)];
-      Arrays.fill(bytes, value);
-      write(offset, bytes);
     }
   }
 

@@ -9,12 +9,14 @@ import dev.peerbar.endpoint.Interrupts;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.endpoint.Migratable;
+import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -26,7 +28,8 @@ import java.util.function.Consumer;
 
 /**
  * A host in one thread, in which nothing happens by itself: jobs run and updates take their turn
- * when a test says so. Client memory is a map of segments by IOVA.
+ * when a test says so, and time passes when it says so. Client memory is a map of segments by IOVA.
+ * Vectors are told as the endpoint names them, whichever mechanism a driver has enabled, or none.
  */
 public final class FakeHost implements Host {
 
@@ -41,6 +44,8 @@ public final class FakeHost implements Host {
   private final List<Integer> raised = new ArrayList<>();
   private final Map<Integer, Long> signals = new HashMap<>();
   private final List<String> journal = new ArrayList<>();
+  private final FakeTimers timers = new FakeTimers();
+  private boolean tellable = true;
   private boolean busMaster = true;
   private boolean held;
   private Runnable beforeTransfer = () -> {};
@@ -141,9 +146,27 @@ public final class FakeHost implements Host {
     }
   }
 
+  /**
+   * Lets time pass: what timers are armed for by then happens, each at its time, and what that arms
+   * too. Jobs and updates stay where they are.
+   */
+  public void advance(Duration time) {
+    timers.advance(time);
+  }
+
+  /** Timers that are armed. */
+  public long timersArmed() {
+    return timers.armed();
+  }
+
+  /** Whether the client wants to be told of errors and requests. */
+  public void tellable(boolean on) {
+    tellable = on;
+  }
+
   /** What a host does for a reset. */
   public void reset(ResetKind kind) {
-    allJobs.forEach(FakeJob::end);
+    endJobs();
     endpoint.function().reset(kind);
     for (Bar bar : endpoint.function().bars()) {
       if (bar instanceof Bar.Registers registers && registers.mapped().isPresent()) {
@@ -155,13 +178,14 @@ public final class FakeHost implements Host {
 
   /** What a host does before a migration; the endpoint is {@link Migratable}. */
   public void pause() {
-    allJobs.forEach(FakeJob::end);
+    endJobs();
     ((Migratable) endpoint).pause();
   }
 
-  /** Ends every job where it is, as {@link #pause} does first. */
+  /** Ends every job where it is, and cancels timers, as {@link #pause} does first. */
   public void endJobs() {
     allJobs.forEach(FakeJob::end);
+    timers.cancelAll();
   }
 
   public int jobsWaiting() {
@@ -213,6 +237,23 @@ public final class FakeHost implements Host {
       public void pin(boolean asserted) {
         journal.add("pin " + asserted);
       }
+
+      @Override
+      public boolean error() {
+        return tell("error");
+      }
+
+      @Override
+      public boolean requestRelease() {
+        return tell("request release");
+      }
+
+      private boolean tell(String what) {
+        if (tellable) {
+          journal.add(what);
+        }
+        return tellable;
+      }
     };
   }
 
@@ -229,6 +270,16 @@ public final class FakeHost implements Host {
       allJobs.add(job);
       return job;
     };
+  }
+
+  @Override
+  public Timer timer(Runnable action, Consumer<Throwable> failed) {
+    return timers.add(
+        action,
+        cause -> {
+          journal.add("threw " + cause);
+          failed.accept(cause);
+        });
   }
 
   @Override
@@ -264,6 +315,11 @@ public final class FakeHost implements Host {
     @Override
     public void end() {
       ended = true;
+    }
+
+    @Override
+    public boolean ended() {
+      return ended;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.peerbar.driver.nvme;
 
+import dev.peerbar.driver.DmaArea;
 import dev.peerbar.driver.DmaRange;
 import java.io.IOException;
 
@@ -11,6 +12,15 @@ import java.io.IOException;
  * @param list a PRP list's, wherever that is
  */
 public record NvmeBuffer(DmaRange data, DmaRange list) {
+
+  /**
+   * Whole pages of some memory that nobody else has.
+   *
+   * @throws IllegalStateException if there are not as many left
+   */
+  public static NvmeBuffer in(DmaArea memory, long length) {
+    return new NvmeBuffer(memory.take(length), memory.take(DataPointer.PAGE));
+  }
 
   /** Some of the data. */
   public NvmeBuffer slice(long offset, long length) {

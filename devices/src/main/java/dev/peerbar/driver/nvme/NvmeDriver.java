@@ -215,7 +215,7 @@ public final class NvmeDriver {
 
   /** Room for a command's data and for the list of its pages, until the next {@link #enable}. */
   public NvmeBuffer buffer(long length) {
-    return new NvmeBuffer(memory.take(length), memory.take(PAGE));
+    return NvmeBuffer.in(memory, length);
   }
 
   // The Controller Memory Buffer.

@@ -1,5 +1,5 @@
 /**
- * A client of vfio-user servers, for tests and benchmarks: {@link
+ * A client of vfio-user servers, for tools, tests and benchmarks: {@link
  * dev.peerbar.protocol.client.VfioUserClient}.
  *
  * <p>Calls block, for a bounded time. It is not what a virtual machine monitor would want.

@@ -98,9 +98,9 @@ final class EpollInterest implements EpollHandler.Handle {
   }
 
   /**
-   * Hears nothing, not even the end, as long as nothing is wanted. A socket that epoll watches
-   * calls it at each message, and at each that the peer has taken, which is a tenth of what a
-   * message costs: for a socket whose end somebody else hears.
+   * Takes the socket out of the epoll instance while no event is wanted: for a socket whose end
+   * somebody else notices. A watched one calls epoll for each message that comes and each that the
+   * peer takes, which is a tenth of what a message costs.
    */
   void quiet(boolean on) {
     if (quiet != on) {

@@ -71,8 +71,8 @@ public final class FrameDecoder extends ChannelDuplexHandler {
   }
 
   /**
-   * Has messages handled as long as they come whole, in their turn, and are for the handler. For
-   * the event loop.
+   * Lets the handler answer messages where they were received, as long as the next one is whole, no
+   * other waits before it, and the handler takes it. For the event loop.
    *
    * @param bytes that came without descriptors
    * @return whether that was all, and the bytes are released; else there is more, for the pipeline

@@ -151,8 +151,8 @@ public final class SocketDevice implements Device {
   /**
    * {@inheritDoc}
    *
-   * <p>It is {@link Access#SHARED} if the server shares all of it, else {@link Access#MESSAGES},
-   * even where the server shares some.
+   * <p>Unless {@link #accessBar} says otherwise it is {@link Access#SHARED} if the server shares
+   * all of it, else {@link Access#MESSAGES}, even where the server shares some.
    */
   @Override
   public Memory bar(int index) throws IOException {
@@ -182,6 +182,16 @@ public final class SocketDevice implements Device {
     Memory bar = access == Access.SHARED ? new SharedRegion(messages) : messages;
     bars.put(key, bar);
     return bar;
+  }
+
+  /**
+   * Has {@link #bar(int)} be a BAR by a way of the caller's choosing, for who asks from now on.
+   *
+   * @param index 0 to 5
+   */
+  public SocketDevice accessBar(int index, Access access) {
+    usualAccess.put(index, access);
+    return this;
   }
 
   private long regionSize(int index) throws IOException {

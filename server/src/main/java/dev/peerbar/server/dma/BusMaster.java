@@ -53,11 +53,11 @@ public final class BusMaster {
   }
 
   /**
-   * Touches the client's memory from now on wherever it can be mapped, though the client could take
+   * From now on touches the client's memory wherever it can be mapped, though the client could take
    * it away.
    *
-   * @param whenBetrayed what to do if a client has done that: what was copied is anything, and is
-   *     not to be told to be done. Runs on an engine's thread; had better not return
+   * @param whenBetrayed called if a client has done so: what was copied may be anything, and its
+   *     completion must not be reported. Runs on an engine's thread, and should not return
    */
   public void trustMemory(Runnable whenBetrayed) {
     table.files().trust();

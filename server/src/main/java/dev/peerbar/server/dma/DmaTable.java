@@ -17,8 +17,9 @@ public final class DmaTable {
   public static final long PAGE_SIZE = 4096;
 
   /**
-   * The most that a mapping takes of the heap, in bytes: a run of its own, in leaves two of which
-   * are together no more than three quarters of one. In any order it is 47, in order 33.
+   * The most that a mapping takes of the heap, in bytes: each a run of its own, in leaves so empty
+   * that two neighbours hold little more than three quarters of one. Made in any order it is 47, in
+   * the order of the addresses 33.
    */
   public static final int MOST_BYTES = 88;
 

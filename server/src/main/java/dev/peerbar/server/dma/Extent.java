@@ -7,8 +7,8 @@ import java.lang.foreign.MemorySegment;
  * A range of IOVAs that an engine reaches in one go: a {@link Run} of mappings in one file, or else
  * one mapping.
  *
- * <p>Of use until the {@link DmaTable} changes, or the {@link Cursor} that it belongs to goes on;
- * to be looked at inside the {@link Gate}, or on the function's thread.
+ * <p>Valid until the {@link DmaTable} changes, or the {@link Cursor} that it belongs to goes on. To
+ * be read inside the {@link Gate}, or on the function's thread.
  */
 final class Extent {
   private long iova;

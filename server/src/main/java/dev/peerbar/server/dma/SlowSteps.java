@@ -74,9 +74,9 @@ public final class SlowSteps {
   }
 
   /**
-   * Whether something was revoked, and no reply has waited for it yet, though steps that began
-   * before are under way. A revocation that is not to be replied to is answered for by the next
-   * reply of all. For the function's thread.
+   * Whether something was revoked, steps that began before it are still under way, and no reply
+   * waits for them yet. If the request of the revocation wants no reply, the next reply waits. For
+   * the function's thread.
    */
   public boolean unsettled() {
     if (unsettled == null) {
@@ -90,8 +90,8 @@ public final class SlowSteps {
   }
 
   /**
-   * Does something once the steps have ended that {@link #unsettled} told of, which tells of them
-   * no more. For the function's thread.
+   * Does something once the steps that {@link #unsettled} tells of have ended. It tells of them no
+   * more from now on. For the function's thread.
    *
    * @param action runs on the thread of the last of them, or at once
    */

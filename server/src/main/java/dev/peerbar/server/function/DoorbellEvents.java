@@ -13,10 +13,10 @@ import java.util.List;
  * Event descriptors that a client's kernel signals in place of writes to a register BAR, made for
  * one client. For the function's thread.
  *
- * <p>In which order doorbells were rung, the kernel's queue of an {@link EventSet} says. They are
- * also taken before each request that the client waits for, which comes after them, and forgotten
- * at a reset. Only of a write that the client posted, and an event that comes at the same time,
- * nobody can say which was first: the message may still have been on its way in the client.
+ * <p>The kernel's queue of an {@link EventSet} gives the order in which doorbells were rung. Events
+ * are handled before each request that the client waits for, since it rang before it asked, and
+ * forgotten at a reset. Between an event and a write that the client posted at the same time there
+ * is no order: the message may still have been on its way in the client.
  */
 final class DoorbellEvents implements AutoCloseable {
   private final Endpoint endpoint;

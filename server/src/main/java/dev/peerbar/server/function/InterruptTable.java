@@ -4,6 +4,7 @@ import dev.peerbar.endpoint.Interrupts;
 import dev.peerbar.linux.EventSignaller;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
+import dev.peerbar.pci.MsiCapability;
 import dev.peerbar.pci.MsixTable;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.server.events.InterruptEvent;
@@ -13,30 +14,24 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
  * The interrupts of a function: the client's event descriptors, and what is pending. For the
  * function's thread, but for {@link #signalAtOnce}.
  *
- * <p>As in Linux vfio-pci a client uses one of INTx and MSI-X at a time. It begins with the first
- * event descriptor, or word of one, and ends with {@link #release}.
- *
- * <p>Delivery goes by the event descriptors: the client emulates the MSI-X table itself and takes a
- * descriptor away where it wants no interrupt, so the mask bits of our table say nothing.
+ * <p>As in Linux vfio-pci a client uses one of INTx, MSI and MSI-X at a time. It begins with the
+ * first event descriptor, or word of one, and ends with {@link #release}. Which of them the
+ * function signals, config space says; a client changes both, one after the other.
  */
 public final class InterruptTable implements Interrupts, AutoCloseable {
   private final String name;
   private final FunctionLog log;
   private final PciFunction function;
   private final Optional<MsixTable> msix;
+  private final MessageInterrupts messages;
   private final Map<IrqIndex, List<Optional<FileDescriptor>>> triggers =
       new EnumMap<>(IrqIndex.class);
   private boolean held;
-  // What engines may signal without the function's thread: event descriptors of vectors, and
-  // whether nothing holds vectors back.
-  private final AtomicReferenceArray<FileDescriptor> vectors;
-  private volatile boolean open;
   private final Runnable drainEngines;
   private final EventSignaller signaller = new EventSignaller();
   private final IntxPin pin;
@@ -63,7 +58,7 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
       }
       triggers.put(index, slots);
     }
-    this.vectors = new AtomicReferenceArray<>(count(IrqIndex.MSIX));
+    this.messages = new MessageInterrupts(function, msix, new Signals(), drainEngines);
     this.pin = new IntxPin(function, () -> trigger(IrqIndex.INTX, 0));
     if (!signaller.neverWaits()) {
       log.warn("no asynchronous I/O here: a hostile client can stall its endpoint");
@@ -74,13 +69,13 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
   public int count(IrqIndex index) {
     return switch (index) {
       case INTX -> function.interruptPin() == 0 ? 0 : 1;
-      case MSI -> 0;
+      case MSI -> function.msi().map(MsiCapability::vectors).orElse(0);
       case MSIX -> function.msix().map(PciFunction.MsixLayout::vectors).orElse(0);
       case ERROR, REQUEST -> 1;
     };
   }
 
-  /** Which of INTx and MSI-X the client uses. */
+  /** Which of INTx, MSI and MSI-X the client uses. */
   public Optional<IrqIndex> mode() {
     return mode;
   }
@@ -97,36 +92,38 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
    * @param descriptor an event descriptor; owned here from now on
    */
   public void assign(IrqIndex index, int number, Optional<FileDescriptor> descriptor) {
-    if (index == IrqIndex.INTX || index == IrqIndex.MSIX) {
+    if (isMechanism(index)) {
       mode = Optional.of(index);
     }
     Optional<FileDescriptor> old = triggers.get(index).set(number, descriptor);
-    if (index == IrqIndex.MSIX) {
-      vectors.set(number, descriptor.orElse(null));
-    }
+    messages.descriptorChanged(index, number);
     if (old.isPresent()) {
       drainEngines.run();
       old.get().close();
     }
-    if (index == IrqIndex.MSIX) {
-      deliverPending(number);
-    } else if (index == IrqIndex.INTX) {
+    if (index == IrqIndex.INTX) {
       deliverPin();
+    } else if (isMechanism(index)) {
+      messages.deliverPending(index, number);
     }
+  }
+
+  /** Whether it is one of those of which a client uses one at a time. */
+  private static boolean isMechanism(IrqIndex index) {
+    return switch (index) {
+      case INTX, MSI, MSIX -> true;
+      case ERROR, REQUEST -> false;
+    };
   }
 
   /** Takes every event descriptor of an index away; the client uses it no more. */
   public void release(IrqIndex index) {
     List<Optional<FileDescriptor>> slots = triggers.get(index);
-    if (index == IrqIndex.MSIX) {
-      for (int i = 0; i < vectors.length(); i++) {
-        vectors.set(i, null);
-      }
-      drainEngines.run();
-    }
-    for (int i = 0; i < slots.size(); i++) {
-      slots.set(i, Optional.empty()).ifPresent(FileDescriptor::close);
-    }
+    List<Optional<FileDescriptor>> old = List.copyOf(slots);
+    slots.replaceAll(_ -> Optional.empty());
+    messages.descriptorsChanged(index);
+    drainEngines.run();
+    old.forEach(descriptor -> descriptor.ifPresent(FileDescriptor::close));
     if (mode.filter(index::equals).isPresent()) {
       mode = Optional.empty();
     }
@@ -171,29 +168,27 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
 
   @Override
   public void raise(int vector) {
-    if (!function.msixEnabled() || vector < 0 || vector >= count(IrqIndex.MSIX)) {
-      InterruptEvent.tell(name, IrqIndex.MSIX, vector, Outcome.DISABLED);
-      return;
-    }
-    msix.orElseThrow().setPending(vector);
-    InterruptEvent.tell(name, IrqIndex.MSIX, vector, deliver(vector));
+    messages.raise(vector);
   }
 
-  /**
-   * Signals a vector if nothing holds it back. For engines, inside the gate.
-   *
-   * @return whether there is no more to do; if not, it is the function's thread that must raise it
-   */
+  /** As {@link MessageInterrupts#atOnce}. */
   boolean signalAtOnce(int vector) {
-    if (!open || vector < 0 || vector >= vectors.length()) {
-      return false;
-    }
-    FileDescriptor descriptor = vectors.get(vector);
-    if (descriptor == null) {
-      return false;
-    }
-    InterruptEvent.tell(name, IrqIndex.MSIX, vector, signal(IrqIndex.MSIX, vector, descriptor));
-    return true;
+    return messages.atOnce(vector);
+  }
+
+  @Override
+  public boolean error() {
+    return tellClient(IrqIndex.ERROR);
+  }
+
+  @Override
+  public boolean requestRelease() {
+    return tellClient(IrqIndex.REQUEST);
+  }
+
+  private boolean tellClient(IrqIndex index) {
+    trigger(index, 0);
+    return assigned(index, 0);
   }
 
   @Override
@@ -220,56 +215,33 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
 
   /** Looks again at all that is pending: something that held it back may have changed. */
   void deliverPending() {
-    judgeVectors();
+    messages.deliverPending();
     deliverPin();
-    for (int vector = 0; vector < count(IrqIndex.MSIX); vector++) {
-      deliverPending(vector);
-    }
   }
 
   /** Holds back what is raised from now on, or lets it go. A reset lets go too. */
   void hold(boolean on) {
     held = on;
+    messages.hold(on);
     deliverPending();
   }
 
-  private void judgeVectors() {
-    boolean before = open;
-    open = !held && function.msixEnabled() && !function.msixMasked() && function.busMasterEnabled();
-    if (before && !open) {
-      drainEngines.run();
+  /** What {@link MessageInterrupts} signals by. */
+  private final class Signals implements MessageInterrupts.Signals {
+    @Override
+    public Optional<FileDescriptor> descriptor(IrqIndex index, int message) {
+      return triggers.get(index).get(message);
     }
-  }
 
-  private void deliverPending(int vector) {
-    if (!msix.orElseThrow().isPending(vector)) {
-      return;
+    @Override
+    public Outcome signal(IrqIndex index, int message, FileDescriptor descriptor) {
+      return InterruptTable.this.signal(index, message, descriptor);
     }
-    Outcome outcome = deliver(vector);
-    if (outcome == Outcome.DELIVERED || outcome == Outcome.LOST) {
-      // Looking at it again and again is no news.
-      InterruptEvent.tell(name, IrqIndex.MSIX, vector, outcome);
-    }
-  }
 
-  private Outcome deliver(int vector) {
-    if (held) {
-      return Outcome.PENDING;
+    @Override
+    public void tell(IrqIndex index, int message, Outcome outcome) {
+      InterruptEvent.tell(name, index, message, outcome);
     }
-    if (!function.msixEnabled()) {
-      return Outcome.DISABLED;
-    }
-    if (function.msixMasked()) {
-      return Outcome.MASKED;
-    }
-    if (!function.busMasterEnabled()) {
-      return Outcome.PENDING;
-    }
-    Outcome outcome = signal(IrqIndex.MSIX, vector);
-    if (outcome != Outcome.NO_EVENTFD) {
-      msix.orElseThrow().clearPending(vector);
-    }
-    return outcome;
   }
 
   private Outcome signal(IrqIndex index, int number) {
@@ -296,7 +268,7 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
    */
   void reset() {
     held = false;
-    judgeVectors();
+    messages.reset();
     msix.ifPresent(MsixTable::reset);
     pin(false);
   }

@@ -61,8 +61,8 @@ final class MigrationSink {
   /**
    * Takes the next piece.
    *
-   * @throws InvalidStateException if the stream can be none of a function like this; nothing
-   *     follows it then but more of these
+   * @throws InvalidStateException if the stream cannot be one of a function like this; so is every
+   *     later piece then
    */
   void write(ByteBuffer piece) throws InvalidStateException {
     check(!refused, "The state was refused already");

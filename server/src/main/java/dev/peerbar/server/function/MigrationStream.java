@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.zip.CRC32C;
 
 /**
  * The state of a function as MIG_DATA_READ gives it and MIG_DATA_WRITE takes it: a header, sections
@@ -26,9 +27,12 @@ import java.util.Optional;
  *     26     2  subsystem ID
  *     28     4  MSI-X vectors
  *     32     4  version of the endpoint's own state
- *     36     4  zero
- *     40  6*16  each BAR: 4 bytes kind (0 none, 1 registers, 2 memory, 3 MSI-X structures),
- *               4 bytes of doorbells that can be mapped, 8 bytes of it all
+ *     36     4  zero; or, for a function with more in config space than can only be there or not
+ *               (MSI, registers and capabilities of the endpoint's own), the CRC32C of what it was
+ *               declared to be: values at power-on, then which bits can change
+ *     40  6*16  each BAR: 4 bytes kind (0 none, 1 registers, 2 memory, 3 MSI-X structures; and 8 if
+ *               the MSI-X structures are among registers), 4 bytes of doorbells that can be mapped,
+ *               8 bytes of it all
  * </pre>
  *
  * <p>A section is {@value #SECTION_BYTES} bytes (4 type, 4 index, 8 offset, 8 length of what
@@ -72,6 +76,7 @@ final class MigrationStream {
   private static final int KIND_REGISTERS = 1;
   private static final int KIND_MEMORY = 2;
   private static final int KIND_MSIX = 3;
+  private static final int KIND_HOLDS_MSIX = 8;
 
   // Config space, PCIe 6.0 7.5.1.1 and 7.5.1.2.
   private static final int CONFIG_IDENTITY = 0x00;
@@ -88,7 +93,7 @@ final class MigrationStream {
     SUBSYSTEM(24, "subsystem"),
     VECTORS(28, "MSI-X vectors"),
     ENDPOINT_VERSION(32, "version of the endpoint's state"),
-    RESERVED(36, "reserved field"),
+    CONFIG(36, "declaration of config space"),
     BARS(MigrationStream.BARS, "BARs");
 
     private final int offset;
@@ -134,9 +139,10 @@ final class MigrationStream {
     header.putInt(
         Field.VECTORS.offset, function.msix().map(PciFunction.MsixLayout::vectors).orElse(0));
     header.putInt(Field.ENDPOINT_VERSION.offset, endpointVersion);
+    header.putInt(Field.CONFIG.offset, config(function));
     for (Bar bar : function.bars()) {
       int at = BARS + bar.index() * BAR_BYTES;
-      header.putInt(at, kind(bar));
+      header.putInt(at, kind(function, bar));
       header.putInt(at + BAR_DOORBELLS, Math.toIntExact(doorbells(bar)));
       header.putLong(at + BAR_SIZE, bar.size());
     }
@@ -149,9 +155,21 @@ final class MigrationStream {
     return field.getInt(0);
   }
 
-  private static int kind(Bar bar) {
+  private static int config(PciFunction function) {
+    if (!function.hasOwnConfig()) {
+      return 0;
+    }
+    CRC32C sum = new CRC32C();
+    sum.update(function.configDeclaration());
+    return (int) sum.getValue();
+  }
+
+  private static int kind(PciFunction function, Bar bar) {
     return switch (bar) {
-      case Bar.Registers _ -> KIND_REGISTERS;
+      case Bar.Registers _ -> {
+        boolean holds = function.msix().filter(layout -> layout.bar() == bar.index()).isPresent();
+        yield holds ? KIND_REGISTERS | KIND_HOLDS_MSIX : KIND_REGISTERS;
+      }
       case Bar.Memory _ -> KIND_MEMORY;
       case Bar.Msix _ -> KIND_MSIX;
     };

@@ -9,7 +9,9 @@ import dev.peerbar.server.dma.Bounce;
 import dev.peerbar.server.dma.BusMaster;
 import dev.peerbar.server.dma.EngineName;
 import dev.peerbar.server.dma.JobLife;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -39,9 +41,9 @@ final class SerialEngine implements Engine {
   private final ThreadPoolExecutor worker;
   // Jobs that are queued or running, or have updates that may still run, and some that are over:
   // the function's thread only.
-  private final Set<JobLife> live = new HashSet<>();
+  private final Set<RunningJob> live = new HashSet<>();
   // Those that are over. The function's thread is not woken to forget them.
-  private final Queue<JobLife> over = new ConcurrentLinkedQueue<>();
+  private final Queue<RunningJob> over = new ConcurrentLinkedQueue<>();
   // Jobs that have not returned from their work, ended or not.
   private final Unfinished unfinished = new Unfinished();
 
@@ -94,43 +96,27 @@ final class SerialEngine implements Engine {
 
   @Override
   public Ticket submit(Work work, Consumer<Throwable> failed) {
-    JobLife life = new JobLife();
-    RunningJob job = new RunningJob(life, failed);
+    RunningJob job = new RunningJob(work, failed);
     forgetOver();
-    live.add(life);
+    live.add(job);
     unfinished.add();
     try {
-      worker.execute(() -> run(work, job));
+      worker.execute(job);
     } catch (Error e) {
       // There is no room for another thread: the work has failed before it began.
       job.threw(e);
       leave(job);
     }
-    return () -> end(life);
-  }
-
-  private void run(Work work, RunningJob job) {
-    try {
-      job.life.check();
-      job.dma = bus.dma(job.life, name, BOUNCE.get());
-      work.run(job);
-    } catch (JobEndedException _) {
-      log.debug("{}: job ended early", name);
-    } catch (Throwable e) {
-      // Whatever it is, a driver must not wait for ever for what this work was to do.
-      job.threw(e);
-    } finally {
-      leave(job);
-    }
+    return job;
   }
 
   private void leave(RunningJob job) {
     unfinished.remove();
     if (job.updated) {
       // After all that the job has left to do there.
-      onFunctionThread(() -> live.remove(job.life));
+      onFunctionThread(() -> live.remove(job));
     } else {
-      over.add(job.life);
+      over.add(job);
     }
   }
 
@@ -143,15 +129,26 @@ final class SerialEngine implements Engine {
   }
 
   private void forgetOver() {
-    for (JobLife life = over.poll(); life != null; life = over.poll()) {
-      live.remove(life);
+    for (RunningJob job = over.poll(); job != null; job = over.poll()) {
+      live.remove(job);
     }
   }
 
-  private void end(JobLife life) {
-    if (live.remove(life)) {
-      life.end();
+  private void end(RunningJob job) {
+    if (live.remove(job)) {
+      job.life.end();
+      withdraw(job);
       bus.gate().revoke(() -> {});
+    }
+  }
+
+  /**
+   * A job that has been ended and has not begun does not wait any more: a driver that begins and
+   * ends work again and again, while the engine is held up, must not fill its queue.
+   */
+  private void withdraw(RunningJob job) {
+    if (worker.remove(job)) {
+      unfinished.remove();
     }
   }
 
@@ -163,8 +160,12 @@ final class SerialEngine implements Engine {
   int endAll() {
     forgetOver();
     int count = live.size();
-    live.forEach(JobLife::end);
+    live.forEach(job -> job.life.end());
     live.clear();
+    // Whatever waits has been ended.
+    List<Runnable> waiting = new ArrayList<>();
+    worker.getQueue().drainTo(waiting);
+    waiting.forEach(_ -> unfinished.remove());
     return count;
   }
 
@@ -212,8 +213,9 @@ final class SerialEngine implements Engine {
     }
   }
 
-  private final class RunningJob implements Job {
-    private final JobLife life;
+  private final class RunningJob implements Job, Ticket, Runnable {
+    private final JobLife life = new JobLife();
+    private final Work work;
     private final Consumer<Throwable> failed;
     private Dma dma;
     private boolean updated;
@@ -224,9 +226,36 @@ final class SerialEngine implements Engine {
     // Vectors that wait for the function's thread to raise them; null as long as there was none.
     private Set<Integer> waiting;
 
-    RunningJob(JobLife life, Consumer<Throwable> failed) {
-      this.life = life;
+    RunningJob(Work work, Consumer<Throwable> failed) {
+      this.work = work;
       this.failed = failed;
+    }
+
+    /** On the engine's thread. */
+    @Override
+    public void run() {
+      try {
+        life.check();
+        dma = bus.dma(life, name, BOUNCE.get());
+        work.run(this);
+      } catch (JobEndedException _) {
+        log.debug("{}: job ended early", name);
+      } catch (Throwable e) {
+        // Whatever it is, a driver must not wait for ever for what this work was to do.
+        threw(e);
+      } finally {
+        leave(this);
+      }
+    }
+
+    @Override
+    public void end() {
+      SerialEngine.this.end(this);
+    }
+
+    @Override
+    public boolean ended() {
+      return life.ended();
     }
 
     /** Has the endpoint told what the work threw, after the updates that it has made. */

@@ -4,9 +4,9 @@ import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Migratable;
+import dev.peerbar.endpoint.Timer;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
-import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.MsixTable;
 import dev.peerbar.pci.PciFunction;
@@ -23,6 +23,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Executor;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.Consumer;
 
 /**
  * An endpoint and all that the server keeps for it: the host side of the endpoint interface. It
@@ -45,13 +47,14 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   private final FunctionLog log;
   private final RequestTrack requests = new RequestTrack();
   private final Endpoint endpoint;
+  private final ScheduledExecutorService scheduler;
   private final Executor functionThread;
   private final BusMaster bus;
   private final InterruptTable interrupts;
+  private final Bars bars;
   private final List<Region> regions;
-  private final Map<Integer, SharedBar> memories = new HashMap<>();
-  private final Map<Integer, DoorbellPage> doorbells = new HashMap<>();
   private final Map<String, SerialEngine> engines = new HashMap<>();
+  private final List<FunctionTimer> timers = new ArrayList<>();
   private final Optional<Migration> migration;
   private final Map<Integer, DoorbellEvents> doorbellEvents = new HashMap<>();
   // Ends the connection of the client that is there.
@@ -63,26 +66,26 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
    * @param maxDmaMaps mappings of a client that may live at the same time
    * @throws LinuxException if the memory of a BAR cannot be had
    */
-  public ServedFunction(String name, Endpoint endpoint, Executor functionThread, int maxDmaMaps)
+  public ServedFunction(
+      String name, Endpoint endpoint, ScheduledExecutorService functionThread, int maxDmaMaps)
       throws LinuxException {
     this.name = name;
     this.log = new FunctionLog(name);
     this.endpoint = endpoint;
+    this.scheduler = functionThread;
     this.functionThread = work -> functionThread.execute(() -> doOrHangUp(work));
     this.bus = new BusMaster(this.functionThread, maxDmaMaps);
     PciFunction function = endpoint.function();
     Optional<MsixTable> msix = function.msix().map(MsixTable::new);
     this.interrupts = new InterruptTable(name, log, function, msix, bus.gate()::drain);
-    List<Region> all = new ArrayList<>(Collections.nCopies(REGION_COUNT, new EmptyRegion()));
     try {
-      for (Bar bar : function.bars()) {
-        all.set(bar.index(), region(bar, msix));
-      }
+      this.bars = new Bars(name, endpoint, msix, this.functionThread, this::failed);
     } catch (LinuxException e) {
-      memories.values().forEach(SharedBar::close);
       interrupts.close();
       throw e;
     }
+    List<Region> all = new ArrayList<>(Collections.nCopies(REGION_COUNT, new EmptyRegion()));
+    bars.regions().forEach(all::set);
     all.set(CONFIG_REGION, new ConfigRegion(function, this));
     this.regions = List.copyOf(all);
     this.migration =
@@ -90,27 +93,12 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
             ? Optional.of(migration(migratable, msix))
             : Optional.empty();
     endpoint.start(this);
-    doorbells.values().forEach(DoorbellPage::start);
-  }
-
-  private Region region(Bar bar, Optional<MsixTable> msix) throws LinuxException {
-    return switch (bar) {
-      case Bar.Memory memory -> new MemoryRegion(share(memory));
-      case Bar.Msix structures -> new MsixRegion(structures.size(), msix.orElseThrow());
-      case Bar.Registers registers -> {
-        Optional<DoorbellPage> page = Optional.empty();
-        if (registers.mapped().isPresent()) {
-          page = Optional.of(doorbells(registers, registers.mapped().get()));
-        }
-        yield new RegisterRegion(endpoint, registers, page);
-      }
-    };
+    bars.start();
   }
 
   private Migration migration(Migratable migratable, Optional<MsixTable> msix) {
-    Map<Integer, SharedBar> memoryBars = new HashMap<>(memories);
-    memoryBars.keySet().removeAll(doorbells.keySet());
-    MigrationParts parts = new MigrationParts(migratable, msix, doorbells, memoryBars, this);
+    MigrationParts parts =
+        new MigrationParts(migratable, msix, bars.doorbells(), bars.memoryBars(), this);
     return new Migration(
         log,
         parts,
@@ -142,21 +130,6 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     return stopped;
   }
 
-  private DoorbellPage doorbells(Bar.Registers bar, Bar.Doorbells layout) throws LinuxException {
-    DoorbellPage page =
-        new DoorbellPage(
-            name,
-            share(bar),
-            layout,
-            functionThread,
-            this::failed,
-            (offset, value) ->
-                endpoint.write(
-                    bar.index(), offset, AccessWidth.DWORD, Integer.toUnsignedLong(value)));
-    doorbells.put(bar.index(), page);
-    return page;
-  }
-
   private void doOrHangUp(Runnable work) {
     try {
       work.run();
@@ -176,12 +149,6 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     } finally {
       hangUp.run();
     }
-  }
-
-  private SharedBar share(Bar bar) throws LinuxException {
-    SharedBar memory = new SharedBar(name + "-bar" + bar.index(), bar.size());
-    memories.put(bar.index(), memory);
-    return memory;
   }
 
   public String name() {
@@ -223,20 +190,12 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   @Override
   public MemorySegment memory(int bar) {
-    SharedBar memory = memories.get(bar);
-    if (memory == null) {
-      throw new IllegalArgumentException("BAR " + bar + " has no memory");
-    }
-    return memory.memory();
+    return bars.memory(bar).memory();
   }
 
   @Override
   public void zero(int bar) {
-    SharedBar memory = memories.get(bar);
-    if (memory == null) {
-      throw new IllegalArgumentException("BAR " + bar + " has no memory");
-    }
-    memory.zero();
+    bars.memory(bar).zero();
   }
 
   @Override
@@ -250,8 +209,20 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   }
 
   @Override
+  public Timer timer(Runnable action, Consumer<Throwable> failed) {
+    FunctionTimer timer = new FunctionTimer(scheduler, action, cause -> timerFailed(failed, cause));
+    timers.add(timer);
+    return timer;
+  }
+
+  private void timerFailed(Consumer<Throwable> failed, Throwable cause) {
+    log.failed("a timer's action failed", cause);
+    doOrHangUp(() -> failed.accept(cause));
+  }
+
+  @Override
   public void clearDoorbell(int bar, long offset) {
-    DoorbellPage page = doorbells.get(bar);
+    DoorbellPage page = bars.doorbells().get(bar);
     if (page != null) {
       page.clear(offset);
     }
@@ -314,7 +285,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     endpoint.function().reset(kind);
     bus.enable(endpoint.function().busMasterEnabled());
     interrupts.reset();
-    doorbells.values().forEach(DoorbellPage::clear);
+    bars.clearDoorbells();
     doorbellEvents.values().forEach(DoorbellEvents::discard);
     endpoint.reset(kind);
     migration.ifPresent(Migration::reset);
@@ -324,12 +295,13 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   }
 
   /**
-   * Ends every job, queued or running: when this returns nothing is copied or sent any more, but
-   * for steps that {@link dev.peerbar.server.dma.SlowSteps} tells of.
+   * Ends every job, queued or running, and cancels every timer: when this returns nothing is copied
+   * or sent any more, but for steps that {@link dev.peerbar.server.dma.SlowSteps} tells of.
    *
-   * @return how many
+   * @return how many jobs
    */
   public int endWork() {
+    timers.forEach(FunctionTimer::cancel);
     int ended = engines.values().stream().mapToInt(SerialEngine::endAll).sum();
     bus.gate().revoke(() -> {});
     return ended;
@@ -385,6 +357,11 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   }
 
   @Override
+  public void msiChanged() {
+    interrupts.deliverPending();
+  }
+
+  @Override
   public void intxChanged() {
     interrupts.deliverPending();
   }
@@ -392,13 +369,13 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   /** Ends all work and frees everything. No call may follow. */
   @Override
   public void close() {
-    doorbells.values().forEach(DoorbellPage::close);
+    bars.stop();
     if (!stopEngines()) {
       log.warn("an engine does not leave its work");
     }
     engines.values().forEach(SerialEngine::shutDown);
     clientGone();
     interrupts.close();
-    memories.values().forEach(SharedBar::close);
+    bars.close();
   }
 }

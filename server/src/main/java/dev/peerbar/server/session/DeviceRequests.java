@@ -90,9 +90,9 @@ record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher
   }
 
   /**
-   * The areas are said of a region too that can be mapped as a whole, as the reference library says
-   * them. So the descriptor never comes with the answer to a client's first question, which its
-   * sample client for one has no room for.
+   * A region that can be mapped as a whole has its one area listed too, as with the reference
+   * library. The answer is longer then than a client asks for at first, so that the descriptor
+   * comes only with the second one: the library's sample client has no room for it in the first.
    */
   private static RegionCapability mappableAreas(Region region, Region.Sharing sharing) {
     List<Region.Area> areas =

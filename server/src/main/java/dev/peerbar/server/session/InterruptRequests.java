@@ -18,9 +18,11 @@ import java.util.Optional;
 
 /**
  * DEVICE_SET_IRQS, judged as Linux vfio-pci judges VFIO_DEVICE_SET_IRQS
- * (vfio_set_irqs_validate_and_prepare and vfio_pci_set_irqs_ioctl), but for two things. Disabling
+ * (vfio_set_irqs_validate_and_prepare and vfio_pci_set_irqs_ioctl), but for three things. Disabling
  * an index that is not in use succeeds: the specification has no condition. And flags of several
- * actions are EINVAL, since the specification says that they exclude each other.
+ * actions are EINVAL, since the specification says that they exclude each other. MSI is not bound
+ * to the vectors that it began with, as the kernel's is: QEMU sets it up with as many descriptors
+ * at a time as a message takes.
  *
  * @param watcher for descriptors that unmask the pin
  */
@@ -57,7 +59,7 @@ record InterruptRequests(InterruptTable interrupts, EventWatcher watcher) {
     }
   }
 
-  /** One of INTx and MSI-X at a time, and signals only for what is in use. */
+  /** One of INTx, MSI and MSI-X at a time, and signals only for what is in use. */
   private void checkUse(IrqIndex index, int data) throws InvalidMessageException {
     if (index == IrqIndex.ERROR || index == IrqIndex.REQUEST) {
       // Not with booleans: so vfio_pci_set_ctx_trigger_single.
@@ -105,7 +107,7 @@ record InterruptRequests(InterruptTable interrupts, EventWatcher watcher) {
 
   private void checkPin(IrqIndex index, DeviceSetIrqs.Request set) throws InvalidMessageException {
     if (index != IrqIndex.INTX) {
-      // MSI-X is masked in its table; errors and requests cannot be masked.
+      // MSI is masked in config space and MSI-X in its table; errors and requests cannot be masked.
       throw new InvalidMessageException(Errno.ENOTTY, "%s cannot be masked so".formatted(index));
     }
     if (interrupts.mode().filter(index::equals).isEmpty() || set.count() != 1) {

@@ -35,9 +35,9 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Session extends ChannelInboundHandlerAdapter {
   /**
-   * What may wait to be sent before no more requests are read, in bytes: replies, for one message
-   * at most is a request of ours. With less, a client that is sending the reply to a read of ours,
-   * and receives nothing meanwhile, and this server would wait for each other.
+   * The most bytes of unsent replies with which requests are still read. (Of our own requests one
+   * at most waits to be sent.) With less, this server and a client that sends the reply to a read
+   * of ours, and receives nothing meanwhile, would wait for each other.
    */
   private static final int MOST_UNSENT = 32 << 20;
 
@@ -75,8 +75,8 @@ public final class Session extends ChannelInboundHandlerAdapter {
   }
 
   /**
-   * What is to make frames of what a channel receives: as many descriptors as this server says that
-   * it takes, whether it has said so by then or not.
+   * The decoder of what a channel receives. It takes as many descriptors as this server's reply to
+   * VERSION announces, before that reply too.
    */
   public static FrameDecoder decoder(DescriptorSocketChannel channel) {
     channel.limitDescriptors(Negotiation.MAX_DESCRIPTORS);

@@ -15,12 +15,12 @@ import java.util.Map;
 
 /**
  * The JSON array of the Trace Event Format: a process for each function, with a track for what its
- * thread does and one for each engine. Without its end the array is as good for its readers.
+ * thread does and one for each engine. Readers take the array without its closing bracket too.
  *
- * <p>Complete events of a track must lie apart or inside each other. What a thread does, does: a
- * request and the reset it sets off, the transfers of an engine. But the sending of a reply may
- * last until after the next request was begun; then the request is drawn up to its reply being
- * ready. Requests of the function are on their way several at a time: those are asynchronous
+ * <p>Complete events of a track must lie apart or inside each other, and those of one thread do: a
+ * request and the reset that it sets off, the transfers of an engine. But a reply may still be on
+ * its way out when the next request begins; its request is then drawn only until the reply was
+ * ready. Requests of the function, of which several are under way at a time, are asynchronous
  * events, which need no track.
  */
 final class TraceFormat {

@@ -3,18 +3,31 @@ package dev.peerbar.cli.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.PathMatcher;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import javax.xml.parsers.DocumentBuilderFactory;
+import javax.xml.xpath.XPathConstants;
+import javax.xml.xpath.XPathFactory;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.w3c.dom.Document;
+import org.w3c.dom.NodeList;
 
 /** When the launcher builds and rehearses: in a checkout of its own, with a JDK that only notes. */
 @Timeout(60)
@@ -39,9 +52,12 @@ final class LauncherTest {
       #!/bin/sh
       echo build >>"$NOTES"
       mkdir -p bench/target server/target
-      echo b.jar >bench/target/classpath
-      touch bench/target/peerbar-bench.jar server/target/peerbar-server.jar
+      echo b.jar >server/target/classpath
+      echo c.jar >bench/target/classpath
+      touch server/target/peerbar-server.jar bench/target/peerbar-bench.jar
       """;
+
+  private static final Path ROOT = root();
 
   @TempDir private Path directory;
   private Path home;
@@ -49,26 +65,74 @@ final class LauncherTest {
   private Path notes;
 
   @BeforeEach
-  void checkout() throws IOException {
-    Path root = Path.of("").toAbsolutePath();
-    while (!Files.exists(root.resolve(".mvn/program.options"))) {
-      root = root.getParent();
-    }
+  void checkout() throws Exception {
     home = Files.createDirectory(directory.resolve("checkout"));
     notes = Files.createFile(directory.resolve("notes"));
-    Files.copy(root.resolve("peerbar"), home.resolve("peerbar"));
-    Files.writeString(home.resolve("pom.xml"), "");
-    Files.createDirectories(home.resolve("bench/src"));
-    Files.writeString(home.resolve("bench/pom.xml"), "");
-    Files.createDirectory(home.resolve(".mvn"));
-    for (String options : List.of("program.options", "launch.options")) {
-      Files.copy(root.resolve(".mvn").resolve(options), home.resolve(".mvn").resolve(options));
+    copy("peerbar");
+    copy("pom.xml");
+    copy(".mvn/program.options");
+    copy(".mvn/launch.options");
+    for (String module : modules()) {
+      copy(module + "/pom.xml");
+      Files.createDirectories(home.resolve(module + "/src"));
+    }
+    for (String file : packed()) {
+      copy(file);
     }
     jdk = Files.createDirectories(directory.resolve("jdk"));
     release("25.0.1");
     script(jdk.resolve("bin/java"), JAVA);
     script(jdk.resolve("bin/javac"), "");
     script(directory.resolve("bin/mvn"), MAVEN);
+  }
+
+  private static Path root() {
+    Path root = Path.of("").toAbsolutePath();
+    while (!Files.exists(root.resolve(".mvn/program.options"))) {
+      root = root.getParent();
+    }
+    return root;
+  }
+
+  private void copy(String file) throws IOException {
+    Path copy = home.resolve(file);
+    Files.createDirectories(copy.getParent());
+    Files.copy(ROOT.resolve(file), copy);
+  }
+
+  private static List<String> modules() throws Exception {
+    return texts(ROOT.resolve("pom.xml"), "//modules/module");
+  }
+
+  /** Files that the modules pack into their jars, beside what is in their src. */
+  private static List<String> packed() throws Exception {
+    List<String> packed = new ArrayList<>();
+    for (String module : modules()) {
+      Path folder = ROOT.resolve(module);
+      String resources = "//resource[directory='${project.basedir}']//include";
+      for (String include : texts(folder.resolve("pom.xml"), resources)) {
+        PathMatcher matcher = FileSystems.getDefault().getPathMatcher("glob:" + include);
+        try (Stream<Path> files = Files.walk(folder, 3)) {
+          files
+              .filter(file -> matcher.matches(folder.relativize(file)))
+              .forEach(file -> packed.add(ROOT.relativize(file).toString()));
+        }
+      }
+    }
+    return packed;
+  }
+
+  private static List<String> texts(Path pom, String expression) throws Exception {
+    Document document =
+        DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(pom.toFile());
+    NodeList nodes =
+        (NodeList)
+            XPathFactory.newInstance()
+                .newXPath()
+                .evaluate(expression, document, XPathConstants.NODESET);
+    return IntStream.range(0, nodes.getLength())
+        .mapToObj(i -> nodes.item(i).getTextContent())
+        .toList();
   }
 
   private void release(String version) throws IOException {
@@ -81,8 +145,8 @@ final class LauncherTest {
     Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 
-  private Process start(Map<String, String> variables) throws IOException {
-    ProcessBuilder builder = new ProcessBuilder(home.resolve("peerbar").toString(), "serve");
+  private Process start(Map<String, String> variables, String command) throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(home.resolve("peerbar").toString(), command);
     builder.environment().put("JAVA_HOME", jdk.toString());
     builder.environment().put("NOTES", notes.toString());
     builder
@@ -94,7 +158,7 @@ final class LauncherTest {
   }
 
   private String run(Map<String, String> variables) throws Exception {
-    return finish(start(variables));
+    return finish(start(variables, "serve"));
   }
 
   private String run() throws Exception {
@@ -130,7 +194,7 @@ final class LauncherTest {
     assertThat(noted()).containsExactly("build", "rehearsal");
     assertThat(command)
         .contains("-cp a.jar dev.peerbar.cli.Main serve")
-        .contains("-XX:AOTCache=" + home.resolve("bench/target/start/program.aot"));
+        .contains("-XX:AOTCache=" + home.resolve("server/target/start/program.aot"));
     assertThat(run()).isEqualTo(command);
     assertThat(noted()).isEmpty();
     assertThat(directory.resolve("stderr")).isEmptyFile();
@@ -138,8 +202,8 @@ final class LauncherTest {
 
   @Test
   void twoBuildOnce() throws Exception {
-    Process first = start(Map.of());
-    Process second = start(Map.of());
+    Process first = start(Map.of(), "serve");
+    Process second = start(Map.of(), "serve");
     assertThat(finish(first)).isEqualTo(finish(second)).contains("-cp a.jar");
     assertThat(noted()).containsExactly("build", "rehearsal");
   }
@@ -166,25 +230,70 @@ final class LauncherTest {
   void rehearsesAgainForACacheThatIsGone() throws Exception {
     run();
     noted();
-    Files.delete(home.resolve("bench/target/start/program.aot"));
+    Files.delete(home.resolve("server/target/start/program.aot"));
     run();
     assertThat(noted()).containsExactly("rehearsal");
   }
 
   @Test
-  void buildsAgainForAnotherSource() throws Exception {
+  void rehearsesAgainForNoJarOfTheModulesAbove() throws Exception {
     run();
     noted();
-    touch("bench/src/Main.java");
+    touch("bench/target/peerbar-bench.jar");
+    run();
+    assertThat(noted()).isEmpty();
+  }
+
+  private static List<String> inputs() throws Exception {
+    List<String> inputs = new ArrayList<>(packed());
+    assertThat(inputs).contains("qemu-configs/guest/agent.c");
+    inputs.addAll(List.of("pom.xml", ".mvn/program.options", ".mvn/launch.options"));
+    for (String module : modules()) {
+      inputs.addAll(List.of(module + "/pom.xml", module + "/src/main/java/Main.java"));
+    }
+    return inputs;
+  }
+
+  @ParameterizedTest
+  @MethodSource("inputs")
+  void buildsAgainForAnotherInput(String file) throws Exception {
+    run();
+    noted();
+    touch(file);
     assertThat(run()).contains("-cp a.jar");
     assertThat(noted()).startsWith("build");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"server/target/classpath", "bench/target/classpath"})
+  void buildsAgainWhatWasCleaned(String file) throws Exception {
+    run();
+    noted();
+    Files.delete(home.resolve(file));
+    run();
+    assertThat(noted()).startsWith("build");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"serve", "probe"})
+  void theServersOwnCommandsNeedNoOtherModule(String command) throws Exception {
+    assertThat(finish(start(Map.of(), command))).contains("-cp a.jar dev.peerbar.cli.Main");
+  }
+
+  /** The server's jars come first: the JVM's cache is for these. */
+  @ParameterizedTest
+  @ValueSource(strings = {"lab", "bench", "--help", "sreve"})
+  void theOthersHaveEveryModule(String command) throws Exception {
+    assertThat(finish(start(Map.of(), command)))
+        .contains("-XX:AOTCache=")
+        .contains("-cp a.jar:" + home.resolve("bench/target/peerbar-bench.jar") + ":c.jar ");
   }
 
   @Test
   void runsWithoutARehearsalThatFails() throws Exception {
     Map<String, String> variables = Map.of("NO_CACHE", "yes");
     assertThat(run(variables))
-        .contains("-cp " + home.resolve("bench/target/peerbar-bench.jar") + ":b.jar ")
+        .contains("-cp " + home.resolve("server/target/peerbar-server.jar") + ":b.jar ")
         .doesNotContain("AOTCache");
     assertThat(noted()).containsExactly("build", "rehearsal");
     run(variables);

@@ -27,6 +27,7 @@ import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
 import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -355,8 +356,6 @@ final class SocketDeviceTest {
   @EnumSource
   void nothingIsLeftAtTheEnd(Reach reach) throws Exception {
     Path path = serve("hbm", DoorbellMode.MAP);
-    SocketDevice.connect(path).close();
-    awaitGone(path);
     long open = OpenFiles.count();
     long mappings = OpenFiles.mappings("peerbar-driver") + OpenFiles.mappings("hbm-bar");
     SocketDevice device = new SocketDevice(client(path), reach);
@@ -365,18 +364,10 @@ final class SocketDeviceTest {
     Memory shared = device.bar(HbmRegisters.BAR, Access.SHARED);
     run(channel, Descriptor.copy(BAR_SIZE).from(memory.iova()).toLocal(0));
     device.close();
-    awaitGone(path);
-    assertThat(OpenFiles.count()).isEqualTo(open);
+    Wire.await("all descriptors are closed", () -> OpenFiles.count() == open);
     assertThat(OpenFiles.mappings("peerbar-driver") + OpenFiles.mappings("hbm-bar"))
         .isEqualTo(mappings);
     assertThatThrownBy(() -> shared.loadInt(SPARE)).as("no crash").isInstanceOf(IOException.class);
-  }
-
-  /** The server has forgotten the last client once the next one has come and gone. */
-  private static void awaitGone(Path path) throws IOException {
-    for (int i = 0; i < 2; i++) {
-      client(path).close();
-    }
   }
 
   @Test
@@ -394,10 +385,6 @@ final class SocketDeviceTest {
     assertThatThrownBy(() -> SocketDevice.connect(path))
         .isInstanceOfSatisfying(
             RemoteErrorException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EBUSY));
-    long deadline = System.nanoTime() + LIMIT.toNanos();
-    while (OpenFiles.count() != open) {
-      assertThat(System.nanoTime()).as("the server's end is closed").isLessThan(deadline);
-      Thread.onSpinWait();
-    }
+    Wire.await("the server's end is closed", () -> OpenFiles.count() == open);
   }
 }

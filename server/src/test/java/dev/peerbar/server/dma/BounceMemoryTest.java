@@ -2,12 +2,13 @@ package dev.peerbar.server.dma;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.ProcessFacts;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.ServedProgram;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
@@ -64,8 +65,9 @@ final class BounceMemoryTest {
   @Test
   void resetsUnderLoadLeaveNothingBehind() throws Exception {
     try (ServedProgram program = new ServedProgram(directory, 256);
-        VfioUserClient client = program.connect();
-        HbmDriver driver = new HbmDriver(client, 0)) {
+        SocketDevice device = new SocketDevice(program.connect())) {
+      VfioUserClient client = device.client();
+      HbmChannel channel = Wire.channel(device, 0);
       Reached reached = new Reached();
       client.serveDma(reached);
       client.dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.empty());
@@ -76,11 +78,11 @@ final class BounceMemoryTest {
           warm = Facts.of(program.pid());
         }
         reached.writing.drainPermits();
-        driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE).silent());
+        channel.submit(Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
         assertThat(reached.writing.tryAcquire(60, TimeUnit.SECONDS)).isTrue();
         client.reset();
-        driver.start();
-        driver.interrupted();
+        channel.setUp();
+        channel.interrupted();
       }
       Facts after = Facts.of(program.pid());
       System.out.printf("%d resets amid copies: %s, then %s%n", RESETS * 3 / 4, warm, after);
@@ -94,13 +96,13 @@ final class BounceMemoryTest {
   @Test
   @Tag("long")
   void goesWithTheThread() throws Exception {
-    try (Wire wire = Wire.connected(directory);
-        HbmDriver driver = new HbmDriver(wire.client(), 0)) {
+    try (Wire wire = Wire.connected(directory)) {
+      HbmChannel channel = wire.channel(0);
       wire.client().dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.empty());
       wire.client().dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.empty());
       wire.client().serveDma(new Reached());
-      driver.run(RingEntry.copy(SOURCE, TARGET, SIZE));
-      driver.idle();
+      channel.run(Descriptor.copy(SIZE).from(SOURCE).to(TARGET).interrupt());
+      Wire.idle(channel);
       assertThat(OpenFiles.mappings("memfd:bounce")).isPositive();
       long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
       while (OpenFiles.mappings("memfd:bounce") > 0) {

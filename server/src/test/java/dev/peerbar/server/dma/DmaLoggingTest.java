@@ -3,6 +3,8 @@ package dev.peerbar.server.dma;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
@@ -20,8 +22,6 @@ import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -51,13 +51,13 @@ final class DmaLoggingTest {
   @TempDir private Path directory;
   private Wire wire;
   private VfioUserClient client;
-  private HbmDriver driver;
+  private HbmChannel channel;
 
   @BeforeEach
   void serve() throws Exception {
     wire = Wire.connected(directory);
     client = wire.client();
-    driver = wire.own(new HbmDriver(client, 0));
+    channel = wire.channel(0);
     GuestMemory memory = wire.memory(PAGES * PAGE);
     client.dmaMap(Wire.READ_WRITE, 0, IOVA, PAGES * PAGE, Optional.of(memory.file()));
   }
@@ -119,29 +119,29 @@ final class DmaLoggingTest {
   @Test
   void tellsEveryPageThatWasWrittenAndNoOther() throws Exception {
     startLogging();
-    driver.run(RingEntry.fill(1, IOVA + 3 * PAGE + 8, 2 * PAGE));
-    driver.run(RingEntry.copy(IOVA + 20 * PAGE, IOVA + 40 * PAGE, PAGE));
-    driver.run(RingEntry.copy(IOVA + 60 * PAGE, 0, PAGE).toBar());
-    driver.run(RingEntry.copy(0, IOVA + 80 * PAGE, 64).fromBar());
+    channel.run(Descriptor.fill(1, 2 * PAGE).to(IOVA + 3 * PAGE + 8).interrupt());
+    channel.run(Descriptor.copy(PAGE).from(IOVA + 20 * PAGE).to(IOVA + 40 * PAGE).interrupt());
+    channel.run(Descriptor.copy(PAGE).from(IOVA + 60 * PAGE).toLocal(0).interrupt());
+    channel.run(Descriptor.copy(64).fromLocal(0).to(IOVA + 80 * PAGE).interrupt());
     assertThat(dirty()).containsExactly(3, 4, 5, 40, 80);
     assertThat(dirty()).as("a report is told once").isEmpty();
-    driver.run(RingEntry.fill(1, IOVA + 4 * PAGE, 8));
+    channel.run(Descriptor.fill(1, 8).to(IOVA + 4 * PAGE).interrupt());
     assertThat(dirty()).containsExactly(4);
   }
 
   @Test
   void tellsCompletionRecordsToo() throws Exception {
     startLogging();
-    driver.run(RingEntry.nop().recorded(IOVA + 9 * PAGE));
+    channel.run(Descriptor.nop().recordAt(IOVA + 9 * PAGE).interrupt());
     assertThat(dirty()).containsExactly(9);
   }
 
   @Test
   void tellsNothingOfBeforeTheStartAndAfterTheStop() throws Exception {
-    driver.run(RingEntry.fill(1, IOVA, PAGE));
+    channel.run(Descriptor.fill(1, PAGE).to(IOVA).interrupt());
     startLogging();
     assertThat(dirty()).isEmpty();
-    driver.run(RingEntry.fill(1, IOVA, PAGE));
+    channel.run(Descriptor.fill(1, PAGE).to(IOVA).interrupt());
     does(stopRequest());
     refused(Errno.EINVAL, reportRequest(IOVA, PAGES * PAGE, PAGE));
     startLogging();
@@ -151,15 +151,15 @@ final class DmaLoggingTest {
   @Test
   void watchesTheRangesAskedFor() throws Exception {
     startLogging(new Range(IOVA + 8 * PAGE, PAGE), new Range(IOVA + 2 * PAGE, PAGE));
-    driver.run(RingEntry.fill(1, IOVA, PAGES * PAGE));
+    channel.run(Descriptor.fill(1, PAGES * PAGE).to(IOVA).interrupt());
     assertThat(dirty()).containsExactly(2, 8);
   }
 
   @Test
   void reportsInLargerPagesAndPartsOfTheMemory() throws Exception {
     startLogging();
-    driver.run(RingEntry.fill(1, IOVA + 17 * PAGE, 8));
-    driver.run(RingEntry.fill(1, IOVA + 200 * PAGE, 8));
+    channel.run(Descriptor.fill(1, 8).to(IOVA + 17 * PAGE).interrupt());
+    channel.run(Descriptor.fill(1, 8).to(IOVA + 200 * PAGE).interrupt());
     assertThat(dirty(IOVA, 128 * PAGE, 16 * PAGE)).containsExactly(1);
     assertThat(dirty()).containsExactly(200);
   }
@@ -167,7 +167,7 @@ final class DmaLoggingTest {
   @Test
   void staysWithTheDeviceThroughAReset() throws Exception {
     startLogging();
-    driver.run(RingEntry.fill(1, IOVA, 8));
+    channel.run(Descriptor.fill(1, 8).to(IOVA).interrupt());
     client.reset();
     assertThat(dirty()).containsExactly(0);
   }
@@ -229,8 +229,8 @@ final class DmaLoggingTest {
     GuestMemory memory = wire.memory(PAGE);
     client.dmaMap(Wire.READ_WRITE, 0, high, PAGE, Optional.of(memory.file()));
     startLogging();
-    driver.run(RingEntry.fill(1, IOVA + 3 * PAGE, 8));
-    driver.run(RingEntry.fill(1, high, 8));
+    channel.run(Descriptor.fill(1, 8).to(IOVA + 3 * PAGE).interrupt());
+    channel.run(Descriptor.fill(1, 8).to(high).interrupt());
     assertThat(dirty(0, 256L << 30, PAGE))
         .containsExactly((int) (IOVA / PAGE) + 3, (int) (high / PAGE));
     assertThat(dirty(0, 256L << 30, PAGE)).isEmpty();
@@ -239,7 +239,7 @@ final class DmaLoggingTest {
   @Test
   void theLongestBitmapIsToldAndNoLongerOne() throws Exception {
     startLogging();
-    driver.run(RingEntry.fill(1, IOVA + 3 * PAGE, 8));
+    channel.run(Descriptor.fill(1, 8).to(IOVA + 3 * PAGE).interrupt());
     refused(Errno.EINVAL, reportRequest(0, LONGEST + PAGE, PAGE));
     Frame reply =
         wire.ask(Command.DEVICE_FEATURE.code(), Wire.bytes(reportRequest(0, LONGEST, PAGE)));
@@ -306,7 +306,7 @@ final class DmaLoggingTest {
   @Test
   void einvalToStartTwice() throws Exception {
     startLogging();
-    driver.run(RingEntry.fill(1, IOVA, 8));
+    channel.run(Descriptor.fill(1, 8).to(IOVA).interrupt());
     refused(Errno.EINVAL, startRequest(List.of()));
     assertThat(dirty()).as("nothing was forgotten").containsExactly(0);
   }
@@ -358,7 +358,7 @@ final class DmaLoggingTest {
   @Test
   void einvalForABadReport() throws Exception {
     startLogging();
-    driver.run(RingEntry.fill(1, IOVA, 8));
+    channel.run(Descriptor.fill(1, 8).to(IOVA).interrupt());
     refused(Errno.EINVAL, reportRequest(IOVA, PAGE, PAGE / 2));
     refused(Errno.EINVAL, reportRequest(IOVA, PAGE, 3 * PAGE));
     refused(Errno.EINVAL, reportRequest(IOVA, PAGE, 0));
@@ -373,7 +373,7 @@ final class DmaLoggingTest {
   @Test
   void einvalIfTheBitmapHasNoRoom() throws Exception {
     startLogging();
-    driver.run(RingEntry.fill(1, IOVA, 8));
+    channel.run(Descriptor.fill(1, 8).to(IOVA).interrupt());
     ByteBuf data = Wire.bytes(new ReportRequest(IOVA, PAGES * PAGE, PAGE));
     int bitmap = PAGES / Byte.SIZE;
     refused(

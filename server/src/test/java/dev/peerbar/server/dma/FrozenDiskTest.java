@@ -3,15 +3,15 @@ package dev.peerbar.server.dma;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DmaUnmap;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.HostProgram;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -60,7 +60,7 @@ final class FrozenDiskTest {
         "no disk can be mounted");
     try (Wire wire = Wire.connected(directory)) {
       VfioUserClient client = wire.client();
-      HbmDriver driver = wire.own(new HbmDriver(client, 0));
+      HbmChannel channel = wire.channel(0);
       Path path = Files.write(disk.resolve("memory"), new byte[(int) SIZE]);
       try (FileDescriptor file = OpenFiles.readWrite(path)) {
         client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(file));
@@ -71,7 +71,7 @@ final class FrozenDiskTest {
           HostProgram.run("fsfreeze", "--freeze", disk.toString()), "a disk cannot be frozen");
       CompletableFuture<Frame> reply;
       try {
-        driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE).silent());
+        channel.submit(Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
         Wire.await("the engine to wait", FrozenDiskTest::engineWaits);
         reply = client.submit(Command.DMA_UNMAP, new DmaUnmap.Request(24, 0, TARGET, SIZE));
         for (int i = 0; i < 100; i++) {

@@ -3,7 +3,10 @@ package dev.peerbar.server.dma;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmConfig;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
@@ -16,9 +19,7 @@ import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.ServerOptions;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -52,7 +53,7 @@ final class MappingsTest {
       VfioUserClient client = wire.client();
       // The driver's ring is a mapping too.
       int pages = MOST - 1;
-      HbmDriver driver = wire.own(new HbmDriver(client, 0));
+      HbmChannel channel = wire.channel(0);
       for (int i = 0; i < BAR_PAGES; i++) {
         memory.bytes().set(GuestMemory.LONG, i * PAGE, ~i);
         memory.bytes().set(GuestMemory.LONG, (i + 1) * PAGE - Long.BYTES, i);
@@ -77,8 +78,9 @@ final class MappingsTest {
                   info.descriptors().get(0), 0, BAR_SIZE, SharedMemory.Access.READ_ONLY)) {
         for (int first = 0; first < pages; first += BAR_PAGES) {
           int count = Math.min(BAR_PAGES, pages - first);
-          driver.run(RingEntry.copy(IOVA + first * PAGE, 0, count * PAGE).toBar());
-          driver.idle();
+          channel.run(
+              Descriptor.copy(count * PAGE).from(IOVA + first * PAGE).toLocal(0).interrupt());
+          Wire.idle(channel);
           for (int i = 0; i < count; i++) {
             MemorySegment seen = bar.segment().asSlice(i * PAGE, PAGE);
             MemorySegment meant = memory.bytes().asSlice(order[first + i] * PAGE, PAGE);
@@ -91,8 +93,8 @@ final class MappingsTest {
       long unmapped = System.nanoTime();
       assertThat(wire.server().function().bus().table().size()).as("the ring").isOne();
       assertThat(OpenFiles.mappings("mappings")).as("the test's own").isOne();
-      driver.run(RingEntry.copy(IOVA, 0, PAGE).toBar());
-      driver.halted(HbmDriver.READ_FAULT);
+      channel.run(Descriptor.copy(PAGE).from(IOVA).toLocal(0).interrupt());
+      Wire.halted(channel, ErrorCode.READ_FAULT);
       System.out.printf(
           "%d mappings: %d ms to map, %d ms to copy through and compare, %d ms to unmap%n",
           MOST,

@@ -5,16 +5,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
+import dev.peerbar.driver.DmaArea;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.SegmentMemory;
+import dev.peerbar.driver.nvme.NvmeBuffer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.socket.SocketDevice;
+import dev.peerbar.driver.socket.SocketDevice.Reach;
+import dev.peerbar.pci.ConfigLayout.Express;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceReset;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.DmaHandler;
-import dev.peerbar.server.fixture.ConfigSpace;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.NvmeBuffer;
-import dev.peerbar.server.fixture.NvmeDriver;
-import dev.peerbar.server.fixture.NvmeQueue;
 import dev.peerbar.server.fixture.NvmeWire;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
@@ -82,19 +89,19 @@ final class NvmeRevocationTest {
 
   /** Fills every queue with reads and writes, small and large, and rings. */
   private List<NvmeQueue> load(NvmeDriver driver) throws Exception {
-    NvmeBuffer small = driver.ram(SMALL);
-    NvmeBuffer large = driver.ram(LARGE);
-    NvmeBuffer own = driver.cmb(LARGE);
+    NvmeBuffer small = driver.buffer(SMALL);
+    NvmeBuffer large = driver.buffer(LARGE);
+    DmaArea cmb = NvmeWire.cmb(driver);
+    NvmeBuffer own = NvmeBuffer.in(cmb, LARGE);
     List<NvmeQueue> queues = new ArrayList<>();
     for (int id = 1; id <= NvmeWire.QUEUES; id++) {
-      queues.add(
-          id % 2 == 0 ? driver.createQueue(id, ENTRIES) : driver.createQueueInCmb(id, ENTRIES));
+      queues.add(NvmeWire.createQueue(driver, id, ENTRIES, id % 2 == 0 ? driver.memory() : cmb));
     }
     for (NvmeQueue queue : queues) {
       while (queue.outstanding() < ENTRIES - 1) {
         long lba = random.nextLong(NvmeWire.STORAGE_SIZE / NvmeWire.LBA - LARGE / NvmeWire.LBA);
         NvmeBuffer data = List.of(small, large, own).get(random.nextInt(3));
-        queue.put(random.nextBoolean() ? NvmeDriver.read(lba, data) : NvmeDriver.write(lba, data));
+        queue.put(random.nextBoolean() ? NvmeWire.read(lba, data) : NvmeWire.write(lba, data));
       }
       queue.ring();
     }
@@ -112,37 +119,37 @@ final class NvmeRevocationTest {
       case CONTROLLER_DISABLED -> driver.disable();
       case FUNCTION_LEVEL_RESET -> driver.config().functionLevelReset();
       case DEVICE_RESET -> wire.client().reset();
-      case BUS_MASTER_OFF -> driver.config().command(ConfigSpace.MEMORY_SPACE);
-      case MEMORY_UNMAPPED -> wire.client().dmaUnmap(NvmeDriver.RAM, NvmeDriver.RAM_SIZE);
+      case BUS_MASTER_OFF -> driver.config().busMaster(false);
+      case MEMORY_UNMAPPED -> driver.device().unmap(driver.memory().memory());
       case CLIENT_LOST -> wire.reconnect();
     }
   }
 
   /** Works from the beginning on. */
   private static void works(NvmeDriver driver, long seed) throws Exception {
-    driver.start();
-    NvmeBuffer data = driver.ram(LARGE);
-    NvmeBuffer seen = driver.ram(LARGE);
-    GuestMemory.randomise(data.bytes(), seed);
+    NvmeWire.start(driver);
+    NvmeBuffer data = driver.buffer(LARGE);
+    NvmeBuffer seen = driver.buffer(LARGE);
+    NvmeWire.randomise(data, seed);
     NvmeQueue queue = driver.createQueue(1, ENTRIES);
-    queue.succeed(NvmeDriver.write(seed, data));
-    queue.succeed(NvmeDriver.read(seed, seen));
-    assertThat(seen.bytes().mismatch(data.bytes())).isEqualTo(-1);
+    queue.succeed(NvmeWire.write(seed, data));
+    queue.succeed(NvmeWire.read(seed, seen));
+    assertThat(NvmeWire.bytes(seen).mismatch(NvmeWire.bytes(data))).isEqualTo(-1);
   }
 
   @ParameterizedTest
   @EnumSource
   void nothingOfTheOldLifeIsSeen(Revocation revocation) throws Exception {
-    MemorySegment poison = MemorySegment.ofArray(new byte[(int) NvmeDriver.RAM_SIZE]).fill(POISON);
-    NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY);
+    MemorySegment poison = MemorySegment.ofArray(new byte[(int) NvmeWire.RAM_SIZE]).fill(POISON);
+    NvmeDriver driver = wire.driver(Reach.DIRECTLY);
     for (int round = 0; round < ROUNDS; round++) {
-      driver.start();
+      NvmeWire.start(driver);
       load(driver);
       delay();
       revoke(revocation, driver);
-      MemorySegment memory = driver.memory().bytes();
+      MemorySegment memory = NvmeWire.ram(driver);
       memory.copyFrom(poison);
-      driver.forgetInterrupts();
+      driver.drainInterrupts();
       for (int i = 0; i < OPERATIONS; i++) {
         assertThat(wire.client().readInt(NvmeRegisters.BAR, NvmeRegisters.VS))
             .isEqualTo((int) NvmeRegisters.VS_1_4);
@@ -150,7 +157,7 @@ final class NvmeRevocationTest {
       assertThat(memory.mismatch(poison)).as("a byte that changed").isEqualTo(-1);
       // A controller whose memory has gone may still tell of its error.
       if (revocation != Revocation.MEMORY_UNMAPPED) {
-        assertThat(driver.interrupts()).as("interrupts").isEmpty();
+        assertThat(NvmeWire.interrupts(driver)).as("interrupts").isEmpty();
       }
       driver = restored(revocation, driver);
       works(driver, round);
@@ -159,15 +166,9 @@ final class NvmeRevocationTest {
 
   private NvmeDriver restored(Revocation revocation, NvmeDriver driver) throws Exception {
     return switch (revocation) {
-      case CLIENT_LOST -> wire.driver(NvmeDriver.Reach.DIRECTLY);
+      case CLIENT_LOST -> wire.driver(Reach.DIRECTLY);
       case MEMORY_UNMAPPED -> {
-        wire.client()
-            .dmaMap(
-                Wire.READ_WRITE,
-                0,
-                NvmeDriver.RAM,
-                NvmeDriver.RAM_SIZE,
-                Optional.of(driver.memory().file()));
+        ((SocketDevice) driver.device()).mapAgain(driver.memory().memory());
         yield driver;
       }
       default -> driver;
@@ -179,12 +180,12 @@ final class NvmeRevocationTest {
       value = Revocation.class,
       names = {"CONTROLLER_DISABLED", "FUNCTION_LEVEL_RESET", "DEVICE_RESET", "BUS_MASTER_OFF"})
   void noMessageComesAfterwards(Revocation revocation) throws Exception {
-    NvmeDriver driver = wire.driver(NvmeDriver.Reach.BY_MESSAGES);
-    Watch watch = new Watch(driver.memory().bytes());
+    NvmeDriver driver = wire.driver(Reach.BY_MESSAGES);
+    Watch watch = new Watch(NvmeWire.ram(driver));
     wire.client().serveDma(watch);
     for (int round = 0; round < ROUNDS; round++) {
       watch.live();
-      driver.start();
+      NvmeWire.start(driver);
       load(driver);
       watch.asked.drainPermits();
       assertThat(watch.asked.tryAcquire(60, TimeUnit.SECONDS)).isTrue();
@@ -210,11 +211,11 @@ final class NvmeRevocationTest {
   @Test
   void aClientThatIsLostWhileItIsAskedForMemoryIsForgotten() throws Exception {
     for (int round = 0; round < ROUNDS / 3; round++) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.BY_MESSAGES).start();
+      NvmeDriver driver = wire.start(Reach.BY_MESSAGES);
       load(driver);
       delay();
       wire.reconnect();
-      works(wire.driver(NvmeDriver.Reach.DIRECTLY), round);
+      works(wire.driver(Reach.DIRECTLY), round);
       wire.reconnect();
     }
   }
@@ -231,10 +232,10 @@ final class NvmeRevocationTest {
                       Unpooled.buffer(Integer.BYTES).writeIntLE(0)));
       case FUNCTION_LEVEL_RESET ->
           word(
-              driver.config().capability(ConfigSpace.PCI_EXPRESS_ID) + ConfigSpace.DEVICE_CONTROL,
-              ConfigSpace.INITIATE_FLR);
+              driver.config().capability(Express.ID) + Express.DEVICE_CONTROL,
+              Express.INITIATE_FUNCTION_LEVEL_RESET);
       case DEVICE_RESET -> wire.client().submit(Command.DEVICE_RESET, new DeviceReset.Request());
-      case BUS_MASTER_OFF -> word(ConfigSpace.COMMAND, ConfigSpace.MEMORY_SPACE);
+      case BUS_MASTER_OFF -> word(Header.COMMAND, Header.COMMAND_MEMORY_SPACE);
       default -> throw new AssertionError(revocation);
     };
   }
@@ -270,14 +271,14 @@ final class NvmeRevocationTest {
     @Override
     public void read(long address, int count, ByteBuf into) {
       count();
-      into.writeBytes(memory.asSlice(address - NvmeDriver.RAM, count).asByteBuffer());
+      into.writeBytes(memory.asSlice(address - NvmeWire.RAM, count).asByteBuffer());
     }
 
     @Override
     public void write(long address, ByteBuf data) {
       count();
       byte[] bytes = ByteBufUtil.getBytes(data);
-      memory.asSlice(address - NvmeDriver.RAM, bytes.length).copyFrom(MemorySegment.ofArray(bytes));
+      memory.asSlice(address - NvmeWire.RAM, bytes.length).copyFrom(MemorySegment.ofArray(bytes));
     }
 
     private void count() {
@@ -291,20 +292,21 @@ final class NvmeRevocationTest {
 
   @Test
   void dataThatGoAwayFailTheirCommandsAndNoOthers() throws Exception {
-    NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+    NvmeDriver driver = wire.start(Reach.DIRECTLY);
     long iova = 1L << 41;
     GuestMemory memory = wire.own(new GuestMemory("nvme-data", LARGE));
     MemorySegment poison = MemorySegment.ofArray(new byte[LARGE]).fill(POISON);
-    NvmeBuffer list = driver.ram(SMALL);
-    NvmeBuffer data = new NvmeBuffer(memory.bytes(), iova, list.list(), list.listIova());
-    NvmeBuffer own = driver.ram(SMALL);
+    NvmeBuffer data =
+        new NvmeBuffer(
+            DmaRange.of(new SegmentMemory(memory.bytes()), iova), driver.allocate(SMALL));
+    NvmeBuffer own = driver.buffer(SMALL);
     List<NvmeQueue> queues = driver.createQueues(NvmeWire.QUEUES, ENTRIES);
     int failed = 0;
     for (int round = 0; round < ROUNDS; round++) {
       wire.client().dmaMap(Wire.READ_WRITE, 0, iova, LARGE, Optional.of(memory.file()));
       for (NvmeQueue queue : queues) {
         while (queue.outstanding() < ENTRIES - 1) {
-          queue.put(NvmeDriver.read(random.nextInt(1000), data));
+          queue.put(NvmeWire.read(random.nextInt(1000), data));
         }
         queue.ring();
       }
@@ -317,7 +319,7 @@ final class NvmeRevocationTest {
           assertThat(entry.status()).isIn(Status.SUCCESS, Status.DATA_TRANSFER_ERROR);
           failed += entry.status() == Status.SUCCESS ? 0 : 1;
         }
-        queue.succeed(NvmeDriver.read(0, own));
+        queue.succeed(NvmeWire.read(0, own));
       }
       assertThat(memory.bytes().mismatch(poison)).as("a byte that changed").isEqualTo(-1);
     }
@@ -327,13 +329,13 @@ final class NvmeRevocationTest {
 
   @Test
   void queuesThatGoAwayAreFatalUntilAReset() throws Exception {
-    NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY);
+    NvmeDriver driver = wire.driver(Reach.DIRECTLY);
     for (int round = 0; round < 5; round++) {
-      driver.start();
+      NvmeWire.start(driver);
       NvmeQueue queue = driver.createQueue(1, ENTRIES);
-      queue.succeed(NvmeDriver.flush());
-      wire.client().dmaUnmap(NvmeDriver.RAM, NvmeDriver.RAM_SIZE);
-      queue.put(NvmeDriver.flush());
+      queue.succeed(NvmeCommands.flush());
+      driver.device().unmap(driver.memory().memory());
+      queue.put(NvmeCommands.flush());
       queue.ring();
       Wire.await("CSTS.CFS", () -> (driver.status() & NvmeRegisters.CSTS_CFS) != 0);
       restored(Revocation.MEMORY_UNMAPPED, driver);

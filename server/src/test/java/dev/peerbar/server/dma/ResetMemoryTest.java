@@ -2,11 +2,12 @@ package dev.peerbar.server.dma;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.ProcessFacts;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -42,19 +43,20 @@ final class ResetMemoryTest {
    *
    * @param first which of them comes first, as a reset may come before the next
    */
-  private static RingEntry[] work(int first) {
-    RingEntry[] entries = new RingEntry[HbmDriver.ENTRIES - 2];
+  private static Descriptor[] work(int first) {
+    Descriptor[] entries = new Descriptor[Wire.ENTRIES - 2];
     for (int i = 0; i < entries.length; i++) {
       long records = (i % 2 == 0 ? FAR : NEAR) + SIZE;
       entries[i] =
           (switch ((first + i) % 5) {
-                case 0 -> RingEntry.fill(i, FAR, HALF);
-                case 1 -> RingEntry.copy(FAR, NEAR, HALF);
-                case 2 -> RingEntry.fill(i, NEAR, HALF);
-                case 3 -> RingEntry.copy(NEAR, FAR + HALF, HALF);
-                default -> RingEntry.copy(FAR, 0, HALF).toBar();
+                case 0 -> Descriptor.fill(i, HALF).to(FAR);
+                case 1 -> Descriptor.copy(HALF).from(FAR).to(NEAR);
+                case 2 -> Descriptor.fill(i, HALF).to(NEAR);
+                case 3 -> Descriptor.copy(HALF).from(NEAR).to(FAR + HALF);
+                default -> Descriptor.copy(HALF).from(FAR).toLocal(0);
               })
-              .recorded(records);
+              .recordAt(records)
+              .interrupt();
     }
     return entries;
   }
@@ -68,18 +70,18 @@ final class ResetMemoryTest {
       client.memory().put(FAR, far.bytes());
       client.dmaMap(Wire.READ_WRITE, 0, FAR, SIZE + GuestMemory.PAGE, Optional.empty());
       client.dmaMap(Wire.READ_WRITE, 0, NEAR, SIZE + GuestMemory.PAGE, Optional.of(near.file()));
-      HbmDriver driver = wire.own(new HbmDriver(client, 0));
-      HbmDriver other = wire.own(new HbmDriver(client, 1));
+      HbmChannel channel = wire.channel(0);
+      HbmChannel other = wire.channel(1);
       Random random = new Random(20);
       for (int i = 0; i < WARM_UP; i++) {
-        resetAtWork(driver, other, random);
+        resetAtWork(channel, other, random);
       }
       long before = ProcessFacts.directBytes();
       long residentBefore = ProcessFacts.residentKib(ProcessHandle.current().pid());
       long most = before;
       int atWork = 0;
       for (int i = 0; i < RESETS; i++) {
-        atWork += resetAtWork(driver, other, random) ? 1 : 0;
+        atWork += resetAtWork(channel, other, random) ? 1 : 0;
         most = Math.max(most, ProcessFacts.directBytes());
       }
       System.out.printf(
@@ -95,22 +97,22 @@ final class ResetMemoryTest {
       assertThat(atWork).as("resets that found work").isGreaterThan(RESETS / 2);
       assertThat(most - before).as("bytes taken").isLessThan(MOST_GROWTH);
       // Of runs that were reset.
-      driver.interrupted();
-      driver.run(RingEntry.fill(7, NEAR, SIZE));
-      driver.idle();
+      channel.interrupted();
+      channel.run(Descriptor.fill(7, SIZE).to(NEAR).interrupt());
+      Wire.idle(channel);
     }
   }
 
   /** Returns whether the channel was running when it was reset. */
-  private static boolean resetAtWork(HbmDriver driver, HbmDriver other, Random random)
+  private static boolean resetAtWork(HbmChannel channel, HbmChannel other, Random random)
       throws IOException {
-    driver.submit(work(random.nextInt(5)));
+    channel.submit(work(random.nextInt(5)));
     other.submit(work(random.nextInt(5)));
     LockSupport.parkNanos(random.nextInt(LONGEST_LOAD_NANOS));
-    boolean running = driver.state() == HbmDriver.RUNNING;
-    driver.functionLevelReset();
-    driver.start();
-    other.start();
+    boolean running = channel.state() == ChannelState.RUNNING;
+    channel.driver().device().reset();
+    channel.setUp();
+    other.setUp();
     return running;
   }
 }

@@ -2,9 +2,13 @@ package dev.peerbar.server.dma;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.pci.ConfigLayout.Express;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceReset;
 import dev.peerbar.protocol.Frame;
@@ -13,9 +17,7 @@ import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.FileKind;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.HugePages;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -67,15 +69,15 @@ final class RevocationRaceTest {
   private final Random random = new Random(1);
   private Wire wire;
   private VfioUserClient client;
-  private HbmDriver first;
-  private HbmDriver second;
+  private HbmChannel first;
+  private HbmChannel second;
 
   @BeforeEach
   void start() throws Exception {
     wire = Wire.connected(directory);
     client = wire.client();
-    first = wire.own(new HbmDriver(client, 0));
-    second = wire.own(new HbmDriver(client, 1));
+    first = wire.channel(0);
+    second = wire.channel(1);
   }
 
   @AfterEach
@@ -120,8 +122,8 @@ final class RevocationRaceTest {
       for (int round = 0; round < ROUNDS; round++) {
         target.set(GuestMemory.LONG, 0, 0);
         // Two engines in turn over the same bytes, each with a pattern of its own.
-        endless(first, RingEntry.copy(SOURCE, TARGET, SIZE).silent());
-        endless(second, RingEntry.fill(round, TARGET, SIZE).silent());
+        endless(first, Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
+        endless(second, Descriptor.fill(round, SIZE).to(TARGET));
         Wire.await("a copy", () -> target.get(GuestMemory.LONG, 0) != 0 || second.head() > 0);
         delay();
         revoke(revocation);
@@ -135,10 +137,10 @@ final class RevocationRaceTest {
     }
   }
 
-  private static void endless(HbmDriver driver, RingEntry entry) throws Exception {
-    RingEntry[] entries = new RingEntry[HbmDriver.ENTRIES - 1];
+  private static void endless(HbmChannel channel, Descriptor entry) throws Exception {
+    Descriptor[] entries = new Descriptor[Wire.ENTRIES - 1];
     Arrays.fill(entries, entry);
-    driver.submit(entries);
+    channel.submit(entries);
   }
 
   private void delay() {
@@ -151,8 +153,8 @@ final class RevocationRaceTest {
     switch (revocation) {
       case UNMAP -> client.dmaUnmap(TARGET, SIZE);
       case DEVICE_RESET -> client.reset();
-      case FUNCTION_LEVEL_RESET -> first.functionLevelReset();
-      case BUS_MASTER_OFF -> first.command(HbmDriver.MEMORY_SPACE);
+      case FUNCTION_LEVEL_RESET -> first.driver().device().reset();
+      case BUS_MASTER_OFF -> first.driver().config().busMaster(false);
     }
   }
 
@@ -165,8 +167,8 @@ final class RevocationRaceTest {
 
   private void restart() throws Exception {
     client.reset();
-    first.start();
-    second.start();
+    first.setUp();
+    second.setUp();
   }
 
   @ParameterizedTest
@@ -180,8 +182,8 @@ final class RevocationRaceTest {
     client.serveDma(watch);
     for (int round = 0; round < ROUNDS; round++) {
       watch.live();
-      endless(first, RingEntry.copy(SOURCE, TARGET, SIZE).silent());
-      endless(second, RingEntry.copy(TARGET + (32 << 20), SOURCE, SIZE).silent());
+      endless(first, Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
+      endless(second, Descriptor.copy(SIZE).from(TARGET + (32 << 20)).to(SOURCE));
       assertThat(watch.asked.tryAcquire(60, TimeUnit.SECONDS)).isTrue();
       delay();
       // The reader gets replies and requests in the order of the wire, and tells both.
@@ -205,9 +207,10 @@ final class RevocationRaceTest {
       case DEVICE_RESET -> client.submit(Command.DEVICE_RESET, new DeviceReset.Request());
       case FUNCTION_LEVEL_RESET ->
           client.submit(
-              Command.REGION_WRITE, word(first.capability(HbmDriver.PCI_EXPRESS_ID) + 8, 1 << 15));
+              Command.REGION_WRITE,
+              word(first.driver().config().capability(Express.ID) + 8, 1 << 15));
       case BUS_MASTER_OFF ->
-          client.submit(Command.REGION_WRITE, word(HbmDriver.COMMAND, HbmDriver.MEMORY_SPACE));
+          client.submit(Command.REGION_WRITE, word(Header.COMMAND, Header.COMMAND_MEMORY_SPACE));
       case UNMAP -> throw new AssertionError(revocation);
     };
   }

@@ -3,6 +3,11 @@ package dev.peerbar.server.dma;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileContents;
 import dev.peerbar.linux.FileDescriptor;
@@ -13,10 +18,8 @@ import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.FileKind;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.HugePages;
 import dev.peerbar.server.fixture.MemoryFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.ServedProgram;
 import dev.peerbar.server.fixture.Wire;
 import java.lang.foreign.Arena;
@@ -48,20 +51,21 @@ final class ShrinkingFileTest {
 
   @TempDir private Path directory;
   private ServedProgram program;
+  private SocketDevice device;
   private VfioUserClient client;
-  private HbmDriver driver;
+  private HbmChannel channel;
 
   @BeforeEach
   void start() throws Exception {
     program = new ServedProgram(directory, 1024);
-    client = program.connect();
-    driver = new HbmDriver(client, 0);
+    device = new SocketDevice(program.connect());
+    client = device.client();
+    channel = Wire.channel(device, 0);
   }
 
   @AfterEach
   void stop() {
-    driver.close();
-    client.close();
+    device.close();
     program.close();
   }
 
@@ -77,20 +81,20 @@ final class ShrinkingFileTest {
     client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(target));
     int faults = 0;
     for (int round = 0; round < rounds; round++) {
-      RingEntry copy = RingEntry.copy(SOURCE, TARGET, SIZE).silent();
-      driver.submit(
+      Descriptor copy = Descriptor.copy(SIZE).from(SOURCE).to(TARGET);
+      channel.submit(
           copy,
           copy,
-          RingEntry.copy(TARGET, 0, 1 << 20).toBar().silent(),
+          Descriptor.copy(1 << 20).from(TARGET).toLocal(0),
           copy,
-          RingEntry.copy(0, SOURCE, 1 << 20).fromBar());
+          Descriptor.copy(1 << 20).fromLocal(0).to(SOURCE).interrupt());
       change.apply(source, target);
-      driver.awaitInterrupt();
+      channel.awaitInterrupt();
       after.apply(source, target);
       // An interrupt is either the last entry's or a fault's.
-      if (driver.state() == HbmDriver.HALTED) {
-        assertThat(driver.error()).isIn(HbmDriver.READ_FAULT, HbmDriver.WRITE_FAULT);
-        assertThat(driver.faultAddress())
+      if (channel.state() == ChannelState.HALTED) {
+        assertThat(channel.error()).isIn(ErrorCode.READ_FAULT.code(), ErrorCode.WRITE_FAULT.code());
+        assertThat(channel.driver().faultAddress())
             .satisfiesAnyOf(
                 address -> assertThat(address).isBetween(SOURCE, SOURCE + SIZE - 1),
                 address -> assertThat(address).isBetween(TARGET, TARGET + SIZE - 1));
@@ -105,8 +109,7 @@ final class ShrinkingFileTest {
 
   private void livesOn() throws Exception {
     assertThat(client.readInt(Wire.REGISTERS, Wire.ID)).isEqualTo(Wire.ID_VALUE);
-    driver.close();
-    client.close();
+    device.close();
     program.lives();
   }
 
@@ -133,7 +136,7 @@ final class ShrinkingFileTest {
                 MemoryFiles.resize(to, SIZE);
               });
       System.out.printf("%s that shrank under copies: %d faults in 60 rounds%n", kind, faults);
-      assertThat(copyUnderShrunk(source, target)).isEqualTo(HbmDriver.READ_FAULT);
+      assertThat(copyUnderShrunk(source, target)).isEqualTo(ErrorCode.READ_FAULT.code());
     }
     livesOn();
   }
@@ -147,13 +150,14 @@ final class ShrinkingFileTest {
       client.dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(source));
       client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(target));
       MemoryFiles.resize(target, SIZE / 2);
-      driver.run(RingEntry.copy(SOURCE, TARGET, SIZE));
-      driver.halted(HbmDriver.WRITE_FAULT);
-      assertThat(driver.faultAddress()).isBetween(TARGET + SIZE / 2 - (2 << 20), TARGET + SIZE / 2);
+      channel.run(Descriptor.copy(SIZE).from(SOURCE).to(TARGET).interrupt());
+      Wire.halted(channel, ErrorCode.WRITE_FAULT);
+      assertThat(channel.driver().faultAddress())
+          .isBetween(TARGET + SIZE / 2 - (2 << 20), TARGET + SIZE / 2);
       assertThat(FileStatus.of(target).size()).isEqualTo(SIZE / 2);
       again();
-      driver.run(RingEntry.fill(7, TARGET, SIZE));
-      driver.halted(HbmDriver.WRITE_FAULT);
+      channel.run(Descriptor.fill(7, SIZE).to(TARGET).interrupt());
+      Wire.halted(channel, ErrorCode.WRITE_FAULT);
       assertThat(FileStatus.of(target).size()).isEqualTo(SIZE / 2);
     }
     livesOn();
@@ -162,8 +166,8 @@ final class ShrinkingFileTest {
   /** After a fault. */
   private void again() throws Exception {
     client.reset();
-    driver.start();
-    driver.interrupted();
+    channel.setUp();
+    channel.interrupted();
   }
 
   @ParameterizedTest
@@ -195,8 +199,8 @@ final class ShrinkingFileTest {
     client.dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(source));
     client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(target));
     MemoryFiles.resize(source, 0);
-    driver.run(RingEntry.copy(SOURCE, TARGET, SIZE));
-    return driver.error();
+    channel.run(Descriptor.copy(SIZE).from(SOURCE).to(TARGET).interrupt());
+    return channel.error();
   }
 
   @Test
@@ -246,8 +250,8 @@ final class ShrinkingFileTest {
         }
         shrinking.join();
         if (mapped) {
-          driver.run(RingEntry.copy(SOURCE, 0, 1 << 20).toBar());
-          driver.halted(HbmDriver.READ_FAULT);
+          channel.run(Descriptor.copy(1 << 20).from(SOURCE).toLocal(0).interrupt());
+          Wire.halted(channel, ErrorCode.READ_FAULT);
           faults++;
           again();
           client.dmaUnmap(SOURCE, SIZE);
@@ -268,21 +272,21 @@ final class ShrinkingFileTest {
         FileDescriptor file =
             sealed ? MemoryFiles.hugePages(SIZE) : MemoryFiles.unsealedHugePages(SIZE)) {
       client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(file));
-      driver.run(RingEntry.fill(7, TARGET, SIZE));
-      driver.idle();
+      channel.run(Descriptor.fill(7, SIZE).to(TARGET).interrupt());
+      Wire.idle(channel);
       // Others find the pool empty for no longer than this.
       try {
         FileContents.punchHole(file, 0, SIZE);
         pool.takeAll();
-        driver.run(RingEntry.fill(7, TARGET, SIZE));
+        channel.run(Descriptor.fill(7, SIZE).to(TARGET).interrupt());
       } finally {
         pool.giveBack();
       }
-      driver.halted(HbmDriver.WRITE_FAULT);
-      assertThat(driver.faultAddress()).isEqualTo(TARGET);
+      Wire.halted(channel, ErrorCode.WRITE_FAULT);
+      assertThat(channel.driver().faultAddress()).isEqualTo(TARGET);
       again();
-      driver.run(RingEntry.fill(7, TARGET, SIZE));
-      driver.idle();
+      channel.run(Descriptor.fill(7, SIZE).to(TARGET).interrupt());
+      Wire.idle(channel);
     }
     livesOn();
   }
@@ -309,12 +313,12 @@ final class ShrinkingFileTest {
         Mapping mapping = SharedMemory.map(file, 0, SIZE, SharedMemory.Access.READ_WRITE)) {
       mapping.segment().copyFrom(bytes);
       client.dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(file));
-      driver.run(RingEntry.copy(SOURCE, 0, 1 << 20).toBar());
-      driver.idle();
+      channel.run(Descriptor.copy(1 << 20).from(SOURCE).toLocal(0).interrupt());
+      Wire.idle(channel);
       assertThat(MemorySegment.ofArray(client.regionRead(Wire.MEMORY, 0, 1 << 20)))
           .satisfies(seen -> assertThat(seen.mismatch(bytes.asSlice(0, 1 << 20))).isEqualTo(-1));
-      driver.run(RingEntry.copy(0, SOURCE + (3 << 20), 1 << 20).fromBar());
-      driver.idle();
+      channel.run(Descriptor.copy(1 << 20).fromLocal(0).to(SOURCE + (3 << 20)).interrupt());
+      Wire.idle(channel);
       assertThat(mapping.segment().asSlice(3 << 20).mismatch(bytes.asSlice(0, 1 << 20)))
           .isEqualTo(-1);
     }
@@ -335,10 +339,12 @@ final class ShrinkingFileTest {
       }
     }
     assertThat(mapped).isEqualTo(40);
-    driver.run(
-        RingEntry.fill(7, SOURCE + 39 * SIZE, SIZE), RingEntry.copy(SOURCE, 0, 4096).toBar());
-    Wire.await("the end", () -> driver.state() == HbmDriver.RUNNING ? false : driver.head() == 2);
-    driver.idle();
+    channel.run(
+        Descriptor.fill(7, SIZE).to(SOURCE + 39 * SIZE).interrupt(),
+        Descriptor.copy(4096).from(SOURCE).toLocal(0).interrupt());
+    Wire.await(
+        "the end", () -> channel.state() == ChannelState.RUNNING ? false : channel.head() == 2);
+    Wire.idle(channel);
     livesOn();
   }
 }

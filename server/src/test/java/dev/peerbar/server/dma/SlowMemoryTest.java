@@ -2,7 +2,11 @@ package dev.peerbar.server.dma;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.pci.ConfigLayout.Express;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceReset;
 import dev.peerbar.protocol.DmaUnmap;
@@ -11,9 +15,7 @@ import dev.peerbar.protocol.Payload;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.MemoryFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.Unpooled;
 import java.lang.foreign.Arena;
@@ -56,14 +58,14 @@ final class SlowMemoryTest {
   private final MemorySegment disk = Arena.ofAuto().allocate(SIZE).fill(CANARY);
   private Wire wire;
   private VfioUserClient client;
-  private HbmDriver driver;
+  private HbmChannel channel;
   private WaitingFiles files;
 
   @BeforeEach
   void start() throws Exception {
     wire = Wire.connected(directory);
     client = wire.client();
-    driver = wire.own(new HbmDriver(client, 0));
+    channel = wire.channel(0);
     client.dmaMap(
         Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(wire.memory(SIZE).randomise(1).file()));
     files = WaitingFiles.install(wire.server().function().bus(), disk);
@@ -97,8 +99,8 @@ final class SlowMemoryTest {
   private RegionWrite.Request write(Revocation revocation) throws Exception {
     return switch (revocation) {
       case FUNCTION_LEVEL_RESET ->
-          word(driver.capability(HbmDriver.PCI_EXPRESS_ID) + Long.BYTES, 1 << 15);
-      case BUS_MASTER_OFF -> word(HbmDriver.COMMAND, HbmDriver.MEMORY_SPACE);
+          word(channel.driver().config().capability(Express.ID) + Long.BYTES, 1 << 15);
+      case BUS_MASTER_OFF -> word(Header.COMMAND, Header.COMMAND_MEMORY_SPACE);
       case CHANNEL_OFF ->
           new RegionWrite.Request(
               CHANNEL_CONTROL, Wire.REGISTERS, Unpooled.buffer(Integer.BYTES).writeIntLE(0));
@@ -133,7 +135,7 @@ final class SlowMemoryTest {
   @ParameterizedTest
   @EnumSource
   void theReplyWaitsAndNothingElseDoes(Revocation revocation) throws Exception {
-    driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE).silent());
+    channel.submit(Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
     files.awaitBegun();
     settled(send(revocation));
     disk.fill(CANARY);
@@ -147,7 +149,7 @@ final class SlowMemoryTest {
   @ParameterizedTest
   @EnumSource(names = {"FUNCTION_LEVEL_RESET", "BUS_MASTER_OFF", "CHANNEL_OFF"})
   void theReplyAfterAPostedRevocationWaits(Revocation revocation) throws Exception {
-    driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE).silent());
+    channel.submit(Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
     files.awaitBegun();
     Payload write = write(revocation);
     client.post(Command.REGION_WRITE, write);
@@ -159,7 +161,7 @@ final class SlowMemoryTest {
   /** What an old life still reads does not come into the memory of the next. */
   @Test
   void whatIsReadAfterAResetIsDropped() throws Exception {
-    driver.submit(RingEntry.copy(TARGET, 0, SIZE).toBar().silent());
+    channel.submit(Descriptor.copy(SIZE).from(TARGET).toLocal(0));
     files.awaitBegun();
     settled(send(Revocation.DEVICE_RESET));
     worksMeanwhile();
@@ -168,19 +170,19 @@ final class SlowMemoryTest {
 
   @Test
   void whatIsNotRevokedGoesOnWhereItWas() throws Exception {
-    driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE));
+    channel.submit(Descriptor.copy(SIZE).from(SOURCE).to(TARGET).interrupt());
     files.awaitBegun();
     client.dmaUnmap(SOURCE + (1L << 40), SIZE);
     worksMeanwhile();
     files.letGo();
-    driver.awaitInterrupt();
-    driver.idle();
+    channel.awaitInterrupt();
+    Wire.idle(channel);
     assertThat(disk.get(ValueLayout.JAVA_BYTE, SIZE - 1)).isNotEqualTo(CANARY);
   }
 
   @Test
   void manyRevocationsAreRepliedTo() throws Exception {
-    driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE).silent());
+    channel.submit(Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
     files.awaitBegun();
     List<CompletableFuture<Frame>> replies = new ArrayList<>();
     // More than the session holds, which then reads no more; the others wait in the socket.
@@ -197,10 +199,9 @@ final class SlowMemoryTest {
 
   @Test
   void theNextClientDoesNotWaitForTheLastOnesDisk() throws Exception {
-    driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE).silent());
+    channel.submit(Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
     files.awaitBegun();
     CompletableFuture<Frame> never = send(Revocation.DEVICE_RESET);
-    driver.close();
     client = wire.reconnect();
     assertThat(never).isCompletedExceptionally();
     assertThat(files.open()).isZero();
@@ -212,7 +213,7 @@ final class SlowMemoryTest {
 
   @Test
   void theServerStopsWithoutTheDisk() throws Exception {
-    driver.submit(RingEntry.copy(SOURCE, TARGET, SIZE).silent());
+    channel.submit(Descriptor.copy(SIZE).from(SOURCE).to(TARGET));
     files.awaitBegun();
     wire.close();
     wire = null;

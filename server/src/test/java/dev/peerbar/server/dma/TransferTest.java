@@ -2,15 +2,18 @@ package dev.peerbar.server.dma;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.pci.ConfigLayout.PowerManagement;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceReset;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import java.io.IOException;
@@ -46,13 +49,13 @@ final class TransferTest {
   @TempDir private Path directory;
   private Wire wire;
   private VfioUserClient client;
-  private HbmDriver driver;
+  private HbmChannel channel;
 
   @BeforeEach
   void start() throws Exception {
     wire = Wire.connected(directory);
     client = wire.client();
-    driver = wire.own(new HbmDriver(client, 0));
+    channel = wire.channel(0);
   }
 
   @AfterEach
@@ -95,8 +98,8 @@ final class TransferTest {
         MemorySegment.copy(memory.bytes(), offset, expected, i * PAGE, PAGE);
       }
     }
-    driver.run(RingEntry.copy(SOURCE, 0, expected.byteSize()).toBar());
-    driver.idle();
+    channel.run(Descriptor.copy(expected.byteSize()).from(SOURCE).toLocal(0).interrupt());
+    Wire.idle(channel);
     byte[] seen = client.regionRead(Wire.MEMORY, 0, (int) expected.byteSize());
     same(MemorySegment.ofArray(seen), expected);
   }
@@ -106,21 +109,21 @@ final class TransferTest {
     long size = 3 << 20;
     MemorySegment near = mapped(SOURCE, size).randomise(3).bytes();
     MemorySegment far = distant(TARGET, size);
-    driver.run(RingEntry.copy(SOURCE, TARGET, size));
-    driver.idle();
+    channel.run(Descriptor.copy(size).from(SOURCE).to(TARGET).interrupt());
+    Wire.idle(channel);
     same(far, near);
     near.fill((byte) 0);
-    driver.run(RingEntry.copy(TARGET, SOURCE, size));
-    driver.idle();
+    channel.run(Descriptor.copy(size).from(TARGET).to(SOURCE).interrupt());
+    Wire.idle(channel);
     same(near, far);
     MemorySegment other = distant(TARGET + size, size);
-    driver.run(RingEntry.copy(TARGET, TARGET + size, size));
-    driver.idle();
+    channel.run(Descriptor.copy(size).from(TARGET).to(TARGET + size).interrupt());
+    Wire.idle(channel);
     same(other, far);
     // A range that begins in the one kind and ends in the other.
     MemorySegment both = mapped(TARGET - PAGE, PAGE).randomise(4).bytes();
-    driver.run(RingEntry.copy(TARGET - PAGE, 0, 2 * PAGE).toBar());
-    driver.idle();
+    channel.run(Descriptor.copy(2 * PAGE).from(TARGET - PAGE).toLocal(0).interrupt());
+    Wire.idle(channel);
     byte[] seen = client.regionRead(Wire.MEMORY, 0, (int) (2 * PAGE));
     same(MemorySegment.ofArray(seen).asSlice(0, PAGE), both);
     same(MemorySegment.ofArray(seen).asSlice(PAGE, PAGE), far.asSlice(0, PAGE));
@@ -131,53 +134,59 @@ final class TransferTest {
     long size = 32 << 20;
     MemorySegment near = mapped(SOURCE, size).randomise(5).bytes();
     MemorySegment far = distant(TARGET, size);
-    driver.submit(RingEntry.copy(SOURCE, TARGET, size), RingEntry.copy(TARGET, SOURCE, size));
+    channel.submit(
+        Descriptor.copy(size).from(SOURCE).to(TARGET).interrupt(),
+        Descriptor.copy(size).from(TARGET).to(SOURCE).interrupt());
     int polls = 0;
-    while (driver.head() != 2) {
+    while (channel.head() != 2) {
       polls++;
     }
-    driver.idle();
+    Wire.idle(channel);
     assertThat(polls).isPositive();
     same(far, near);
   }
 
   @Test
   void readsAndWritesByMessagesAndLargeRepliesDoNotBlockEachOther() throws Exception {
-    HbmDriver other = wire.own(new HbmDriver(client, 1));
+    HbmChannel other = wire.channel(1);
     long size = 32 << 20;
     distant(SOURCE, size);
     distant(TARGET, size);
     long start = System.nanoTime();
-    driver.submit(
-        RingEntry.copy(SOURCE, 0, 1 << 20).toBar(),
-        RingEntry.copy(SOURCE, SOURCE + (16 << 20), 16 << 20));
-    other.submit(RingEntry.copy(0, TARGET, 1 << 20).fromBar(), RingEntry.fill(7, TARGET, size));
-    while (driver.head() != 2 || other.head() != 2) {
+    channel.submit(
+        Descriptor.copy(1 << 20).from(SOURCE).toLocal(0).interrupt(),
+        Descriptor.copy(16 << 20).from(SOURCE).to(SOURCE + (16 << 20)).interrupt());
+    other.submit(
+        Descriptor.copy(1 << 20).fromLocal(0).to(TARGET).interrupt(),
+        Descriptor.fill(7, size).to(TARGET).interrupt());
+    while (channel.head() != 2 || other.head() != 2) {
       client.regionRead(Wire.MEMORY, 0, 1 << 20);
     }
-    driver.idle();
-    other.idle();
+    Wire.idle(channel);
+    Wire.idle(other);
     assertThat(TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start)).isLessThan(9);
   }
 
   @Test
   void anUnmappedSourceFaultsAtItsFirstByte() throws Exception {
     mapped(SOURCE, 4 * PAGE);
-    driver.run(RingEntry.copy(SOURCE + PAGE, 0, 8 * PAGE).toBar());
-    driver.halted(HbmDriver.READ_FAULT);
-    assertThat(driver.faultAddress()).isEqualTo(SOURCE + 4 * PAGE);
-    assertThat(driver.head()).isZero();
+    channel.run(Descriptor.copy(8 * PAGE).from(SOURCE + PAGE).toLocal(0).interrupt());
+    Wire.halted(channel, ErrorCode.READ_FAULT);
+    assertThat(channel.driver().faultAddress()).isEqualTo(SOURCE + 4 * PAGE);
+    assertThat(channel.head()).isZero();
   }
 
   @Test
   void anUnmappedTargetFaultsAtItsFirstByte() throws Exception {
     mapped(SOURCE, 8 * PAGE);
     mapped(TARGET, 3 * PAGE);
-    driver.run(RingEntry.nop(), RingEntry.copy(SOURCE, TARGET, 8 * PAGE));
-    Wire.await("the halt", () -> driver.state() == HbmDriver.HALTED);
-    driver.halted(HbmDriver.WRITE_FAULT);
-    assertThat(driver.faultAddress()).isEqualTo(TARGET + 3 * PAGE);
-    assertThat(driver.head()).isOne();
+    channel.run(
+        Descriptor.nop().interrupt(),
+        Descriptor.copy(8 * PAGE).from(SOURCE).to(TARGET).interrupt());
+    Wire.await("the halt", () -> channel.state() == ChannelState.HALTED);
+    Wire.halted(channel, ErrorCode.WRITE_FAULT);
+    assertThat(channel.driver().faultAddress()).isEqualTo(TARGET + 3 * PAGE);
+    assertThat(channel.head()).isOne();
   }
 
   @Test
@@ -185,25 +194,25 @@ final class TransferTest {
     GuestMemory memory = wire.memory(PAGE).randomise(6);
     byte[] before = memory.bytes().toArray(ValueLayout.JAVA_BYTE);
     client.dmaMap(DmaMap.READABLE, 0, SOURCE, PAGE, Optional.of(memory.file()));
-    driver.run(RingEntry.fill(0, SOURCE, PAGE));
-    driver.halted(HbmDriver.WRITE_FAULT);
-    assertThat(driver.faultAddress()).isEqualTo(SOURCE);
+    channel.run(Descriptor.fill(0, PAGE).to(SOURCE).interrupt());
+    Wire.halted(channel, ErrorCode.WRITE_FAULT);
+    assertThat(channel.driver().faultAddress()).isEqualTo(SOURCE);
     same(memory.bytes(), MemorySegment.ofArray(before));
     client.reset();
     client.dmaMap(DmaMap.WRITEABLE, 0, TARGET, PAGE, Optional.of(memory.file()));
-    driver.start();
-    driver.run(RingEntry.copy(TARGET, 0, PAGE).toBar());
-    driver.halted(HbmDriver.READ_FAULT);
-    assertThat(driver.faultAddress()).isEqualTo(TARGET);
+    channel.setUp();
+    channel.run(Descriptor.copy(PAGE).from(TARGET).toLocal(0).interrupt());
+    Wire.halted(channel, ErrorCode.READ_FAULT);
+    assertThat(channel.driver().faultAddress()).isEqualTo(TARGET);
   }
 
   @Test
   void whatTheClientRefusesIsAFault() throws Exception {
     client.dmaMap(Wire.READ_WRITE, 0, TARGET, 4 << 20, Optional.empty());
     client.memory().put(TARGET, Arena.ofAuto().allocate(1 << 20));
-    driver.run(RingEntry.fill(1, TARGET, 4 << 20));
-    driver.halted(HbmDriver.WRITE_FAULT);
-    assertThat(driver.faultAddress()).isEqualTo(TARGET + (1 << 20));
+    channel.run(Descriptor.fill(1, 4 << 20).to(TARGET).interrupt());
+    Wire.halted(channel, ErrorCode.WRITE_FAULT);
+    assertThat(channel.driver().faultAddress()).isEqualTo(TARGET + (1 << 20));
   }
 
   // Revocations.
@@ -218,12 +227,12 @@ final class TransferTest {
 
   /** Begins as many copies as the ring takes, and waits until bytes arrive. */
   private void copyTo(MemorySegment target) throws Exception {
-    RingEntry[] copies = new RingEntry[HbmDriver.ENTRIES - 1];
+    Descriptor[] copies = new Descriptor[Wire.ENTRIES - 1];
     for (int i = 0; i < copies.length; i++) {
-      copies[i] = RingEntry.copy(SOURCE, TARGET, LARGE).silent();
+      copies[i] = Descriptor.copy(LARGE).from(SOURCE).to(TARGET);
     }
     target.set(GuestMemory.LONG, 0, 0);
-    driver.submit(copies);
+    channel.submit(copies);
     Wire.await("the copy", () -> target.get(GuestMemory.LONG, 0) != 0);
   }
 
@@ -244,9 +253,9 @@ final class TransferTest {
     MemorySegment target = copying();
     client.dmaUnmap(TARGET, LARGE);
     untouched(target);
-    Wire.await("the fault", () -> driver.state() == HbmDriver.HALTED);
-    driver.halted(HbmDriver.WRITE_FAULT);
-    assertThat(driver.faultAddress()).isBetween(TARGET, TARGET + LARGE - 1);
+    Wire.await("the fault", () -> channel.state() == ChannelState.HALTED);
+    Wire.halted(channel, ErrorCode.WRITE_FAULT);
+    assertThat(channel.driver().faultAddress()).isBetween(TARGET, TARGET + LARGE - 1);
   }
 
   @Test
@@ -254,8 +263,8 @@ final class TransferTest {
     MemorySegment target = copying();
     client.reset();
     untouched(target);
-    driver.idle();
-    assertThat(driver.interrupted()).isFalse();
+    Wire.idle(channel);
+    assertThat(channel.interrupted()).isFalse();
     restarted(target);
   }
 
@@ -263,12 +272,12 @@ final class TransferTest {
   void noByteChangesAfterAFunctionLevelReset() throws Exception {
     MemorySegment target = copying();
     for (int i = 1; i <= 20; i++) {
-      driver.functionLevelReset();
+      channel.driver().device().reset();
       untouched(target);
-      driver.idle();
+      Wire.idle(channel);
       assertThat(client.readInt(Wire.REGISTERS, Wire.RESET_COUNT)).isEqualTo(i);
-      assertThat(driver.interrupted()).isFalse();
-      driver.start();
+      assertThat(channel.interrupted()).isFalse();
+      channel.setUp();
       copyTo(target);
     }
   }
@@ -276,24 +285,24 @@ final class TransferTest {
   @Test
   void noByteChangesAfterBusMasteringEnds() throws Exception {
     MemorySegment target = copying();
-    driver.command(HbmDriver.MEMORY_SPACE);
+    channel.driver().config().busMaster(false);
     untouched(target);
-    Wire.await("the halt", () -> driver.state() == HbmDriver.HALTED);
-    driver.halted(HbmDriver.BUS_MASTER_DISABLED);
+    Wire.await("the halt", () -> channel.state() == ChannelState.HALTED);
+    Wire.halted(channel, ErrorCode.BUS_MASTER_DISABLED);
   }
 
   @Test
   void noByteChangesInD3hot() throws Exception {
     MemorySegment target = copying();
-    driver.powerState(3);
+    channel.driver().config().powerState(PowerManagement.D3HOT);
     untouched(target);
-    driver.powerState(0);
+    channel.driver().config().powerState(PowerManagement.D0);
     restarted(target);
   }
 
   private void restarted(MemorySegment target) throws Exception {
-    driver.start();
-    driver.run(RingEntry.fill(9, TARGET, 8));
+    channel.setUp();
+    channel.run(Descriptor.fill(9, 8).to(TARGET).interrupt());
     assertThat(target.get(GuestMemory.LONG, 0)).isEqualTo(9);
   }
 
@@ -318,7 +327,7 @@ final class TransferTest {
             throw new RefusedException(Errno.EFAULT);
           }
         });
-    driver.submit(RingEntry.copy(TARGET, 0, Wire.BAR_SIZE).toBar());
+    channel.submit(Descriptor.copy(Wire.BAR_SIZE).from(TARGET).toLocal(0).interrupt());
     assertThat(asked.tryAcquire(20, TimeUnit.SECONDS)).isTrue();
     // Both are on the wire before the replies to what was asked in the life before.
     client.post(Command.DEVICE_RESET, new DeviceReset.Request());
@@ -326,9 +335,9 @@ final class TransferTest {
     answer.release();
     byte[] seen = client.regionRead(Wire.MEMORY, 0, (int) Wire.BAR_SIZE);
     same(MemorySegment.ofArray(seen), MemorySegment.ofArray(new byte[seen.length]));
-    driver.start();
-    driver.run(RingEntry.copy(TARGET, 0, PAGE).toBar());
-    driver.idle();
+    channel.setUp();
+    channel.run(Descriptor.copy(PAGE).from(TARGET).toLocal(0).interrupt());
+    Wire.idle(channel);
     assertThat(client.regionRead(Wire.MEMORY, PAGE - 1, 1)).containsExactly(0xff);
   }
 }

@@ -3,6 +3,9 @@ package dev.peerbar.server.dma;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.hbm.CompletionRecord;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
@@ -10,10 +13,8 @@ import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.fixture.FileKind;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.HugePages;
 import dev.peerbar.server.fixture.MemoryFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.ServedProgram;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
@@ -41,20 +42,21 @@ final class TrustedMemoryTest {
 
   @TempDir private Path directory;
   private ServedProgram program;
+  private SocketDevice device;
   private VfioUserClient client;
-  private HbmDriver driver;
+  private HbmChannel channel;
 
   @BeforeEach
   void start() throws Exception {
     program = new ServedProgram(directory, 1024, "--trust-memory");
-    client = program.connect();
-    driver = new HbmDriver(client, 0);
+    device = new SocketDevice(program.connect());
+    client = device.client();
+    channel = Wire.channel(device, 0);
   }
 
   @AfterEach
   void stop() {
-    driver.close();
-    client.close();
+    device.close();
     program.close();
   }
 
@@ -69,8 +71,8 @@ final class TrustedMemoryTest {
       GuestMemory.randomise(from.segment(), 1);
       client.dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(source));
       client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(target));
-      driver.run(RingEntry.copy(SOURCE, TARGET, SIZE));
-      driver.idle();
+      channel.run(Descriptor.copy(SIZE).from(SOURCE).to(TARGET).interrupt());
+      Wire.idle(channel);
       assertThat(to.segment().mismatch(from.segment())).isEqualTo(-1);
     }
     livesOn();
@@ -97,15 +99,18 @@ final class TrustedMemoryTest {
       // So often that the compiler has been at it.
       int warm = length > 4096 ? 20 : 400;
       for (int round = 0; round < warm; round++) {
-        driver.run(RingEntry.copy(SOURCE, TARGET, length));
-        driver.idle();
+        channel.run(Descriptor.copy(length).from(SOURCE).to(TARGET).interrupt());
+        Wire.idle(channel);
       }
       long half = SIZE / 2;
       MemoryFiles.resize(resizable, half);
-      driver.submit(
-          RingEntry.copy(SOURCE, TARGET, length).recorded(RECORDS),
-          RingEntry.copy(SOURCE + half - length / 2, TARGET + half - length / 2, length)
-              .recorded(RECORDS + CompletionRecord.BYTES));
+      channel.submit(
+          Descriptor.copy(length).from(SOURCE).to(TARGET).recordAt(RECORDS).interrupt(),
+          Descriptor.copy(length)
+              .from(SOURCE + half - length / 2)
+              .to(TARGET + half - length / 2)
+              .recordAt(RECORDS + CompletionRecord.BYTES)
+              .interrupt());
       assertThat(program.ended()).isEqualTo(EndpointServer.BETRAYED);
       assertThat(program.log().lines().toList().getLast())
           .startsWith("hbm0: ending at once: the client took away memory that --trust-memory");
@@ -127,16 +132,15 @@ final class TrustedMemoryTest {
         GuestMemory target = new GuestMemory("sealed-target", SIZE)) {
       client.dmaMap(Wire.READ_WRITE, 0, SOURCE, SIZE, Optional.of(source.randomise(3).file()));
       client.dmaMap(Wire.READ_WRITE, 0, TARGET, SIZE, Optional.of(target.file()));
-      driver.run(RingEntry.copy(SOURCE, TARGET, SIZE));
-      driver.idle();
+      channel.run(Descriptor.copy(SIZE).from(SOURCE).to(TARGET).interrupt());
+      Wire.idle(channel);
       assertThat(target.bytes().mismatch(source.bytes())).isEqualTo(-1);
     }
     livesOn();
   }
 
   private void livesOn() throws IOException {
-    driver.close();
-    client.close();
+    device.close();
     program.lives();
   }
 }

@@ -2,14 +2,19 @@ package dev.peerbar.server.events;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.pci.ConfigLayout.Msix;
 import dev.peerbar.protocol.Command;
+import dev.peerbar.protocol.DeviceSetIrqs;
+import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -110,8 +115,8 @@ final class JfrEventsTest {
     return memory;
   }
 
-  private HbmDriver driver() throws IOException {
-    return wire.own(new HbmDriver(client, 0));
+  private HbmChannel channel() throws IOException {
+    return wire.channel(0);
   }
 
   @Test
@@ -183,7 +188,7 @@ final class JfrEventsTest {
   void aDirectCopyIsATransfer() throws Exception {
     mapped(SOURCE, 1 << 20);
     mapped(TARGET, 1 << 20);
-    driver().run(RingEntry.copy(SOURCE, TARGET, 1 << 20));
+    channel().run(Descriptor.copy(1 << 20).from(SOURCE).to(TARGET).interrupt());
     RecordedEvent copy = transfers("COPY").getFirst();
     assertThat(copy.getString("function")).isEqualTo("hbm");
     assertThat(copy.getString("engine")).isEqualTo("channel-0");
@@ -195,18 +200,18 @@ final class JfrEventsTest {
     assertThat(copy.getString("fault")).isNull();
     assertThat(copy.getDuration()).isPositive();
     // The channel reads its ring the same way.
-    assertThat(transfers("READ").getFirst().getLong("source")).isEqualTo(HbmDriver.RING);
+    assertThat(transfers("READ").getFirst().getLong("source")).isEqualTo(Wire.RING);
   }
 
   @Test
   void theWayOfATransferIsTold() throws Exception {
     mapped(SOURCE, 4 << 20);
     distant(TARGET, 4 << 20);
-    HbmDriver driver = driver();
-    driver.run(RingEntry.copy(SOURCE, TARGET, 4 << 20));
-    driver.run(RingEntry.copy(TARGET, 0, 1 << 20).toBar());
-    driver.run(RingEntry.copy(0, 1 << 18, 1 << 18).fromBar().toBar());
-    driver.idle();
+    HbmChannel channel = channel();
+    channel.run(Descriptor.copy(4 << 20).from(SOURCE).to(TARGET).interrupt());
+    channel.run(Descriptor.copy(1 << 20).from(TARGET).toLocal(0).interrupt());
+    channel.run(Descriptor.copy(1 << 18).fromLocal(0).toLocal(1 << 18).interrupt());
+    Wire.idle(channel);
     RecordedEvent copy = transfers("COPY").getFirst();
     assertThat(copy.getString("path")).isEqualTo("both");
     assertThat(copy.getLong("moved")).isEqualTo(4 << 20);
@@ -225,9 +230,9 @@ final class JfrEventsTest {
   @Test
   void aFaultIsTold() throws Exception {
     mapped(SOURCE, 4 * PAGE);
-    HbmDriver driver = driver();
-    driver.run(RingEntry.copy(SOURCE + PAGE, 0, 8 * PAGE).toBar());
-    driver.halted(HbmDriver.READ_FAULT);
+    HbmChannel channel = channel();
+    channel.run(Descriptor.copy(8 * PAGE).from(SOURCE + PAGE).toLocal(0).interrupt());
+    Wire.halted(channel, ErrorCode.READ_FAULT);
     RecordedEvent read = transfers("READ").getLast();
     assertThat(read.getString("fault")).isEqualTo("UNMAPPED");
     assertThat(read.getLong("faultAddress")).isEqualTo(SOURCE + 4 * PAGE);
@@ -238,9 +243,9 @@ final class JfrEventsTest {
   @Test
   void messagesToTheClientAreThere() throws Exception {
     distant(TARGET, 1 << 20);
-    HbmDriver driver = driver();
-    driver.run(RingEntry.copy(0, TARGET, 1 << 20).fromBar());
-    driver.run(RingEntry.copy(TARGET, 0, 1 << 20).toBar());
+    HbmChannel channel = channel();
+    channel.run(Descriptor.copy(1 << 20).fromLocal(0).to(TARGET).interrupt());
+    channel.run(Descriptor.copy(1 << 20).from(TARGET).toLocal(0).interrupt());
     List<RecordedEvent> writes = messages("DMA_WRITE");
     assertThat(writes).allMatch(event -> event.getString("direction").equals("SERVER_TO_CLIENT"));
     assertThat(writes).allMatch(event -> event.getBoolean("replied"));
@@ -257,9 +262,9 @@ final class JfrEventsTest {
   @Test
   void whatTheClientRefusesIsTold() throws Exception {
     client.dmaMap(Wire.READ_WRITE, 0, TARGET, PAGE, Optional.empty());
-    HbmDriver driver = driver();
-    driver.run(RingEntry.fill(1, TARGET, PAGE));
-    driver.halted(HbmDriver.WRITE_FAULT);
+    HbmChannel channel = channel();
+    channel.run(Descriptor.fill(1, PAGE).to(TARGET).interrupt());
+    Wire.halted(channel, ErrorCode.WRITE_FAULT);
     RecordedEvent write = messages("DMA_WRITE").getFirst();
     assertThat(write.getString("errno")).isEqualTo("EFAULT");
     assertThat(write.getLong("address")).isEqualTo(TARGET);
@@ -283,7 +288,7 @@ final class JfrEventsTest {
             client.close();
           }
         });
-    driver().submit(RingEntry.fill(1, TARGET, PAGE));
+    channel().submit(Descriptor.fill(1, PAGE).to(TARGET).interrupt());
     assertThat(asked.tryAcquire(20, TimeUnit.SECONDS)).isTrue();
     client = wire.reconnect();
     RecordedEvent write = messages("DMA_WRITE").getFirst();
@@ -295,19 +300,19 @@ final class JfrEventsTest {
   void aResetSaysWhatItEnded() throws Exception {
     mapped(SOURCE, LARGE);
     MemorySegment target = mapped(TARGET, LARGE).bytes();
-    HbmDriver driver = driver();
-    RingEntry[] copies = new RingEntry[HbmDriver.ENTRIES - 1];
+    HbmChannel channel = channel();
+    Descriptor[] copies = new Descriptor[Wire.ENTRIES - 1];
     for (int i = 0; i < copies.length; i++) {
-      copies[i] = RingEntry.copy(SOURCE, TARGET, LARGE).silent();
+      copies[i] = Descriptor.copy(LARGE).from(SOURCE).to(TARGET);
     }
     target.set(GuestMemory.LONG, 0, 1);
-    driver.submit(copies);
+    channel.submit(copies);
     Wire.await("the copy", () -> target.get(GuestMemory.LONG, 0) == 0);
-    driver.functionLevelReset();
+    channel.driver().device().reset();
     client.reset();
     // One engine does one thing after the other: what was ended is over when this is done.
-    driver.start();
-    driver.run(RingEntry.nop());
+    channel.setUp();
+    channel.run(Descriptor.nop().interrupt());
     List<RecordedEvent> resets = recorded(RESET);
     assertThat(resets)
         .extracting(event -> event.getString("kind"))
@@ -322,15 +327,16 @@ final class JfrEventsTest {
 
   @Test
   void interruptsSayWhatCameOfThem() throws Exception {
-    HbmDriver driver = driver();
-    driver.run(RingEntry.nop());
-    driver.maskAll(true);
-    driver.submit(RingEntry.nop());
-    Wire.await("the job", () -> driver.head() == 2);
-    driver.maskAll(false);
-    client.regionWrite(Wire.CONFIG, driver.capability(HbmDriver.MSIX_ID) + 2, new byte[] {0, 0});
-    driver.submit(RingEntry.nop());
-    Wire.await("the job", () -> driver.head() == 3);
+    HbmChannel channel = channel();
+    channel.run(Descriptor.nop().interrupt());
+    channel.driver().config().maskMsix(true);
+    channel.submit(Descriptor.nop().interrupt());
+    Wire.await("the job", () -> channel.head() == 2);
+    channel.driver().config().maskMsix(false);
+    client.regionWrite(
+        Wire.CONFIG, channel.driver().config().capability(Msix.ID) + 2, new byte[] {0, 0});
+    channel.submit(Descriptor.nop().interrupt());
+    Wire.await("the job", () -> channel.head() == 3);
     assertThat(interrupts())
         .containsExactly(
             "MSIX 1 DELIVERED", "MSIX 1 MASKED", "MSIX 1 DELIVERED", "MSIX 1 DISABLED");
@@ -338,20 +344,22 @@ final class JfrEventsTest {
 
   @Test
   void interruptsThatNobodyCanHaveAreTold() throws Exception {
-    HbmDriver driver = driver();
-    driver.run(RingEntry.copy(SOURCE, 0, PAGE).toBar());
-    driver.halted(HbmDriver.READ_FAULT);
+    HbmChannel channel = channel();
+    int take = DeviceSetIrqs.DATA_EVENTFD | DeviceSetIrqs.ACTION_TRIGGER;
+    client.setIrqs(take, PciIrq.MSIX, 0, 1, new byte[0]);
+    channel.run(Descriptor.copy(PAGE).from(SOURCE).toLocal(0).interrupt());
+    Wire.halted(channel, ErrorCode.READ_FAULT);
     assertThat(interrupts()).containsExactlyInAnyOrder("MSIX 0 NO_EVENTFD", "MSIX 1 DELIVERED");
   }
 
   @Test
   void interruptsWaitForBusMastering() throws Exception {
-    HbmDriver driver = driver();
-    driver.command(HbmDriver.MEMORY_SPACE);
-    driver.submit(RingEntry.nop());
-    Wire.await("the halt", () -> driver.state() == HbmDriver.HALTED);
-    driver.command((short) (HbmDriver.MEMORY_SPACE | HbmDriver.BUS_MASTER));
-    driver.awaitInterrupt();
+    HbmChannel channel = channel();
+    channel.driver().config().busMaster(false);
+    channel.submit(Descriptor.nop().interrupt());
+    Wire.await("the halt", () -> channel.state() == ChannelState.HALTED);
+    channel.driver().config().busMaster(true);
+    channel.awaitInterrupt();
     assertThat(interrupts())
         .contains("MSIX 0 PENDING", "MSIX 1 PENDING")
         .endsWith("MSIX 1 DELIVERED");

@@ -2,31 +2,33 @@ package dev.peerbar.server.function;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeBuffer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.socket.SocketDevice;
+import dev.peerbar.driver.socket.SocketDevice.Reach;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Interrupts;
-import dev.peerbar.linux.EventDescriptor;
-import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
-import dev.peerbar.protocol.PciIrq;
-import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.NvmeBuffer;
-import dev.peerbar.server.fixture.NvmeDriver;
-import dev.peerbar.server.fixture.NvmeQueue;
 import dev.peerbar.server.fixture.NvmeWire;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.storage.MemoryStorage;
 import dev.peerbar.storage.Storage;
@@ -35,6 +37,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,7 +45,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** Endpoints whose work throws what no work should: a driver learns of it, and need not wait. */
 @Timeout(60)
 final class BrokenWorkTest {
-  private static final int OWN_FAILURE = 5;
   private static final int NORMAL_SHUTDOWN = 1 << 14;
 
   @TempDir private Path directory;
@@ -94,6 +96,11 @@ final class BrokenWorkTest {
     }
 
     @Override
+    public Timer timer(Runnable action, Consumer<Throwable> failed) {
+      return host.timer(action, failed);
+    }
+
+    @Override
     public void clearDoorbell(int bar, long offset) {
       host.clearDoorbell(bar, offset);
     }
@@ -104,22 +111,23 @@ final class BrokenWorkTest {
     Path path = directory.resolve("hbm.sock");
     Endpoint broken = new WithoutMemory(new HbmEndpoint(Wire.config(DoorbellMode.TRAP)));
     try (EndpointServer _ = EndpointServer.start("hbm", broken, new ListeningPlace.AtPath(path));
-        VfioUserClient client = NvmeWire.connect(path);
-        HbmDriver driver = new HbmDriver(client, 0);
-        FileDescriptor fault = EventDescriptor.create()) {
-      client.setIrqEvents(PciIrq.MSIX, 0, fault);
+        SocketDevice device = new SocketDevice(NvmeWire.connect(path))) {
+      HbmChannel channel = Wire.channel(device, 0);
       for (int time = 0; time < 2; time++) {
-        driver.submit(RingEntry.nop(), RingEntry.fill(1, 0, 64).toBar(), RingEntry.nop());
-        assertThat(EventDescriptor.await(fault, Wire.LIMIT)).as("vector 0").isPositive();
-        driver.awaitInterrupt();
-        driver.halted(OWN_FAILURE);
-        assertThat(driver.head()).isEqualTo(1);
-        assertThat(driver.completed()).isEqualTo(1);
-        assertThat(driver.faultAddress()).isZero();
-        assertThat(client.readInt(Wire.REGISTERS, Wire.STATUS)).isEqualTo(5);
-        driver.functionLevelReset();
-        driver.start();
-        driver.idle();
+        channel.submit(
+            Descriptor.nop().interrupt(),
+            Descriptor.fill(1, 64).toLocal(0).interrupt(),
+            Descriptor.nop().interrupt());
+        assertThat(channel.driver().awaitFault(Wire.LIMIT)).as("vector 0").isTrue();
+        channel.awaitInterrupt();
+        Wire.halted(channel, ErrorCode.ABORTED);
+        assertThat(channel.head()).isEqualTo(1);
+        assertThat(channel.completed()).isEqualTo(1);
+        assertThat(channel.driver().faultAddress()).isZero();
+        assertThat(channel.driver().status()).isEqualTo(5);
+        device.reset();
+        channel.setUp();
+        Wire.idle(channel);
       }
     }
   }
@@ -202,17 +210,22 @@ final class BrokenWorkTest {
             directory.resolve("nvme.sock"),
             NvmeWire.config(DoorbellMode.TRAP, NvmeWire.CMB_SIZE),
             storage)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
       NvmeQueue queue = driver.createQueue(1, 16);
-      NvmeBuffer data = driver.ram(GuestMemory.PAGE);
+      NvmeBuffer data = driver.buffer(GuestMemory.PAGE);
       for (Runnable mistake : MISTAKES) {
         storage.before = mistake;
-        queue.fail(Status.INTERNAL_ERROR, NvmeDriver.read(0, data));
-        queue.fail(Status.INTERNAL_ERROR, NvmeDriver.write(0, data));
-        queue.fail(Status.INTERNAL_ERROR, NvmeDriver.flush());
-        queue.fail(Status.INTERNAL_ERROR, NvmeDriver.command(IoOpcode.WRITE_ZEROES, 0, 1));
+        assertThat(queue.execute(NvmeWire.read(0, data)).status()).isEqualTo(Status.INTERNAL_ERROR);
+        assertThat(queue.execute(NvmeWire.write(0, data)).status())
+            .isEqualTo(Status.INTERNAL_ERROR);
+        assertThat(queue.execute(NvmeCommands.flush()).status()).isEqualTo(Status.INTERNAL_ERROR);
+        assertThat(
+                queue
+                    .execute(NvmeCommands.onBlocks(IoOpcode.WRITE_ZEROES, 0, 1, DataPointer.NONE))
+                    .status())
+            .isEqualTo(Status.INTERNAL_ERROR);
         storage.before = () -> {};
-        queue.succeed(NvmeDriver.read(0, data));
+        queue.succeed(NvmeWire.read(0, data));
       }
       assertThat(driver.status() & NvmeRegisters.CSTS_CFS).isZero();
     }
@@ -227,7 +240,7 @@ final class BrokenWorkTest {
             directory.resolve("nvme.sock"),
             NvmeWire.config(DoorbellMode.TRAP, NvmeWire.CMB_SIZE),
             storage)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
       storage.before = MISTAKES.getFirst();
       int configuration = wire.client().readInt(NvmeRegisters.BAR, NvmeRegisters.CC);
       wire.client().writeInt(NvmeRegisters.BAR, NvmeRegisters.CC, configuration | NORMAL_SHUTDOWN);

@@ -3,10 +3,15 @@ package dev.peerbar.server.function;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
+import dev.peerbar.pci.ConfigLayout.Header;
+import dev.peerbar.pci.ConfigLayout.PowerManagement;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.DeviceGetInfo;
 import dev.peerbar.protocol.DeviceGetRegionInfo;
@@ -15,9 +20,7 @@ import dev.peerbar.protocol.RegionCapability.SparseMmap;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -53,8 +56,8 @@ final class FunctionTest {
     wire.close();
   }
 
-  private HbmDriver driver() throws IOException {
-    return wire.own(new HbmDriver(client, 0));
+  private HbmChannel channel() throws IOException {
+    return wire.channel(0);
   }
 
   private long pendingBits() throws IOException {
@@ -165,7 +168,7 @@ final class FunctionTest {
 
   @Test
   void aStoreToTheMappedDoorbellPageRings() throws Exception {
-    HbmDriver driver = driver();
+    HbmChannel channel = channel();
     try (WithDescriptors<DeviceGetRegionInfo.Reply> info = client.regionInfo(Wire.REGISTERS)) {
       Mapping page =
           wire.own(
@@ -175,97 +178,97 @@ final class FunctionTest {
                   DOORBELLS_LENGTH,
                   SharedMemory.Access.READ_WRITE));
       for (int i = 1; i <= 10; i++) {
-        page.segment().set(GuestMemory.INT, 0, driver.put(RingEntry.nop()));
-        driver.awaitInterrupt();
-        assertThat(driver.head()).isEqualTo(i);
+        page.segment().set(GuestMemory.INT, 0, channel.put(Descriptor.nop().interrupt()).tail());
+        channel.awaitInterrupt();
+        assertThat(channel.head()).isEqualTo(i);
       }
       assertThat(client.readInt(Wire.REGISTERS, DOORBELLS)).as("reads back").isEqualTo(10);
-      driver.functionLevelReset();
+      channel.driver().device().reset();
       assertThat(page.segment().get(GuestMemory.INT, 0)).as("cleared by reset").isZero();
     }
   }
 
   @Test
   void aTrappedWriteOfAMappedDoorbellRingsToo() throws Exception {
-    HbmDriver driver = driver();
-    driver.run(RingEntry.nop());
-    assertThat(driver.head()).isOne();
+    HbmChannel channel = channel();
+    channel.run(Descriptor.nop().interrupt());
+    assertThat(channel.head()).isOne();
   }
 
   @Test
   void anInterruptWaitsForItsEventDescriptor() throws Exception {
-    HbmDriver driver = driver();
+    HbmChannel channel = channel();
     client.disableIrqs(PciIrq.MSIX);
-    driver.submit(RingEntry.nop());
+    channel.submit(Descriptor.nop().interrupt());
     Wire.await("the pending bit", () -> pendingBits() == 1 << 1);
     FileDescriptor late = wire.own(EventDescriptor.create());
     client.setIrqEvents(PciIrq.MSIX, 1, late);
     assertThat(EventDescriptor.read(late)).isOne();
     assertThat(pendingBits()).isZero();
-    assertThat(driver.interrupted()).isFalse();
+    assertThat(channel.interrupted()).isFalse();
   }
 
   @Test
   void aMaskedFunctionsInterruptIsPendingUntilUnmasked() throws Exception {
-    HbmDriver driver = driver();
-    driver.maskAll(true);
-    driver.submit(RingEntry.nop());
+    HbmChannel channel = channel();
+    channel.driver().config().maskMsix(true);
+    channel.submit(Descriptor.nop().interrupt());
     Wire.await("the pending bit", () -> pendingBits() == 1 << 1);
-    assertThat(driver.interrupted()).isFalse();
-    driver.maskAll(false);
-    assertThat(driver.interrupted()).isTrue();
+    assertThat(channel.interrupted()).isFalse();
+    channel.driver().config().maskMsix(false);
+    assertThat(channel.interrupted()).isTrue();
     assertThat(pendingBits()).isZero();
   }
 
   @Test
   void noInterruptGoesOutWithoutBusMastering() throws Exception {
-    HbmDriver driver = driver();
-    driver.command(HbmDriver.MEMORY_SPACE);
-    driver.submit(RingEntry.nop());
+    HbmChannel channel = channel();
+    channel.driver().config().busMaster(false);
+    channel.submit(Descriptor.nop().interrupt());
     Wire.await("the pending bit", () -> (pendingBits() & 1 << 1) != 0);
-    driver.halted(HbmDriver.BUS_MASTER_DISABLED);
-    assertThat(driver.interrupted()).isFalse();
-    driver.command((short) (HbmDriver.MEMORY_SPACE | HbmDriver.BUS_MASTER));
-    assertThat(driver.interrupted()).isTrue();
+    Wire.halted(channel, ErrorCode.BUS_MASTER_DISABLED);
+    assertThat(channel.interrupted()).isFalse();
+    channel.driver().config().busMaster(true);
+    assertThat(channel.interrupted()).isTrue();
   }
 
   @Test
   void aFunctionLevelResetClearsRegistersAndCounts() throws Exception {
-    HbmDriver driver = driver();
+    HbmChannel channel = channel();
     client.writeInt(Wire.REGISTERS, Wire.SCRATCH, 7);
     client.writeInt(Wire.MEMORY, 0, 8);
-    driver.functionLevelReset();
+    channel.driver().device().reset();
     assertThat(client.readInt(Wire.REGISTERS, Wire.SCRATCH)).isZero();
     assertThat(client.readInt(Wire.REGISTERS, Wire.RESET_COUNT)).isOne();
     assertThat(client.readInt(Wire.MEMORY, 0)).as("memory is kept").isEqualTo(8);
-    driver.start();
-    driver.run(RingEntry.nop());
-    assertThat(driver.head()).as("works again").isOne();
+    channel.setUp();
+    channel.run(Descriptor.nop().interrupt());
+    assertThat(channel.head()).as("works again").isOne();
   }
 
   @Test
   void aDeviceResetClearsRegistersAndDoesNotCount() throws Exception {
-    HbmDriver driver = driver();
+    HbmChannel channel = channel();
     client.writeInt(Wire.REGISTERS, Wire.SCRATCH, 7);
     client.reset();
     assertThat(client.readInt(Wire.REGISTERS, Wire.SCRATCH)).isZero();
     assertThat(client.readInt(Wire.REGISTERS, Wire.RESET_COUNT)).isZero();
-    assertThat(client.regionRead(Wire.CONFIG, HbmDriver.COMMAND, 2)).containsOnly(0);
-    driver.start();
-    driver.run(RingEntry.nop());
-    assertThat(driver.head()).as("works again").isOne();
+    assertThat(client.regionRead(Wire.CONFIG, Header.COMMAND, 2)).containsOnly(0);
+    channel.setUp();
+    channel.run(Descriptor.nop().interrupt());
+    assertThat(channel.head()).as("works again").isOne();
   }
 
   @Test
   void leavingD3hotResets() throws Exception {
-    HbmDriver driver = driver();
+    HbmChannel channel = channel();
     client.writeInt(Wire.REGISTERS, Wire.SCRATCH, 7);
-    driver.powerState(3);
-    driver.powerState(0);
+    channel.driver().config().powerState(PowerManagement.D3HOT);
+    channel.driver().config().powerState(PowerManagement.D0);
     assertThat(client.readInt(Wire.REGISTERS, Wire.SCRATCH)).isZero();
-    driver.start();
-    driver.run(RingEntry.nop());
-    assertThat(driver.head()).as("works again").isOne();
+    channel.setUp();
+    channel.run(Descriptor.nop().interrupt());
+    assertThat(channel.head()).as("works again").isOne();
   }
 
   @Test

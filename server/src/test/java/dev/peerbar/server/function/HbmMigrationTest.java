@@ -7,8 +7,12 @@ import static dev.peerbar.protocol.MigrationState.State.STOP;
 import static dev.peerbar.protocol.MigrationState.State.STOP_COPY;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmConfig;
-import dev.peerbar.linux.EventDescriptor;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
@@ -23,15 +27,12 @@ import dev.peerbar.protocol.DmaRead;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.MigrationState;
 import dev.peerbar.protocol.Payload;
-import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.StateStream;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBufAllocator;
@@ -64,9 +65,6 @@ class HbmMigrationTest {
 
   private static final int LONG_MAPPINGS = 512;
   private static final int LONG_MAPPING_BYTES = 8 << 20;
-
-  private static final int CRC32C_OPCODE = 3;
-  private static final int RECORD_FLAG = 1 << 1;
 
   private static final int ROUNDS = 400;
   private static final int PIECE = 1 << 16;
@@ -141,15 +139,10 @@ class HbmMigrationTest {
   }
 
   /** One descriptor that takes seconds: the sum over gigabytes. */
-  private RingEntry longSum(int index) {
-    return new RingEntry(
-        CRC32C_OPCODE,
-        RECORD_FLAG,
-        LONG,
-        0,
-        (long) LONG_MAPPINGS * LONG_MAPPING_BYTES,
-        record(index),
-        0);
+  private Descriptor longSum(int index) {
+    return Descriptor.crc32c((long) LONG_MAPPINGS * LONG_MAPPING_BYTES)
+        .from(LONG)
+        .recordAt(record(index));
   }
 
   private static void mapLong(VfioUserClient client, GuestMemory memory) throws IOException {
@@ -174,19 +167,23 @@ class HbmMigrationTest {
     serve(doorbells);
     GuestMemory summed = source.memory(LONG_MAPPING_BYTES).randomise(3);
     mapLong(source.client(), summed);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
-    driver.submit(
-        RingEntry.copy(RAM, 0x1000, 0x8000).toBar().silent().recorded(record(0)),
-        RingEntry.copy(0x1000, RAM + 0x8_0000, 0x8000).fromBar().silent().recorded(record(1)),
+    HbmChannel channel = source.channel(0);
+    channel.submit(
+        Descriptor.copy(0x8000).from(RAM).toLocal(0x1000).recordAt(record(0)),
+        Descriptor.copy(0x8000).fromLocal(0x1000).to(RAM + 0x8_0000).recordAt(record(1)),
         longSum(2),
-        RingEntry.copy(RAM + 0x1_0000, 0x4_0000, 0x8000).toBar().silent().recorded(record(3)),
-        RingEntry.copy(0x1000, RAM + 0x9_0000, 0x8000).fromBar().recorded(record(4)));
+        Descriptor.copy(0x8000).from(RAM + 0x1_0000).toLocal(0x4_0000).recordAt(record(3)),
+        Descriptor.copy(0x8000)
+            .fromLocal(0x1000)
+            .to(RAM + 0x9_0000)
+            .recordAt(record(4))
+            .interrupt());
     Wire.await("the second record", () -> status(1) == 1);
 
     source.client().migrateTo(STOP);
-    assertThat(driver.head()).isEqualTo(2);
-    assertThat(driver.completed()).isEqualTo(2);
-    assertThat(driver.state()).isEqualTo(HbmDriver.RUNNING);
+    assertThat(channel.head()).isEqualTo(2);
+    assertThat(channel.completed()).isEqualTo(2);
+    assertThat(channel.state()).isEqualTo(ChannelState.RUNNING);
     source.client().migrateTo(STOP_COPY);
     move();
     equalRegisters(source.client(), target.client());
@@ -194,15 +191,15 @@ class HbmMigrationTest {
         .isEqualTo(source.client().regionRead(Wire.MEMORY, 0, RAM_BYTES));
     assertThat(status(2)).as("nothing runs without being told to").isZero();
 
-    driver.moveTo(target.client());
+    source.device().moveTo(target.client());
     attach(target.client());
     mapLong(target.client(), summed);
-    assertThat(driver.interrupted()).isFalse();
+    assertThat(channel.interrupted()).isFalse();
     target.client().migrateTo(RUNNING);
-    driver.awaitInterrupt();
-    assertThat(driver.head()).isEqualTo(5);
-    assertThat(driver.completed()).isEqualTo(5);
-    driver.idle();
+    channel.awaitInterrupt();
+    assertThat(channel.head()).isEqualTo(5);
+    assertThat(channel.completed()).isEqualTo(5);
+    Wire.idle(channel);
     for (int i = 0; i < 5; i++) {
       assertThat(status(i)).as("record %d", i).isEqualTo(1);
     }
@@ -212,41 +209,40 @@ class HbmMigrationTest {
         .isEqualTo(ram(0x1_0000, 0x8000));
     assertThat(ram(0x9_0000, 0x8000)).as("of memory that moved").isEqualTo(ram(0, 0x8000));
     assertThat(source.client().readInt(Wire.REGISTERS, 0x1014)).as("HEAD here").isEqualTo(2);
-    driver.run(RingEntry.nop());
+    channel.run(Descriptor.nop().interrupt());
   }
 
   @Test
   void whatHasACompletionRecordCountsAndNothingElse() throws Exception {
     serve(DoorbellMode.TRAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
-    RingEntry[] entries = new RingEntry[HbmDriver.ENTRIES - 1];
+    HbmChannel channel = source.channel(0);
+    Descriptor[] entries = new Descriptor[Wire.ENTRIES - 1];
     int stoppedInside = 0;
     for (int round = 0; round < ROUNDS; round++) {
       records.bytes().fill((byte) 0);
       for (int i = 0; i < entries.length; i++) {
         long length = 0x1_0000L << round % 5;
-        entries[i] = RingEntry.copy(RAM, 0, length).toBar().silent().recorded(record(i));
+        entries[i] = Descriptor.copy(length).from(RAM).toLocal(0).recordAt(record(i));
       }
-      driver.submit(entries);
+      channel.submit(entries);
       // Rounds are to stop at different places; where is nothing to rely on.
       long until = System.nanoTime() + round % 40 * 10_000L;
       while (System.nanoTime() < until) {
         Thread.onSpinWait();
       }
       source.client().migrateTo(STOP);
-      int done = (int) driver.completed();
+      int done = (int) channel.completed();
       for (int i = 0; i < entries.length; i++) {
         assertThat(status(i)).as("record %d, %d completed", i, done).isEqualTo(i < done ? 1 : 0);
       }
-      assertThat(driver.head()).isEqualTo(done);
+      assertThat(channel.head()).isEqualTo(done);
       if (done > 0 && done < entries.length) {
         stoppedInside++;
       }
       source.client().migrateTo(RUNNING);
-      Wire.await("the rest", () -> driver.completed() == entries.length);
-      driver.idle();
-      source.client().writeInt(Wire.REGISTERS, 0x1000, 0);
-      driver.enable();
+      Wire.await("the rest", () -> channel.completed() == entries.length);
+      Wire.idle(channel);
+      channel.restart();
     }
     assertThat(stoppedInside).as("rounds that stopped within the ring").isPositive();
   }
@@ -254,19 +250,19 @@ class HbmMigrationTest {
   @Test
   void stoppingDoesNotWaitForTheClient() throws Exception {
     serve(DoorbellMode.TRAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
+    HbmChannel channel = source.channel(0);
     source.client().close();
     // A client of one thread, as QEMU is: while it waits for one reply it answers nothing.
     FileDescriptor connection = UnixSocket.connect(source.path(), Wire.LIMIT);
     try (MessageSocket single = new MessageSocket(connection);
         GuestMemory ring = new GuestMemory("ring", GuestMemory.PAGE)) {
-      RingEntry.copy(RAM, 0, 64).toBar().store(ring.bytes(), 0);
+      Descriptor.copy(64).from(RAM).toLocal(0).interrupt().put(ring.bytes(), 0);
       call(single, Command.VERSION, new Version.Request(0, 1, Wire.capabilities())).release();
-      dmaMap(single, HbmDriver.RING, Optional.of(ring.file()));
+      dmaMap(single, Wire.RING, Optional.of(ring.file()));
       dmaMap(single, RAM, Optional.empty());
       write(single, 0x1000, 0);
       write(single, 0x1000, 1);
-      write(single, HbmDriver.doorbell(0), 1);
+      write(single, HbmRegisters.doorbell(0), 1);
       Frame asked = single.receive(Wire.LIMIT);
       assertThat(asked.header().knownCommand()).contains(Command.DMA_READ);
       asked.release();
@@ -285,7 +281,7 @@ class HbmMigrationTest {
       assertThat(again.header().knownCommand()).as("it runs again").contains(Command.DMA_READ);
       again.release();
     }
-    assertThat(driver.interrupted()).isFalse();
+    assertThat(channel.interrupted()).isFalse();
   }
 
   private static Payload setting(MigrationState.State state) {
@@ -335,39 +331,39 @@ class HbmMigrationTest {
   @Test
   void aDoorbellRungWhileStoppedRunsLater() throws Exception {
     serve(DoorbellMode.TRAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
+    HbmChannel channel = source.channel(0);
     source.client().migrateTo(STOP);
-    driver.submit(RingEntry.nop().recorded(record(0)));
+    channel.submit(Descriptor.nop().recordAt(record(0)).interrupt());
     for (int look = 0; look < 200; look++) {
-      assertThat(driver.head()).isZero();
+      assertThat(channel.head()).isZero();
     }
     assertThat(status(0)).isZero();
     source.client().migrateTo(RUNNING);
-    driver.awaitInterrupt();
-    assertThat(driver.head()).isEqualTo(1);
+    channel.awaitInterrupt();
+    assertThat(channel.head()).isEqualTo(1);
     assertThat(status(0)).isEqualTo(1);
   }
 
   @Test
   void aDoorbellRungWhileStoppedMoves() throws Exception {
     serve(DoorbellMode.TRAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
+    HbmChannel channel = source.channel(0);
     source.client().migrateTo(STOP);
-    driver.submit(RingEntry.nop());
+    channel.submit(Descriptor.nop().interrupt());
     source.client().migrateTo(STOP_COPY);
     move();
-    driver.moveTo(target.client());
+    source.device().moveTo(target.client());
     target.client().migrateTo(RUNNING);
-    driver.awaitInterrupt();
+    channel.awaitInterrupt();
   }
 
   /** Again and again: the watcher of the page may be quicker than the request. */
   @RepeatedTest(8)
   void aDoorbellStoredWhileStoppedMoves() throws Exception {
     serve(DoorbellMode.MAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 1));
+    HbmChannel channel = source.channel(1);
     source.client().migrateTo(STOP);
-    int tail = driver.put(RingEntry.nop());
+    int tail = channel.put(Descriptor.nop().interrupt()).tail();
     try (WithDescriptors<DeviceGetRegionInfo.Reply> info =
             source.client().regionInfo(Wire.REGISTERS);
         Mapping page =
@@ -379,74 +375,72 @@ class HbmMigrationTest {
       source.client().migrateTo(STOP_COPY);
     }
     move();
-    assertThat(target.client().readInt(Wire.REGISTERS, HbmDriver.doorbell(1))).isEqualTo(tail);
+    assertThat(target.client().readInt(Wire.REGISTERS, HbmRegisters.doorbell(1))).isEqualTo(tail);
     assertThat(target.client().readInt(Wire.REGISTERS, 0x8ffc)).isEqualTo(0x1234);
-    driver.moveTo(target.client());
+    source.device().moveTo(target.client());
     target.client().migrateTo(RUNNING);
-    driver.awaitInterrupt();
-    assertThat(driver.head()).isEqualTo(1);
+    channel.awaitInterrupt();
+    assertThat(channel.head()).isEqualTo(1);
     // The same value again is no doorbell; the next one is.
-    driver.run(RingEntry.nop());
-    assertThat(driver.completed()).isEqualTo(2);
+    channel.run(Descriptor.nop().interrupt());
+    assertThat(channel.completed()).isEqualTo(2);
   }
 
   @Test
   void whatIsRaisedWhileStoppedWaits() throws Exception {
     serve(DoorbellMode.TRAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
-    FileDescriptor faults = source.own(EventDescriptor.create());
-    source.client().setIrqEvents(PciIrq.MSIX, 0, faults);
+    HbmChannel channel = source.channel(0);
     source.client().migrateTo(STOP);
-    source.client().writeInt(Wire.REGISTERS, HbmDriver.doorbell(0), HbmDriver.ENTRIES);
-    driver.halted(1);
-    assertThat(driver.interrupted()).as("an interrupt of a stopped function").isFalse();
+    source.client().writeInt(Wire.REGISTERS, HbmRegisters.doorbell(0), Wire.ENTRIES);
+    Wire.halted(channel, ErrorCode.BAD_DESCRIPTOR);
+    assertThat(channel.interrupted()).as("an interrupt of a stopped function").isFalse();
     source.client().migrateTo(RUNNING);
-    driver.awaitInterrupt();
-    assertThat(EventDescriptor.await(faults, Wire.LIMIT)).isPositive();
+    channel.awaitInterrupt();
+    assertThat(channel.driver().awaitFault(Wire.LIMIT)).isTrue();
   }
 
   @Test
   void pendingInterruptsMove() throws Exception {
     serve(DoorbellMode.TRAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
-    driver.maskAll(true);
-    driver.submit(RingEntry.nop());
-    Wire.await("the entry", () -> driver.completed() == 1);
+    HbmChannel channel = source.channel(0);
+    channel.driver().config().maskMsix(true);
+    channel.submit(Descriptor.nop().interrupt());
+    Wire.await("the entry", () -> channel.completed() == 1);
     source.client().migrateTo(STOP_COPY);
     move();
     assertThat(target.client().regionRead(Wire.MSIX, 0x2000, 1)[0]).isEqualTo((byte) (1 << 1));
-    driver.moveTo(target.client());
+    source.device().moveTo(target.client());
     target.client().migrateTo(RUNNING);
-    assertThat(driver.interrupted()).isFalse();
-    driver.maskAll(false);
-    driver.awaitInterrupt();
+    assertThat(channel.interrupted()).isFalse();
+    channel.driver().config().maskMsix(false);
+    channel.awaitInterrupt();
   }
 
   @Test
   void anInterruptThatWasHeldBackIsDeliveredThere() throws Exception {
     serve(DoorbellMode.TRAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
+    HbmChannel channel = source.channel(0);
     source.client().migrateTo(STOP);
-    source.client().writeInt(Wire.REGISTERS, HbmDriver.doorbell(0), HbmDriver.ENTRIES);
+    source.client().writeInt(Wire.REGISTERS, HbmRegisters.doorbell(0), Wire.ENTRIES);
     source.client().migrateTo(STOP_COPY);
     move();
-    driver.moveTo(target.client());
-    assertThat(driver.interrupted()).as("before it runs").isFalse();
+    source.device().moveTo(target.client());
+    assertThat(channel.interrupted()).as("before it runs").isFalse();
     target.client().migrateTo(RUNNING);
-    driver.awaitInterrupt();
-    driver.halted(1);
+    channel.awaitInterrupt();
+    Wire.halted(channel, ErrorCode.BAD_DESCRIPTOR);
   }
 
   @Test
   void registersOfEveryKindAreKept() throws Exception {
     serve(DoorbellMode.TRAP);
     VfioUserClient client = source.client();
-    HbmDriver driver = source.own(new HbmDriver(client, 1));
-    driver.functionLevelReset();
-    driver.functionLevelReset();
-    driver.start();
-    driver.run(RingEntry.copy(0xdead_0000L, 0, 64).toBar());
-    driver.halted(HbmDriver.READ_FAULT);
+    HbmChannel channel = source.channel(1);
+    channel.driver().device().reset();
+    channel.driver().device().reset();
+    channel.setUp();
+    channel.run(Descriptor.copy(64).from(0xdead_0000L).toLocal(0).interrupt());
+    Wire.halted(channel, ErrorCode.READ_FAULT);
     client.writeInt(Wire.REGISTERS, Wire.SCRATCH, 0xcafe_f00d);
     client.writeInt(Wire.REGISTERS, 0x101c, 2);
     client.writeInt(Wire.CONFIG, 0x10, 0xfebf_0000);
@@ -468,12 +462,12 @@ class HbmMigrationTest {
   @Test
   void beforeItStopsOnlyTheHeaderComes() throws Exception {
     serve(DoorbellMode.TRAP);
-    HbmDriver driver = source.own(new HbmDriver(source.client(), 0));
+    HbmChannel channel = source.channel(0);
     source.client().migrateTo(PRE_COPY);
     byte[] header = StateStream.read(source.client(), 100);
     assertThat(header).hasSize(StateStream.HEADER);
     assertThat(source.client().migrationRead(1)).isEmpty();
-    driver.run(RingEntry.copy(RAM, 0, 0x8000).toBar());
+    channel.run(Descriptor.copy(0x8000).from(RAM).toLocal(0).interrupt());
     source.client().migrateTo(STOP_COPY);
     byte[] rest = StateStream.read(source.client(), 100);
     assertThat(source.client().migrationRead(1)).as("after the end").isEmpty();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.pci.ConfigLayout.Msix;
 import dev.peerbar.protocol.DeviceGetIrqInfo;
 import dev.peerbar.protocol.DeviceSetIrqs;
 import dev.peerbar.protocol.PciIrq;
@@ -13,7 +14,6 @@ import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.Unpooled;
@@ -120,7 +120,7 @@ final class InterruptTest {
 
   private void msixEnable(int control) throws IOException {
     int at = client.regionRead(Wire.CONFIG, 0x34, 1)[0] & 0xff;
-    while (client.regionRead(Wire.CONFIG, at, 1)[0] != HbmDriver.MSIX_ID) {
+    while (client.regionRead(Wire.CONFIG, at, 1)[0] != Msix.ID) {
       at = client.regionRead(Wire.CONFIG, at + 1, 1)[0] & 0xff;
     }
     configWord(at + 2, control);

@@ -2,6 +2,9 @@ package dev.peerbar.server.function;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
@@ -22,9 +25,7 @@ import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
@@ -156,47 +157,51 @@ final class IoEventFdTest {
   @Test
   void theChannelRunsWhenTheEventIsSignalled() throws Exception {
     VfioUserClient client = connect(hbm(DoorbellMode.TRAP).path(), 8);
-    HbmDriver driver = own(new HbmDriver(client, 0));
+    HbmChannel channel = Wire.channel(own(new SocketDevice(client)), 0);
     List<FileDescriptor> events = ask(client, Wire.REGISTERS).descriptors();
     GuestMemory memory = own(new GuestMemory("ioevent", GuestMemory.PAGE)).randomise(1);
     client.dmaMap(Wire.READ_WRITE, 0, 0x1000, GuestMemory.PAGE, Optional.of(memory.file()));
-    assertThat(driver.put(RingEntry.copy(0x1000, 64, GuestMemory.PAGE).toBar())).isOne();
+    assertThat(
+            channel
+                .put(Descriptor.copy(GuestMemory.PAGE).from(0x1000).toLocal(64).interrupt())
+                .tail())
+        .isOne();
     EventDescriptor.signal(events.get(0));
-    driver.awaitInterrupt();
+    channel.awaitInterrupt();
     assertThat(client.regionRead(Wire.MEMORY, 64, (int) GuestMemory.PAGE))
         .isEqualTo(memory.bytes().toArray(ValueLayout.JAVA_BYTE));
     // A value that has an event (2, of channel 0), one that has none by a message, and again.
-    assertThat(driver.put(RingEntry.nop())).isEqualTo(2);
+    assertThat(channel.put(Descriptor.nop().interrupt()).tail()).isEqualTo(2);
     EventDescriptor.signal(events.get(4));
-    driver.awaitInterrupt();
-    driver.put(RingEntry.nop());
-    driver.put(RingEntry.nop());
-    driver.run(RingEntry.nop());
+    channel.awaitInterrupt();
+    channel.put(Descriptor.nop().interrupt());
+    channel.put(Descriptor.nop().interrupt());
+    channel.run(Descriptor.nop().interrupt());
     // Each of the three interrupts.
     while (client.readLong(Wire.REGISTERS, COMPLETED) < 5) {
-      driver.awaitInterrupt();
+      channel.awaitInterrupt();
     }
-    assertThat(driver.head()).isEqualTo(5);
-    driver.idle();
+    assertThat(channel.head()).isEqualTo(5);
+    Wire.idle(channel);
   }
 
   @Test
   void theSameOnesAreGivenAgain() throws Exception {
     VfioUserClient client = connect(hbm(DoorbellMode.TRAP).path(), 8);
-    HbmDriver driver = own(new HbmDriver(client, 0));
+    HbmChannel channel = Wire.channel(own(new SocketDevice(client)), 0);
     List<FileDescriptor> first = ask(client, Wire.REGISTERS).descriptors();
     // The server has closed what it sent when it answers something else.
     client.readInt(Wire.REGISTERS, Wire.ID);
     long open = OpenFiles.count();
     List<FileDescriptor> second = ask(client, Wire.REGISTERS).descriptors();
     awaitOpen("only the client's own", open + second.size());
-    driver.put(RingEntry.nop());
+    channel.put(Descriptor.nop().interrupt());
     EventDescriptor.signal(first.get(0));
-    driver.awaitInterrupt();
-    driver.put(RingEntry.nop());
+    channel.awaitInterrupt();
+    channel.put(Descriptor.nop().interrupt());
     EventDescriptor.signal(second.get(4));
-    driver.awaitInterrupt();
-    assertThat(driver.head()).isEqualTo(2);
+    channel.awaitInterrupt();
+    assertThat(channel.head()).isEqualTo(2);
   }
 
   @Test
@@ -211,13 +216,13 @@ final class IoEventFdTest {
     // Less the two ends of the connection.
     awaitOpen("only the client's events", open + 16 - 2);
     VfioUserClient second = connect(wire.path(), 16);
-    HbmDriver driver = own(new HbmDriver(second, 0));
-    driver.put(RingEntry.nop());
+    HbmChannel channel = Wire.channel(own(new SocketDevice(second)), 0);
+    channel.put(Descriptor.nop().interrupt());
     events.forEach(IoEventFdTest::signal);
-    assertThat(driver.head()).as("the last client's ring nothing").isZero();
-    driver.idle();
+    assertThat(channel.head()).as("the last client's ring nothing").isZero();
+    Wire.idle(channel);
     EventDescriptor.signal(ask(second, Wire.REGISTERS).descriptors().get(0));
-    driver.awaitInterrupt();
+    channel.awaitInterrupt();
     events.forEach(FileDescriptor::close);
   }
 

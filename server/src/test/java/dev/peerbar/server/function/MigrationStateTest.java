@@ -11,12 +11,12 @@ import static dev.peerbar.protocol.MigrationState.State.STOP_COPY;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.protocol.MigrationState.State;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.StateStream;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
@@ -228,9 +228,9 @@ class MigrationStateTest {
     }
     client.reset();
     assertThat(client.migrationState()).isEqualTo(RUNNING);
-    HbmDriver driver = wire.own(new HbmDriver(client, 0));
-    driver.run(RingEntry.nop());
-    driver.idle();
+    HbmChannel channel = wire.channel(0);
+    channel.run(Descriptor.nop().interrupt());
+    Wire.idle(channel);
   }
 
   @Test
@@ -245,15 +245,15 @@ class MigrationStateTest {
 
   @Test
   void aFunctionLevelResetLeadsToRunning() throws Exception {
-    HbmDriver driver = wire.own(new HbmDriver(client, 0));
+    HbmChannel channel = wire.channel(0);
     for (State from : List.of(STOP, STOP_COPY, RESUMING, PRE_COPY, ERROR)) {
       enter(from);
-      driver.functionLevelReset();
+      channel.driver().device().reset();
       assertThat(observed())
           .as("after " + from)
           .containsExactly(RUNNING, 0, Errno.EINVAL, Errno.EINVAL);
-      driver.start();
-      driver.run(RingEntry.nop());
+      channel.setUp();
+      channel.run(Descriptor.nop().interrupt());
     }
   }
 

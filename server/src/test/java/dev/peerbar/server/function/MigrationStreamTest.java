@@ -8,14 +8,15 @@ import static dev.peerbar.protocol.MigrationState.State.STOP;
 import static dev.peerbar.protocol.MigrationState.State.STOP_COPY;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmConfig;
+import dev.peerbar.driver.Config;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.MigrationState;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.StateStream;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
@@ -63,16 +64,16 @@ class MigrationStreamTest {
   @BeforeEach
   void serve() throws Exception {
     HbmConfig config = Wire.config(DoorbellMode.MAP);
-    try (Wire other = Wire.connected(Files.createDirectory(directory.resolve("source")), config);
-        HbmDriver driver = new HbmDriver(other.client(), 0);
-        HbmDriver faulty = new HbmDriver(other.client(), 1)) {
+    try (Wire other = Wire.connected(Files.createDirectory(directory.resolve("source")), config)) {
+      HbmChannel channel = other.channel(0);
+      HbmChannel faulty = other.channel(1);
       other.client().writeInt(Wire.REGISTERS, Wire.SCRATCH, NEW_SCRATCH);
-      faulty.run(RingEntry.copy(0xdead_0000L, 0, 64).toBar());
-      driver.run(RingEntry.nop());
+      faulty.run(Descriptor.copy(64).from(0xdead_0000L).toLocal(0).interrupt());
+      channel.run(Descriptor.nop().interrupt());
       other.client().regionWrite(Wire.MEMORY, 0x2000, page(1));
       other.client().regionWrite(Wire.MEMORY, 0x8_0000, page(2));
       other.client().migrateTo(STOP);
-      driver.submit(RingEntry.nop(), RingEntry.nop());
+      channel.submit(Descriptor.nop().interrupt(), Descriptor.nop().interrupt());
       other.client().migrateTo(STOP_COPY);
       stream = StateStream.read(other.client(), PIECE);
     }
@@ -262,10 +263,10 @@ class MigrationStreamTest {
         endpointInt("ring size", RING_SIZE, 31),
         endpointInt("ring size", RING_SIZE, 1 << 16),
         endpointInt("ring smaller than HEAD and TAIL", RING_SIZE, 2),
-        endpointInt("HEAD", HEAD, HbmDriver.ENTRIES),
+        endpointInt("HEAD", HEAD, Wire.ENTRIES),
         endpointInt("HEAD", HEAD, -1),
         endpointInt("HEAD at TAIL and running", HEAD, 3),
-        endpointInt("TAIL", TAIL, HbmDriver.ENTRIES),
+        endpointInt("TAIL", TAIL, Wire.ENTRIES),
         endpointInt("TAIL", TAIL, Integer.MIN_VALUE),
         endpointInt("error of a running channel", ERROR_CODE, 2),
         endpointInt("error", ERROR_CODE, 7));
@@ -316,8 +317,8 @@ class MigrationStreamTest {
   }
 
   private int capability(int id) {
-    try (HbmDriver driver = new HbmDriver(client, 0)) {
-      return driver.capability(id);
+    try {
+      return new Config(wire.device()).capability(id);
     } catch (IOException e) {
       throw new AssertionError(e);
     }

@@ -4,17 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.Status;
+import dev.peerbar.driver.nvme.NvmeBuffer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.socket.SocketDevice.Reach;
+import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
-import dev.peerbar.server.fixture.NvmeBuffer;
-import dev.peerbar.server.fixture.NvmeDriver;
-import dev.peerbar.server.fixture.NvmeQueue;
 import dev.peerbar.server.fixture.NvmeWire;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.server.storage.HostMemory;
 import dev.peerbar.storage.Storage;
 import dev.peerbar.storage.StorageException;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
@@ -120,7 +122,7 @@ final class NvmeSlowStorageTest {
             directory.resolve("slow.sock"),
             NvmeWire.config(DoorbellMode.TRAP, NvmeWire.CMB_SIZE),
             storage);
-    driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+    driver = wire.start(Reach.DIRECTLY);
   }
 
   @AfterEach
@@ -137,11 +139,11 @@ final class NvmeSlowStorageTest {
   void othersGoOnWhileOneWaits() throws Exception {
     NvmeQueue slow = driver.createQueue(1, ENTRIES);
     NvmeQueue quick = driver.createQueue(2, ENTRIES);
-    NvmeBuffer data = driver.ram(4096);
-    slow.submit(NvmeDriver.flush(), NvmeDriver.read(0, data));
+    NvmeBuffer data = driver.buffer(4096);
+    slow.submit(NvmeCommands.flush(), NvmeWire.read(0, data));
     awaitWaiting();
     for (int i = 0; i < 100; i++) {
-      quick.succeed(NvmeDriver.read(i, data));
+      quick.succeed(NvmeWire.read(i, data));
     }
     // Of its own queue too.
     assertThat(slow.await().commandId()).isOne();
@@ -154,9 +156,9 @@ final class NvmeSlowStorageTest {
   @ValueSource(strings = {"CC.EN", "FLR", "DEVICE_RESET", "client"})
   void aResetDoesNotWaitForStorageAndTheNextLifeDoes(String reset) throws Exception {
     NvmeQueue queue = driver.createQueue(1, ENTRIES);
-    NvmeBuffer data = driver.ram(512);
-    data.bytes().fill((byte) 1);
-    queue.put(NvmeDriver.write(9, data).dword(12, 1 << 30));
+    NvmeBuffer data = driver.buffer(512);
+    data.data().fill(0, data.length(), (byte) 1);
+    queue.put(NvmeCommands.writeThrough(9, 1, data.pointer()));
     queue.ring();
     awaitWaiting();
     switch (reset) {
@@ -165,22 +167,24 @@ final class NvmeSlowStorageTest {
       case "DEVICE_RESET" -> wire.client().reset();
       default -> {
         wire.reconnect();
-        driver = wire.driver(NvmeDriver.Reach.DIRECTLY);
+        driver = wire.driver(Reach.DIRECTLY);
       }
     }
-    driver.forgetInterrupts();
-    driver.enable();
+    driver.drainInterrupts();
+    driver.setUp();
+    driver.begin(NvmeDriver.ENABLE);
     for (int i = 0; i < 200; i++) {
       assertThat(driver.status()).as("CSTS while the old life's write is not over").isZero();
       TimeUnit.MILLISECONDS.sleep(1);
     }
-    assertThat(driver.interrupts()).isEmpty();
+    assertThat(NvmeWire.interrupts(driver)).isEmpty();
     storage.free.countDown();
-    driver.awaitReady();
-    NvmeBuffer seen = driver.ram(512);
+    driver.awaitReady(true);
+    driver.requestQueues(NvmeWire.QUEUES);
+    NvmeBuffer seen = driver.buffer(512);
     NvmeQueue next = driver.createQueue(1, ENTRIES);
-    next.succeed(NvmeDriver.read(9, seen));
-    assertThat(seen.bytes().get(ValueLayout.JAVA_BYTE, 0))
+    next.succeed(NvmeWire.read(9, seen));
+    assertThat(seen.data().load(0, AccessWidth.BYTE))
         .as("what the old life wrote, before this one began")
         .isOne();
     assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
@@ -189,7 +193,7 @@ final class NvmeSlowStorageTest {
   @Test
   void aServerClosesWithoutIt() throws Exception {
     NvmeQueue queue = driver.createQueue(1, ENTRIES);
-    queue.submit(NvmeDriver.flush());
+    queue.submit(NvmeCommands.flush());
     awaitWaiting();
     wire.stopServing();
     assertThat(wire.client().awaitEnd(Wire.LIMIT)).isTrue();

@@ -8,16 +8,24 @@ import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaArea;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.Memory;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.Doorbells;
+import dev.peerbar.driver.nvme.NvmeBuffer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.nvme.ShadowDoorbells;
+import dev.peerbar.driver.socket.SocketDevice;
+import dev.peerbar.driver.socket.SocketDevice.Access;
+import dev.peerbar.driver.socket.SocketDevice.Reach;
 import dev.peerbar.linux.Errno;
-import dev.peerbar.linux.Mapping;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.NvmeBuffer;
-import dev.peerbar.server.fixture.NvmeDoorbells;
-import dev.peerbar.server.fixture.NvmeDriver;
-import dev.peerbar.server.fixture.NvmeQueue;
 import dev.peerbar.server.fixture.NvmeWire;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.server.storage.HostMemory;
@@ -57,18 +65,16 @@ final class NvmeTest {
 
   @ParameterizedTest
   @EnumSource
-  void tellsWhatItIs(NvmeDriver.Reach reach) throws Exception {
+  void tellsWhatItIs(Reach reach) throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory)) {
-      NvmeDriver driver = wire.driver(reach).start();
-      assertThat(driver.queues()).isEqualTo(NvmeWire.QUEUES);
-      MemorySegment controller = driver.identify(1, 0);
-      assertThat(text(controller, 4, 20)).isEqualTo("PB-WIRE");
-      assertThat(text(controller, 24, 40)).isEqualTo("Peerbar NVMe");
-      MemorySegment namespace = driver.identify(0, 1);
-      assertThat(namespace.get(GuestMemory.LONG, 0))
+      NvmeDriver driver = wire.start(reach);
+      assertThat(driver.requestQueues(256)).isEqualTo(NvmeWire.QUEUES);
+      assertThat(driver.identify().serialNumber()).isEqualTo("PB-WIRE");
+      assertThat(driver.identify().model()).isEqualTo("Peerbar NVMe");
+      assertThat(driver.identifyNamespace().blocks())
           .as("NSZE")
           .isEqualTo(NvmeWire.STORAGE_SIZE / NvmeWire.LBA);
-      assertThat(driver.interrupts()).as("nobody waits for these").isSubsetOf(0);
+      assertThat(NvmeWire.interrupts(driver)).as("nobody waits for these").isSubsetOf(0);
     }
   }
 
@@ -84,16 +90,13 @@ final class NvmeTest {
     MESSAGES,
     CMB;
 
-    NvmeDriver.Reach reach() {
-      return this == MESSAGES ? NvmeDriver.Reach.BY_MESSAGES : NvmeDriver.Reach.DIRECTLY;
+    Reach reach() {
+      return this == MESSAGES ? Reach.BY_MESSAGES : Reach.DIRECTLY;
     }
 
-    NvmeBuffer buffer(NvmeDriver driver, long size) {
-      return this == CMB ? driver.cmb(size) : driver.ram(size);
-    }
-
-    NvmeQueue queue(NvmeDriver driver, int id) throws IOException {
-      return this == CMB ? driver.createQueueInCmb(id, ENTRIES) : driver.createQueue(id, ENTRIES);
+    /** Where buffers and the submission queue are to be. */
+    DmaArea area(NvmeDriver driver) throws IOException {
+      return this == CMB ? NvmeWire.cmb(driver) : driver.memory();
     }
   }
 
@@ -101,30 +104,29 @@ final class NvmeTest {
   @EnumSource
   void whatWasWrittenIsRead(Place place) throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory)) {
-      NvmeDriver driver = wire.driver(place.reach()).start();
-      NvmeQueue queue = place.queue(driver, 1);
-      NvmeBuffer from = place.buffer(driver, LARGEST);
-      NvmeBuffer to = place.buffer(driver, LARGEST);
+      NvmeDriver driver = wire.start(place.reach());
+      DmaArea area = place.area(driver);
+      NvmeQueue queue = NvmeWire.createQueue(driver, 1, ENTRIES, area);
+      NvmeBuffer from = NvmeBuffer.in(area, LARGEST);
+      NvmeBuffer to = NvmeBuffer.in(area, LARGEST);
       // Lengths that take one PRP entry, two, and a list.
       for (int length : new int[] {512, 4096, 4608, 8192, 12288, 131072, LARGEST}) {
-        GuestMemory.randomise(from.bytes(), length);
-        to.bytes().fill((byte) 0x5a);
+        NvmeWire.randomise(from, length);
+        to.data().fill(0, to.length(), (byte) 0x5a);
         NvmeBuffer written = from.slice(0, length);
         NvmeBuffer read = to.slice(0, length);
         long lba = 1000L * length;
         lba %= NvmeWire.STORAGE_SIZE / NvmeWire.LBA - BLOCKS_OF_LARGEST;
-        queue.succeed(NvmeDriver.write(lba, written));
-        queue.succeed(NvmeDriver.read(lba, read));
-        same(read.bytes(), written.bytes());
+        queue.succeed(NvmeWire.write(lba, written));
+        queue.succeed(NvmeWire.read(lba, read));
+        same(NvmeWire.bytes(read), NvmeWire.bytes(written));
         long rest = LARGEST - length;
-        assertThat(to.bytes().asSlice(length, rest).mismatch(filled((int) rest)))
+        assertThat(NvmeWire.bytes(to).asSlice(length, rest).mismatch(filled((int) rest)))
             .as("nothing beyond it is written")
             .isEqualTo(-1);
-        queue.succeed(
-            written.point(
-                NvmeDriver.command(IoOpcode.COMPARE, lba, length / NvmeWire.LBA), length));
+        queue.succeed(NvmeCommands.compare(lba, length / NvmeWire.LBA, written.pointer()));
       }
-      queue.succeed(NvmeDriver.flush());
+      queue.succeed(NvmeCommands.flush());
     }
   }
 
@@ -135,41 +137,46 @@ final class NvmeTest {
   @Test
   void blocksAreZeroUntilWrittenAndOnceZeroed() throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
       NvmeQueue queue = driver.createQueue(1, ENTRIES);
-      NvmeBuffer data = driver.ram(4096);
-      data.bytes().fill((byte) 1);
+      NvmeBuffer data = driver.buffer(4096);
+      data.data().fill(0, data.length(), (byte) 1);
       MemorySegment zeros = MemorySegment.ofArray(new byte[4096]);
-      queue.succeed(NvmeDriver.read(8, data));
-      same(data.bytes(), zeros);
-      data.bytes().fill((byte) 1);
-      queue.succeed(NvmeDriver.write(8, data));
-      queue.succeed(NvmeDriver.command(IoOpcode.WRITE_ZEROES, 8, 8));
-      queue.succeed(NvmeDriver.read(8, data));
-      same(data.bytes(), zeros);
+      queue.succeed(NvmeWire.read(8, data));
+      same(NvmeWire.bytes(data), zeros);
+      data.data().fill(0, data.length(), (byte) 1);
+      queue.succeed(NvmeWire.write(8, data));
+      queue.succeed(NvmeCommands.onBlocks(IoOpcode.WRITE_ZEROES, 8, 8, DataPointer.NONE));
+      queue.succeed(NvmeWire.read(8, data));
+      same(NvmeWire.bytes(data), zeros);
     }
   }
 
   @Test
   void aCommandThatFailsItsChecksChangesNothing() throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
       NvmeQueue queue = driver.createQueue(1, ENTRIES);
-      NvmeBuffer data = driver.ram(8192);
-      NvmeBuffer seen = driver.ram(8192);
-      data.bytes().fill((byte) 1);
-      queue.succeed(NvmeDriver.write(0, data));
-      data.bytes().fill((byte) 2);
+      NvmeBuffer data = driver.buffer(8192);
+      NvmeBuffer seen = driver.buffer(8192);
+      data.data().fill(0, data.length(), (byte) 1);
+      queue.succeed(NvmeWire.write(0, data));
+      data.data().fill(0, data.length(), (byte) 2);
       long blocks = NvmeWire.STORAGE_SIZE / NvmeWire.LBA;
-      queue.fail(Status.LBA_OUT_OF_RANGE, NvmeDriver.write(blocks - 8, data));
-      queue.fail(Status.INVALID_NAMESPACE_OR_FORMAT, NvmeDriver.write(0, data).namespaceId(2));
-      queue.fail(Status.PRP_OFFSET_INVALID, NvmeDriver.write(0, data).prp2(data.iova() + 8));
-      queue.fail(Status.INVALID_COMMAND_OPCODE, SubmissionEntry.builder(0x7f).namespaceId(1));
+      assertThat(queue.execute(NvmeWire.write(blocks - 8, data)).status())
+          .isEqualTo(Status.LBA_OUT_OF_RANGE);
+      assertThat(queue.execute(NvmeWire.write(0, data).namespaceId(2)).status())
+          .isEqualTo(Status.INVALID_NAMESPACE_OR_FORMAT);
+      assertThat(queue.execute(NvmeWire.write(0, data).prp2(data.data().iova() + 8)).status())
+          .isEqualTo(Status.PRP_OFFSET_INVALID);
+      assertThat(queue.execute(SubmissionEntry.builder(0x7f).namespaceId(1)).status())
+          .isEqualTo(Status.INVALID_COMMAND_OPCODE);
       // The second page is not there: the first must not be written either.
-      queue.fail(Status.DATA_TRANSFER_ERROR, NvmeDriver.write(0, data).prp2(1L << 50));
-      queue.succeed(NvmeDriver.read(0, seen));
-      data.bytes().fill((byte) 1);
-      same(seen.bytes(), data.bytes());
+      assertThat(queue.execute(NvmeWire.write(0, data).prp2(1L << 50)).status())
+          .isEqualTo(Status.DATA_TRANSFER_ERROR);
+      queue.succeed(NvmeWire.read(0, seen));
+      data.data().fill(0, data.length(), (byte) 1);
+      same(NvmeWire.bytes(seen), NvmeWire.bytes(data));
       assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
     }
   }
@@ -178,12 +185,12 @@ final class NvmeTest {
   void manyCommandsOfSeveralQueuesAreAllExecutedOnce() throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory);
         ExecutorService threads = Executors.newCachedThreadPool()) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
       List<Future<?>> running = new ArrayList<>();
       for (NvmeQueue queue : driver.createQueues(NvmeWire.QUEUES, ENTRIES)) {
         NvmeBuffer[] buffers = new NvmeBuffer[ENTRIES];
         for (int i = 0; i < ENTRIES; i++) {
-          buffers[i] = driver.ram(8192);
+          buffers[i] = driver.buffer(8192);
         }
         long base = running.size() * 10_000L;
         running.add(threads.submit(() -> verify(queue, buffers, base)));
@@ -199,19 +206,19 @@ final class NvmeTest {
     int depth = queue.entries() - 1;
     for (int round = 0; round < 40; round++) {
       for (int i = 0; i < depth; i++) {
-        GuestMemory.randomise(buffers[i].bytes(), base + round * depth + i);
-        queue.put(NvmeDriver.write(base + 16L * i, buffers[i]));
+        NvmeWire.randomise(buffers[i], base + round * depth + i);
+        queue.put(NvmeWire.write(base + 16L * i, buffers[i]));
       }
       allSucceed(queue, depth);
       for (int i = 0; i < depth; i++) {
-        buffers[i].bytes().fill((byte) 0);
-        queue.put(NvmeDriver.read(base + 16L * i, buffers[i]));
+        buffers[i].data().clear();
+        queue.put(NvmeWire.read(base + 16L * i, buffers[i]));
       }
       allSucceed(queue, depth);
       byte[] expected = new byte[8192];
       for (int i = 0; i < depth; i++) {
         GuestMemory.randomise(MemorySegment.ofArray(expected), base + round * depth + i);
-        same(buffers[i].bytes(), MemorySegment.ofArray(expected));
+        same(NvmeWire.bytes(buffers[i]), MemorySegment.ofArray(expected));
       }
     }
     return null;
@@ -232,16 +239,16 @@ final class NvmeTest {
   void mappedDoorbellsAreRungByStores() throws Exception {
     NvmeConfig config = NvmeWire.config(DoorbellMode.MAP, NvmeWire.CMB_SIZE);
     try (NvmeWire wire = NvmeWire.inMemory(directory, config)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
-      Mapping page = wire.own(driver.ringByStores());
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
+      driver.ringBy(new Doorbells.Registers(shared(driver)));
       List<NvmeQueue> queues = driver.createQueues(NvmeWire.QUEUES, ENTRIES);
       rounds(driver, queues);
       driver.config().functionLevelReset();
-      assertThat(page.segment().mismatch(MemorySegment.ofArray(new byte[4096])))
+      assertThat(shared(driver).read(NvmeRegisters.DOORBELLS, 4096))
           .as("cleared by the reset")
-          .isEqualTo(-1);
-      driver.start();
-      wire.own(driver.ringByStores());
+          .containsOnly(0);
+      NvmeWire.start(driver);
+      driver.ringBy(new Doorbells.Registers(shared(driver)));
       rounds(driver, driver.createQueues(NvmeWire.QUEUES, ENTRIES));
     }
   }
@@ -249,8 +256,8 @@ final class NvmeTest {
   @Test
   void shadowDoorbellsSpareMostWrites() throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
-      NvmeDoorbells.Shadow shadow = driver.ringByShadow();
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
+      ShadowDoorbells shadow = driver.ringByShadows();
       List<NvmeQueue> queues = driver.createQueues(NvmeWire.QUEUES, ENTRIES);
       for (int i = 0; i < 10; i++) {
         rounds(driver, queues);
@@ -267,14 +274,14 @@ final class NvmeTest {
   void queuesOfOthersAreRungByTheirRegisters(DoorbellMode doorbells) throws Exception {
     NvmeConfig config = NvmeWire.config(doorbells, NvmeWire.CMB_SIZE);
     try (NvmeWire wire = NvmeWire.inMemory(directory, config)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
-      driver.ringByShadow();
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
+      driver.ringByShadows();
       List<NvmeQueue> queues = new ArrayList<>();
       queues.add(driver.createQueue(1, ENTRIES));
       if (doorbells == DoorbellMode.MAP) {
-        wire.own(driver.ringByStores());
+        driver.ringBy(new Doorbells.Registers(shared(driver)));
       } else {
-        driver.ringByRegisters();
+        driver.ringBy(new Doorbells.Registers(driver.registers()));
       }
       queues.add(driver.createQueue(2, ENTRIES));
       queues.add(driver.createQueue(3, 4));
@@ -289,29 +296,37 @@ final class NvmeTest {
   @Test
   void memoryThatIsMappedAnewIsNoFaultOfShadowDoorbells() throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
-      driver.ringByShadow();
+      SocketDevice device = wire.own(new SocketDevice(wire.client()));
+      NvmeDriver driver = NvmeWire.start(NvmeWire.driver(device));
+      DmaRange memory = driver.memory().memory();
+      driver.ringByShadows();
       NvmeQueue queue = driver.createQueue(1, ENTRIES);
-      NvmeBuffer data = driver.ram(4096);
+      NvmeBuffer data = driver.buffer(4096);
       for (int i = 0; i < 200; i++) {
-        queue.succeed(NvmeDriver.read(i, data));
+        queue.succeed(NvmeWire.read(i, data));
         long until = System.nanoTime() + i * 10_000L;
         while (System.nanoTime() < until) {
           Thread.onSpinWait();
         }
-        driver.mapAnew();
+        device.unmap(memory);
+        device.mapAgain(memory);
         assertThat(driver.status()).as("CSTS, round %d", i).isEqualTo(NvmeRegisters.CSTS_RDY);
       }
     }
   }
 
+  /** BAR 0, with its page of doorbells mapped. */
+  private static Memory shared(NvmeDriver driver) throws IOException {
+    return ((SocketDevice) driver.device()).bar(NvmeRegisters.BAR, Access.SHARED);
+  }
+
   /** Every queue full of commands at once, many times. */
   private static void rounds(NvmeDriver driver, List<NvmeQueue> queues) throws IOException {
-    NvmeBuffer data = driver.ram(4096);
+    NvmeBuffer data = driver.buffer(4096);
     for (int round = 0; round < 20; round++) {
       for (NvmeQueue queue : queues) {
         for (int i = 0; i < queue.entries() - 1; i++) {
-          queue.put(NvmeDriver.write(i * 8L, data));
+          queue.put(NvmeWire.write(i * 8L, data));
         }
         queue.ring();
       }
@@ -358,13 +373,13 @@ final class NvmeTest {
     }
 
     private MemorySegment slice(long address, int count) {
-      return ram.asSlice(address - NvmeDriver.RAM, count);
+      return ram.asSlice(address - NvmeWire.RAM, count);
     }
   }
 
   @ParameterizedTest
   @EnumSource
-  void dataGoFromOneEndpointToAnother(NvmeDriver.Reach reach) throws Exception {
+  void dataGoFromOneEndpointToAnother(Reach reach) throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory);
         NvmeWire other =
             new NvmeWire(
@@ -372,49 +387,53 @@ final class NvmeTest {
                 new NvmeConfig(NvmeWire.LBA, NvmeWire.CMB_SIZE, 1, DoorbellMode.TRAP, "PB-OTHER"),
                 HostMemory.storage(NvmeWire.STORAGE_SIZE))) {
       NvmeDriver driver = wire.driver(reach);
-      NvmeDriver peer = other.driver(NvmeDriver.Reach.DIRECTLY).start();
+      NvmeDriver peer = other.start(Reach.DIRECTLY);
       long bar = 1L << 41;
       wire.client().dmaMap(Wire.READ_WRITE, 0, bar, NvmeWire.CMB_SIZE, Optional.empty());
       wire.client()
-          .serveDma(new Fabric(driver.memory().bytes(), other.client(), bar, NvmeWire.CMB_SIZE));
-      driver.start();
+          .serveDma(new Fabric(NvmeWire.ram(driver), other.client(), bar, NvmeWire.CMB_SIZE));
+      NvmeWire.start(driver);
       NvmeQueue queue = driver.createQueue(1, ENTRIES);
       NvmeQueue peerQueue = peer.createQueue(1, ENTRIES);
-      NvmeBuffer list = driver.ram(4096);
-      NvmeBuffer inPeer = peer.cmb(LARGEST);
-      long iova = bar + inPeer.iova() - NvmeDriver.CMB;
-      NvmeBuffer distant = new NvmeBuffer(inPeer.bytes(), iova, list.bytes(), list.iova());
+      NvmeBuffer inPeer = NvmeBuffer.in(NvmeWire.cmb(peer), LARGEST);
+      DmaRange there = inPeer.data();
+      NvmeBuffer distant =
+          new NvmeBuffer(
+              new DmaRange(
+                  there.memory(), there.offset(), bar + there.iova() - NvmeWire.CMB, LARGEST),
+              driver.allocate(4096));
       // From the peer's disk into its CMB, from there to ours, and all the way back.
-      NvmeBuffer data = peer.ram(LARGEST);
-      GuestMemory.randomise(data.bytes(), 7);
-      peerQueue.succeed(NvmeDriver.write(100, data));
-      peerQueue.succeed(NvmeDriver.read(100, inPeer));
-      queue.succeed(NvmeDriver.write(2000, distant));
-      inPeer.bytes().fill((byte) 0);
-      queue.succeed(NvmeDriver.read(2000, distant));
-      same(inPeer.bytes(), data.bytes());
-      data.bytes().fill((byte) 0);
-      peerQueue.succeed(NvmeDriver.write(5000, inPeer));
-      peerQueue.succeed(NvmeDriver.read(5000, data));
-      same(inPeer.bytes(), data.bytes());
+      NvmeBuffer data = peer.buffer(LARGEST);
+      NvmeWire.randomise(data, 7);
+      peerQueue.succeed(NvmeWire.write(100, data));
+      peerQueue.succeed(NvmeWire.read(100, inPeer));
+      queue.succeed(NvmeWire.write(2000, distant));
+      inPeer.data().fill(0, inPeer.length(), (byte) 0);
+      queue.succeed(NvmeWire.read(2000, distant));
+      same(NvmeWire.bytes(inPeer), NvmeWire.bytes(data));
+      data.data().fill(0, data.length(), (byte) 0);
+      peerQueue.succeed(NvmeWire.write(5000, inPeer));
+      peerQueue.succeed(NvmeWire.read(5000, data));
+      same(NvmeWire.bytes(inPeer), NvmeWire.bytes(data));
       // The peer's memory goes: the command fails, and the next one works.
       wire.client().dmaUnmap(bar, NvmeWire.CMB_SIZE);
-      queue.fail(Status.DATA_TRANSFER_ERROR, NvmeDriver.write(2000, distant));
-      NvmeBuffer own = driver.ram(LARGEST);
-      queue.succeed(NvmeDriver.read(2000, own));
-      peerQueue.succeed(NvmeDriver.read(100, data));
-      same(own.bytes(), data.bytes());
+      assertThat(queue.execute(NvmeWire.write(2000, distant)).status())
+          .isEqualTo(Status.DATA_TRANSFER_ERROR);
+      NvmeBuffer own = driver.buffer(LARGEST);
+      queue.succeed(NvmeWire.read(2000, own));
+      peerQueue.succeed(NvmeWire.read(100, data));
+      same(NvmeWire.bytes(own), NvmeWire.bytes(data));
     }
   }
 
   @Test
   void blocksSurviveResetsAndClients() throws Exception {
     try (NvmeWire wire = NvmeWire.inMemory(directory)) {
-      NvmeDriver driver = wire.driver(NvmeDriver.Reach.DIRECTLY).start();
-      NvmeBuffer data = driver.ram(LARGEST);
-      GuestMemory.randomise(data.bytes(), 3);
-      driver.createQueue(1, ENTRIES).succeed(NvmeDriver.write(77, data));
-      MemorySegment expected = MemorySegment.ofArray(new byte[LARGEST]).copyFrom(data.bytes());
+      NvmeDriver driver = wire.start(Reach.DIRECTLY);
+      NvmeBuffer data = driver.buffer(LARGEST);
+      NvmeWire.randomise(data, 3);
+      driver.createQueue(1, ENTRIES).succeed(NvmeWire.write(77, data));
+      MemorySegment expected = NvmeWire.bytes(data);
       Random random = new Random(5);
       for (int i = 0; i < 10; i++) {
         switch (random.nextInt(4)) {
@@ -423,13 +442,13 @@ final class NvmeTest {
           case 2 -> wire.client().reset();
           default -> {
             wire.reconnect();
-            driver = wire.driver(NvmeDriver.Reach.DIRECTLY);
+            driver = wire.driver(Reach.DIRECTLY);
           }
         }
-        driver.start();
-        NvmeBuffer seen = driver.ram(LARGEST);
-        driver.createQueue(1, ENTRIES).succeed(NvmeDriver.read(77, seen));
-        same(seen.bytes(), expected);
+        NvmeWire.start(driver);
+        NvmeBuffer seen = driver.buffer(LARGEST);
+        driver.createQueue(1, ENTRIES).succeed(NvmeWire.read(77, seen));
+        same(NvmeWire.bytes(seen), expected);
       }
     }
   }

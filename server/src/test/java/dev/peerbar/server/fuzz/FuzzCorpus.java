@@ -2,6 +2,9 @@ package dev.peerbar.server.fuzz;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceFeature;
@@ -26,8 +29,6 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.RegionWriteMulti;
 import dev.peerbar.protocol.Version;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.server.fuzz.FuzzScript.Answer;
 import dev.peerbar.server.fuzz.FuzzScript.Kind;
@@ -340,19 +341,19 @@ final class FuzzCorpus {
     return new FuzzScript()
         .answer(answer)
         .ring(
-            RingEntry.copy(0, near, 4096).fromBar(),
-            RingEntry.copy(near, far, 8192),
-            RingEntry.copy(far, 0, 4096).toBar(),
-            RingEntry.fill(-1, near, 16384))
+            Descriptor.copy(4096).fromLocal(0).to(near).interrupt(),
+            Descriptor.copy(8192).from(near).to(far).interrupt(),
+            Descriptor.copy(4096).from(far).toLocal(0).interrupt(),
+            Descriptor.fill(-1, 16384).to(near).interrupt())
         .message(Command.DMA_MAP, new DmaMap.Request(3, 0, SessionFuzzer.RING, 65536), Kind.SEALED)
         .message(Command.DMA_MAP, new DmaMap.Request(3, 0, near, 65536), target)
         .message(Command.DMA_MAP, new DmaMap.Request(3, 0, far, Long.MIN_VALUE))
         .message(Command.DEVICE_SET_IRQS, events(2), Kind.EVENT, Kind.EVENT)
-        .message(Command.REGION_WRITE, write(Wire.CONFIG, HbmDriver.COMMAND, 6, 2))
+        .message(Command.REGION_WRITE, write(Wire.CONFIG, Header.COMMAND, 6, 2))
         .message(Command.REGION_WRITE, write(Wire.REGISTERS, 0x1008, SessionFuzzer.RING, 8))
         .message(Command.REGION_WRITE, write(Wire.REGISTERS, 0x1010, 8, 4))
         .message(Command.REGION_WRITE, write(Wire.REGISTERS, 0x1000, 1, 4))
-        .message(Command.REGION_WRITE, write(Wire.REGISTERS, HbmDriver.doorbell(0), 4, 4))
+        .message(Command.REGION_WRITE, write(Wire.REGISTERS, HbmRegisters.doorbell(0), 4, 4))
         .message(Command.REGION_READ, new RegionRead.Request(0x1000, 0, 0x28))
         .step(Step.AWAIT)
         .step(Step.SHRINK)

@@ -1,8 +1,8 @@
 package dev.peerbar.server.fuzz;
 
+import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Payload;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -99,11 +99,11 @@ public final class FuzzScript {
     return this;
   }
 
-  FuzzScript ring(RingEntry... entries) {
+  FuzzScript ring(Descriptor... entries) {
     MemorySegment ring =
-        Arena.ofAuto().allocate((long) entries.length * RingEntry.BYTES, Long.BYTES);
+        Arena.ofAuto().allocate((long) entries.length * Descriptor.BYTES, Long.BYTES);
     for (int i = 0; i < entries.length; i++) {
-      entries[i].store(ring, i);
+      entries[i].put(ring, (long) i * Descriptor.BYTES);
     }
     return step(Step.RING).data(Unpooled.wrappedBuffer(ring.asByteBuffer()));
   }

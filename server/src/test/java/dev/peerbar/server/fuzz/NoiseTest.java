@@ -2,6 +2,8 @@ package dev.peerbar.server.fuzz;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
@@ -12,9 +14,7 @@ import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.StallWatch;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
@@ -57,7 +57,7 @@ final class NoiseTest {
         Wire quiet = Wire.connected(Files.createDirectory(directory.resolve("quiet")))) {
       noisy.connect().close();
       Wire.await("its end", () -> noisy.server().function().bus().table().size() == 0);
-      HbmDriver driver = quiet.own(new HbmDriver(quiet.client(), 0));
+      HbmChannel channel = quiet.channel(0);
       GuestMemory memory = quiet.memory(2 * SIZE);
       quiet.client().dmaMap(Wire.READ_WRITE, 0, IOVA, 2 * SIZE, Optional.of(memory.file()));
       long open = OpenFiles.count();
@@ -72,7 +72,7 @@ final class NoiseTest {
           noises.add(noise);
           running.add(threads.submit(() -> noise.make(deadline)));
         }
-        copies = work(driver, memory, deadline);
+        copies = work(channel, memory, deadline);
         for (Future<?> one : running) {
           one.get();
         }
@@ -98,15 +98,15 @@ final class NoiseTest {
   }
 
   /** Copies random data to and fro and sees that they arrive. */
-  private static long work(HbmDriver driver, GuestMemory memory, long deadline) throws Exception {
+  private static long work(HbmChannel channel, GuestMemory memory, long deadline) throws Exception {
     long copies = 0;
     while (System.nanoTime() < deadline) {
       GuestMemory.randomise(memory.bytes().asSlice(0, SIZE), copies);
-      driver.submit(
-          RingEntry.copy(IOVA, 0, SIZE).toBar().silent(),
-          RingEntry.copy(0, IOVA + SIZE, SIZE).fromBar());
-      driver.awaitInterrupt();
-      driver.idle();
+      channel.submit(
+          Descriptor.copy(SIZE).from(IOVA).toLocal(0),
+          Descriptor.copy(SIZE).fromLocal(0).to(IOVA + SIZE).interrupt());
+      channel.awaitInterrupt();
+      Wire.idle(channel);
       assertThat(memory.bytes().asSlice(0, SIZE).mismatch(memory.bytes().asSlice(SIZE, SIZE)))
           .isEqualTo(-1);
       copies += 2;

@@ -6,13 +6,14 @@ import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.nvme.NvmeBuffer;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.NvmeBuffer;
-import dev.peerbar.server.fixture.NvmeDriver;
-import dev.peerbar.server.fixture.NvmeQueue;
 import dev.peerbar.server.fixture.NvmeWire;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
@@ -67,12 +68,12 @@ final class NvmeFuzzTest {
     -512,
     -4096,
     READ_ONLY,
-    NvmeDriver.RAM,
-    NvmeDriver.RAM + NvmeDriver.RAM_SIZE - PAGE,
-    NvmeDriver.RAM + NvmeDriver.RAM_SIZE,
-    NvmeDriver.CMB,
-    NvmeDriver.CMB + NvmeWire.CMB_SIZE - PAGE,
-    NvmeDriver.CMB + NvmeWire.CMB_SIZE
+    NvmeWire.RAM,
+    NvmeWire.RAM + NvmeWire.RAM_SIZE - PAGE,
+    NvmeWire.RAM + NvmeWire.RAM_SIZE,
+    NvmeWire.CMB,
+    NvmeWire.CMB + NvmeWire.CMB_SIZE - PAGE,
+    NvmeWire.CMB + NvmeWire.CMB_SIZE
   };
 
   @TempDir private Path directory;
@@ -122,35 +123,34 @@ final class NvmeFuzzTest {
   /** The client goes, whatever is under way, and the next one comes. */
   private void connect() throws IOException {
     if (driver != null) {
-      driver.close();
+      driver.device().close();
     }
-    wire.reconnect();
-    driver = new NvmeDriver(wire.client(), NvmeDriver.Reach.DIRECTLY);
+    driver = NvmeWire.driver(new SocketDevice(wire.reconnect()));
     wire.client().dmaMap(DmaMap.READABLE, 0, READ_ONLY, PAGE, Optional.of(readOnly.file()));
   }
 
   private void works() throws Exception {
     wire.client().reset();
-    driver.start();
-    NvmeBuffer data = driver.ram(STORAGE / 2);
-    NvmeBuffer seen = driver.ram(STORAGE / 2);
-    GuestMemory.randomise(data.bytes(), seed);
+    NvmeWire.start(driver);
+    NvmeBuffer data = driver.buffer(STORAGE / 2);
+    NvmeBuffer seen = driver.buffer(STORAGE / 2);
+    NvmeWire.randomise(data, seed);
     NvmeQueue queue = driver.createQueue(1, ENTRIES);
-    queue.succeed(NvmeDriver.write(7, data));
-    queue.succeed(NvmeDriver.read(7, seen));
-    assertThat(seen.bytes().mismatch(data.bytes())).isEqualTo(-1);
+    queue.succeed(NvmeWire.write(7, data));
+    queue.succeed(NvmeWire.read(7, seen));
+    assertThat(NvmeWire.bytes(seen).mismatch(NvmeWire.bytes(data))).isEqualTo(-1);
   }
 
   /** One life of the controller, begun as it should be. */
   private void life() throws Exception {
     lives++;
     // A fatal error, or a queue that was broken on purpose, does not keep a driver from this.
-    driver.start();
+    NvmeWire.start(driver);
     List<NvmeQueue> queues = new ArrayList<>();
     queues.add(driver.createQueue(1, ENTRIES));
-    queues.add(driver.createQueueInCmb(2, ENTRIES));
+    queues.add(NvmeWire.createQueue(driver, 2, ENTRIES, NvmeWire.cmb(driver)));
     if (random.nextInt(4) == 0) {
-      driver.ringByShadow();
+      driver.ringByShadows();
       queues.add(driver.createQueue(3, ENTRIES));
     }
     for (int i = random.nextInt(LIFE_STEPS); i >= 0; i--) {
@@ -182,8 +182,8 @@ final class NvmeFuzzTest {
               NvmeRegisters.BAR,
               NvmeRegisters.DOORBELLS + random.nextInt(2 * NvmeWire.QUEUES + 6) * 4L,
               random.nextBoolean() ? random.nextInt(ENTRIES) : (int) number());
-      case 2 -> GuestMemory.randomise(driver.ram(PAGE).bytes(), random.nextLong());
-      case 3 -> driver.ram(PAGE).list().fill((byte) random.nextInt());
+      case 2 -> NvmeWire.randomise(driver.buffer(PAGE), random.nextLong());
+      case 3 -> driver.buffer(PAGE).list().fill(0, PAGE, (byte) random.nextInt());
       case 4 -> {
         driver.admin().discard();
         if (driver.admin().outstanding() < driver.admin().entries() - 2) {
@@ -251,9 +251,9 @@ final class NvmeFuzzTest {
     long address =
         switch (random.nextInt(4)) {
           case 0 -> number();
-          case 1 -> NvmeDriver.CMB + random.nextLong(NvmeWire.CMB_SIZE);
+          case 1 -> NvmeWire.CMB + random.nextLong(NvmeWire.CMB_SIZE);
           // Pages that other steps have filled with garbage, and queues: lists like no other.
-          default -> NvmeDriver.RAM + random.nextLong(64L * PAGE);
+          default -> NvmeWire.RAM + random.nextLong(64L * PAGE);
         };
     return random.nextInt(3) == 0 ? address : address & -PAGE;
   }

@@ -2,14 +2,15 @@ package dev.peerbar.server.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.DeviceGetRegionInfo;
 import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import java.io.IOException;
@@ -90,12 +91,13 @@ final class ClientLimitsTest {
         });
     long mapped = (LENGTH + GuestMemory.PAGE - 1) / GuestMemory.PAGE * GuestMemory.PAGE;
     client.dmaMap(Wire.READ_WRITE, 0, IOVA, mapped, Optional.empty());
-    try (HbmDriver driver = new HbmDriver(client, 0)) {
-      driver.run(RingEntry.copy(IOVA, 0, LENGTH).toBar());
+    try (SocketDevice device = new SocketDevice(client)) {
+      HbmChannel channel = Wire.channel(device, 0);
+      channel.run(Descriptor.copy(LENGTH).from(IOVA).toLocal(0).interrupt());
       assertThat(largest.getAndSet(0)).isEqualTo(most);
-      driver.run(RingEntry.copy(0, IOVA, LENGTH).fromBar());
+      channel.run(Descriptor.copy(LENGTH).fromLocal(0).to(IOVA).interrupt());
       assertThat(largest.get()).isEqualTo(most);
-      driver.idle();
+      Wire.idle(channel);
     }
   }
 

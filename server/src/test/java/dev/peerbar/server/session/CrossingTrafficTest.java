@@ -2,6 +2,9 @@ package dev.peerbar.server.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Capabilities.TwinSocket;
 import dev.peerbar.protocol.Command;
@@ -10,8 +13,6 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -80,16 +81,20 @@ final class CrossingTrafficTest {
   @ValueSource(booleans = {false, true})
   void everyReplyAndEveryByteIsRight(boolean twin) throws Exception {
     try (Wire wire = Wire.unconnected(directory);
-        VfioUserClient client = connect(wire, twin);
+        SocketDevice device = new SocketDevice(connect(wire, twin));
         ExecutorService threads = Executors.newCachedThreadPool()) {
+      VfioUserClient client = device.client();
+      // A thread each, from here on: what both use is the client, which is for any thread.
+      HbmChannel first = Wire.channel(device, 0);
+      HbmChannel second = Wire.channel(device, 1);
       List<Future<?>> readers = new ArrayList<>();
       readers.add(threads.submit(() -> readRegisters(client)));
       readers.add(threads.submit(() -> writeAndReadScratch(client)));
       readers.add(threads.submit(() -> writeAndReadMemory(client, 0)));
       readers.add(threads.submit(() -> writeAndReadMemory(client, 1)));
       List<Future<?>> channels = new ArrayList<>();
-      channels.add(threads.submit(() -> copyBothWays(client, 0)));
-      channels.add(threads.submit(() -> copyBothWays(client, 1)));
+      channels.add(threads.submit(() -> copyBothWays(client, first)));
+      channels.add(threads.submit(() -> copyBothWays(client, second)));
       try {
         for (Future<?> channel : channels) {
           channel.get(200, TimeUnit.SECONDS);
@@ -105,8 +110,9 @@ final class CrossingTrafficTest {
     }
   }
 
-  private Void copyBothWays(VfioUserClient client, int channel) throws Exception {
-    long source = 0x1_0000_0000L * (channel + 1);
+  private Void copyBothWays(VfioUserClient client, HbmChannel channel) throws Exception {
+    int index = channel.index();
+    long source = 0x1_0000_0000L * (index + 1);
     long target = source + 0x1000_0000L;
     MemorySegment from = Arena.ofAuto().allocate(COPIED);
     MemorySegment to = Arena.ofAuto().allocate(COPIED);
@@ -114,21 +120,19 @@ final class CrossingTrafficTest {
     client.memory().put(target, to);
     client.dmaMap(Wire.READ_WRITE, 0, source, COPIED, Optional.empty());
     client.dmaMap(Wire.READ_WRITE, 0, target, COPIED, Optional.empty());
-    long bar = (long) channel * COPIED;
-    try (HbmDriver driver = new HbmDriver(client, channel)) {
-      for (int round = 0; round < ROUNDS; round++) {
-        GuestMemory.randomise(from, 100L * channel + round);
-        to.fill((byte) 0);
-        driver.run(RingEntry.copy(source, bar, COPIED).toBar());
-        driver.run(RingEntry.copy(bar, target, COPIED).fromBar());
-        assertThat(to.mismatch(from)).as("round %d of channel %d", round, channel).isEqualTo(-1);
-        // And from message memory to message memory.
-        to.fill((byte) 0);
-        driver.run(RingEntry.copy(source, target, COPIED));
-        assertThat(to.mismatch(from)).as("round %d of channel %d", round, channel).isEqualTo(-1);
-      }
-      driver.idle();
+    long bar = (long) index * COPIED;
+    for (int round = 0; round < ROUNDS; round++) {
+      GuestMemory.randomise(from, 100L * index + round);
+      to.fill((byte) 0);
+      channel.run(Descriptor.copy(COPIED).from(source).toLocal(bar).interrupt());
+      channel.run(Descriptor.copy(COPIED).fromLocal(bar).to(target).interrupt());
+      assertThat(to.mismatch(from)).as("round %d of channel %d", round, index).isEqualTo(-1);
+      // And from message memory to message memory.
+      to.fill((byte) 0);
+      channel.run(Descriptor.copy(COPIED).from(source).to(target).interrupt());
+      assertThat(to.mismatch(from)).as("round %d of channel %d", round, index).isEqualTo(-1);
     }
+    Wire.idle(channel);
     return null;
   }
 

@@ -2,6 +2,8 @@ package dev.peerbar.server.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.protocol.Command;
@@ -25,9 +27,7 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.RegionWriteMulti;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -327,7 +327,7 @@ final class MoreThanNeededTest {
   void aMappingTakesTheFirstOfItsDescriptors() throws Exception {
     GuestMemory first = wire.memory(PAGE);
     GuestMemory second = wire.memory(PAGE);
-    HbmDriver driver = wire.own(new HbmDriver(wire.client(), 0));
+    HbmChannel channel = wire.channel(0);
     FileDescriptor event = event();
     long open = OpenFiles.count();
     ask(
@@ -336,7 +336,7 @@ final class MoreThanNeededTest {
         first.file(),
         second.file(),
         event);
-    driver.run(RingEntry.fill(0x1122_3344_5566_7788L, IOVA, PAGE));
+    channel.run(Descriptor.fill(0x1122_3344_5566_7788L, PAGE).to(IOVA).interrupt());
     assertThat(first.bytes().get(GuestMemory.LONG, 0)).isEqualTo(0x1122_3344_5566_7788L);
     assertThat(second.bytes().get(GuestMemory.LONG, 0)).isZero();
     wire.client().dmaUnmap(IOVA, PAGE);

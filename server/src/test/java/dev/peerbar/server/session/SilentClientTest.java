@@ -2,8 +2,13 @@ package dev.peerbar.server.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceReset;
 import dev.peerbar.protocol.DmaMap;
@@ -14,10 +19,8 @@ import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.ProcessFacts;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.StallWatch;
 import dev.peerbar.server.fixture.Twins;
 import dev.peerbar.server.fixture.Wire;
@@ -174,16 +177,16 @@ final class SilentClientTest {
     try (MessageSocket raw = new MessageSocket(UnixSocket.connect(wire.path(), Wire.LIMIT));
         GuestMemory ring = new GuestMemory("silent-ring", GuestMemory.PAGE)) {
       negotiate(raw);
-      RingEntry.copy(0, FAR, SIZE / 4).fromBar().store(ring.bytes(), 0);
-      post(raw, Command.DMA_MAP, new DmaMap.Request(3, 0, HbmDriver.RING, 4096), ring.file());
+      Descriptor.copy(SIZE / 4).fromLocal(0).to(FAR).interrupt().put(ring.bytes(), 0);
+      post(raw, Command.DMA_MAP, new DmaMap.Request(3, 0, Wire.RING, 4096), ring.file());
       post(raw, Command.DMA_MAP, new DmaMap.Request(3, 0, FAR, SIZE));
       ProcessFacts before = ProcessFacts.settled();
       for (int i = 0; i < rounds; i++) {
-        postWrite(raw, Wire.CONFIG, HbmDriver.COMMAND, 6, 2);
-        postWrite(raw, Wire.REGISTERS, 0x1008, HbmDriver.RING, 8);
+        postWrite(raw, Wire.CONFIG, Header.COMMAND, 6, 2);
+        postWrite(raw, Wire.REGISTERS, 0x1008, Wire.RING, 8);
         postWrite(raw, Wire.REGISTERS, 0x1010, 2, 4);
         postWrite(raw, Wire.REGISTERS, 0x1000, 1, 4);
-        postWrite(raw, Wire.REGISTERS, HbmDriver.doorbell(0), 1, 4);
+        postWrite(raw, Wire.REGISTERS, HbmRegisters.doorbell(0), 1, 4);
         Wire.await("the engine to wait for its message", SilentClientTest::waitsForMessage);
         post(raw, Command.DEVICE_RESET, new DeviceReset.Request());
         Wire.await("the reset", () -> !waitsForMessage());
@@ -197,14 +200,15 @@ final class SilentClientTest {
   void requestsThatAreNeverReceivedFromATwinKeepNoMemory() throws Exception {
     final int rounds = 1_600;
     try (Twins client = Twins.connect(wire.path());
-        HbmDriver driver = new HbmDriver(client.main(), 0)) {
+        SocketDevice device = new SocketDevice(client.main())) {
+      HbmChannel channel = Wire.channel(device, 0);
       client.main().dmaMap(Wire.READ_WRITE, 0, FAR, SIZE, Optional.empty());
       ProcessFacts before = ProcessFacts.settled();
       for (int i = 0; i < rounds; i++) {
-        driver.submit(RingEntry.copy(0, FAR, SIZE / 4).fromBar());
+        channel.submit(Descriptor.copy(SIZE / 4).fromLocal(0).to(FAR).interrupt());
         Wire.await("the engine to wait for its message", SilentClientTest::waitsForMessage);
         client.main().reset();
-        driver.start();
+        channel.setUp();
       }
       keptLittle("%d requests that nobody receives from a twin".formatted(rounds), before);
     }
@@ -252,18 +256,18 @@ final class SilentClientTest {
         StallWatch watch = new StallWatch(other.client())) {
       client.negotiate();
       client.answer(FuzzScript.Answer.NEVER);
-      RingEntry.copy(FAR, NEAR, SIZE).store(ring.bytes(), 0);
+      Descriptor.copy(SIZE).from(FAR).to(NEAR).interrupt().put(ring.bytes(), 0);
       client.request(
-          Command.DMA_MAP, new DmaMap.Request(3, 0, HbmDriver.RING, GuestMemory.PAGE), ring.file());
+          Command.DMA_MAP, new DmaMap.Request(3, 0, Wire.RING, GuestMemory.PAGE), ring.file());
       client.request(Command.DMA_MAP, new DmaMap.Request(3, 0, NEAR, SIZE), memory.file());
       client.request(Command.DMA_MAP, new DmaMap.Request(3, 0, FAR, SIZE));
       ProcessFacts before = ProcessFacts.settled();
       for (int i = 1; i <= rounds; i++) {
-        client.write(Wire.CONFIG, HbmDriver.COMMAND, 6, 2);
-        client.write(Wire.REGISTERS, 0x1008, HbmDriver.RING, 8);
+        client.write(Wire.CONFIG, Header.COMMAND, 6, 2);
+        client.write(Wire.REGISTERS, 0x1008, Wire.RING, 8);
         client.write(Wire.REGISTERS, 0x1010, 2, 4);
         client.write(Wire.REGISTERS, 0x1000, 1, 4);
-        client.write(Wire.REGISTERS, HbmDriver.doorbell(0), 1, 4);
+        client.write(Wire.REGISTERS, HbmRegisters.doorbell(0), 1, 4);
         client.awaitAsked(i);
         client.request(Command.DEVICE_RESET, new DeviceReset.Request());
       }

@@ -3,6 +3,11 @@ package dev.peerbar.server.session;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.Capabilities;
@@ -19,9 +24,7 @@ import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.fixture.HbmDriver;
 import dev.peerbar.server.fixture.OpenFiles;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Twins;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
@@ -81,11 +84,11 @@ final class TwinSocketTest {
   }
 
   /** Has the device read client memory that only messages reach. */
-  private HbmDriver startRead(Twins client) throws Exception {
+  private HbmChannel startRead(Twins client) throws Exception {
     client.main().dmaMap(Wire.READ_WRITE, 0, IOVA, LENGTH, Optional.empty());
-    HbmDriver driver = own(new HbmDriver(client.main(), 0));
-    driver.submit(RingEntry.copy(IOVA, 0, LENGTH).toBar());
-    return driver;
+    HbmChannel channel = Wire.channel(own(new SocketDevice(client.main())), 0);
+    channel.submit(Descriptor.copy(LENGTH).from(IOVA).toLocal(0).interrupt());
+    return channel;
   }
 
   private static ByteBuf data(int value) {
@@ -120,13 +123,13 @@ final class TwinSocketTest {
   @Test
   void requestsOfTheServerComeHereAndRepliesGoBackHere() throws Exception {
     Twins client = connect();
-    HbmDriver driver = startRead(client);
+    HbmChannel channel = startRead(client);
     client.twin().send(readReply(next(client.twin(), Command.DMA_READ), 0x5a), Wire.LIMIT);
-    driver.awaitInterrupt();
-    driver.idle();
+    channel.awaitInterrupt();
+    Wire.idle(channel);
     assertThat(client.main().regionRead(Wire.MEMORY, 0, LENGTH)).isEqualTo(filled(0x5a));
 
-    driver.submit(RingEntry.copy(0, IOVA, LENGTH).fromBar());
+    channel.submit(Descriptor.copy(LENGTH).fromLocal(0).to(IOVA).interrupt());
     Frame write = client.twin().receive(Wire.LIMIT);
     DmaWrite.Request written = DmaWrite.Request.decode(write.payload());
     assertThat(written.address()).isEqualTo(IOVA);
@@ -138,14 +141,14 @@ final class TwinSocketTest {
                 write.header(), new DmaWrite.Written(IOVA, LENGTH), ByteBufAllocator.DEFAULT),
             Wire.LIMIT);
     write.release();
-    driver.awaitInterrupt();
-    driver.idle();
+    channel.awaitInterrupt();
+    Wire.idle(channel);
   }
 
   @Test
   void aReplyOnTheWrongSocketIsIgnored() throws Exception {
     Twins client = connect();
-    HbmDriver driver = startRead(client);
+    HbmChannel channel = startRead(client);
     Header request = next(client.twin(), Command.DMA_READ);
     Frame wrong = readReply(request, 0x11);
     ByteBuf bytes = Unpooled.buffer();
@@ -153,10 +156,10 @@ final class TwinSocketTest {
     client.main().send(bytes.writeBytes(wrong.payload()));
     wrong.release();
     works(client.main());
-    assertThat(driver.state()).isEqualTo(HbmDriver.RUNNING);
+    assertThat(channel.state()).isEqualTo(ChannelState.RUNNING);
     client.twin().send(readReply(request, 0x22), Wire.LIMIT);
-    driver.awaitInterrupt();
-    driver.idle();
+    channel.awaitInterrupt();
+    Wire.idle(channel);
     assertThat(client.main().regionRead(Wire.MEMORY, 0, LENGTH)).isEqualTo(filled(0x22));
   }
 
@@ -164,20 +167,20 @@ final class TwinSocketTest {
   void aReplyToNothingIsIgnored() throws Exception {
     Twins client = connect();
     client.twin().send(readReply(Header.request(77, Command.DMA_READ, 16, false), 1), Wire.LIMIT);
-    HbmDriver driver = startRead(client);
+    HbmChannel channel = startRead(client);
     client.twin().send(readReply(next(client.twin(), Command.DMA_READ), 2), Wire.LIMIT);
-    driver.awaitInterrupt();
-    driver.idle();
+    channel.awaitInterrupt();
+    Wire.idle(channel);
   }
 
   @Test
   void aRefusalHereIsAFault() throws Exception {
     Twins client = connect();
-    HbmDriver driver = startRead(client);
+    HbmChannel channel = startRead(client);
     Header request = next(client.twin(), Command.DMA_READ);
     client.twin().send(Frame.failure(request, Errno.EFAULT), Wire.LIMIT);
-    driver.awaitInterrupt();
-    driver.halted(HbmDriver.READ_FAULT);
+    channel.awaitInterrupt();
+    Wire.halted(channel, ErrorCode.READ_FAULT);
     works(client.main());
   }
 
@@ -201,9 +204,9 @@ final class TwinSocketTest {
             Wire.LIMIT);
     refused(client, Command.DEVICE_RESET, new DeviceReset.Request());
     assertThat(client.main().readInt(Wire.REGISTERS, Wire.SCRATCH)).isEqualTo(4711);
-    HbmDriver driver = startRead(client);
+    HbmChannel channel = startRead(client);
     client.twin().send(readReply(next(client.twin(), Command.DMA_READ), 3), Wire.LIMIT);
-    driver.awaitInterrupt();
+    channel.awaitInterrupt();
   }
 
   private static void refused(Twins client, Command command, Payload payload) throws IOException {
@@ -259,26 +262,26 @@ final class TwinSocketTest {
   void whatHadNotBegunWhenItsRightEndedIsNeverSent(End end) throws Exception {
     final int lives = 16;
     Twins client = connect();
-    HbmDriver driver = own(new HbmDriver(client.main(), 0));
+    HbmChannel channel = Wire.channel(own(new SocketDevice(client.main())), 0);
     for (int life = 0; life < lives; life++) {
       if (life > 0) {
         client.main().reset();
-        driver.start();
+        channel.setUp();
       }
-      writeLife(client, driver, life);
-      end(end, client.main(), driver);
+      writeLife(client, channel, life);
+      end(end, client.main(), channel);
     }
     // What came by now was in the socket before the reply: the first lives filled it.
     List<Integer> old = new ArrayList<>();
     if (end == End.BUS_MASTER_OFF || end == End.UNMAP) {
       // The device hears of it when the socket would take its message.
-      while (driver.state() != HbmDriver.HALTED) {
+      while (channel.state() != ChannelState.HALTED) {
         receiveLife(client.twin(), Duration.ofMillis(1)).ifPresent(old::add);
       }
     }
     client.main().reset();
-    driver.start();
-    writeLife(client, driver, lives);
+    channel.setUp();
+    writeLife(client, channel, lives);
     int life = receiveLife(client.twin(), Wire.LIMIT).orElseThrow();
     while (life < lives) {
       old.add(life);
@@ -291,12 +294,12 @@ final class TwinSocketTest {
   }
 
   /** Has the device write memory that only messages reach, and waits until it is about to. */
-  private static void writeLife(Twins client, HbmDriver driver, int life) throws Exception {
+  private static void writeLife(Twins client, HbmChannel channel, int life) throws Exception {
     client.main().dmaUnmap(IOVA, WRITTEN);
     client.main().dmaMap(Wire.READ_WRITE, 0, IOVA, WRITTEN, Optional.empty());
     ByteBuf number = Unpooled.buffer().writeIntLE(life);
     client.main().regionWrite(Wire.MEMORY, 0, ByteBufUtil.getBytes(number));
-    driver.submit(RingEntry.copy(0, IOVA, WRITTEN).fromBar().silent());
+    channel.submit(Descriptor.copy(WRITTEN).fromLocal(0).to(IOVA));
     Wire.await("the engine to wait for its message", TwinSocketTest::waitsForMessage);
     // What the function's thread was given to do before this is done.
     works(client.main());
@@ -310,11 +313,11 @@ final class TwinSocketTest {
         .anyMatch(frame -> frame.getClassName().endsWith("MessageTransfer"));
   }
 
-  private static void end(End end, VfioUserClient main, HbmDriver driver) throws Exception {
+  private static void end(End end, VfioUserClient main, HbmChannel channel) throws Exception {
     switch (end) {
       case DEVICE_RESET -> main.reset();
-      case FUNCTION_LEVEL_RESET -> driver.functionLevelReset();
-      case BUS_MASTER_OFF -> driver.command(HbmDriver.MEMORY_SPACE);
+      case FUNCTION_LEVEL_RESET -> channel.driver().device().reset();
+      case BUS_MASTER_OFF -> channel.driver().config().busMaster(false);
       case UNMAP -> main.dmaUnmap(IOVA, WRITTEN);
     }
   }
@@ -340,21 +343,21 @@ final class TwinSocketTest {
   @Test
   void theEndOfTheTwinIsTheEndOfTheConnection() throws Exception {
     Twins client = connect();
-    HbmDriver driver = startRead(client);
+    HbmChannel channel = startRead(client);
     next(client.twin(), Command.DMA_READ);
     client.twin().close();
     assertThat(client.main().awaitEnd(Wire.LIMIT)).isTrue();
-    nextClientFindsTheFault(driver);
+    nextClientFindsTheFault(channel);
   }
 
   @Test
   void theEndOfTheMainSocketIsTheEndOfTheTwin() throws Exception {
     Twins client = connect();
-    HbmDriver driver = startRead(client);
+    HbmChannel channel = startRead(client);
     next(client.twin(), Command.DMA_READ);
     client.main().close();
     assertThatThrownBy(() -> client.twin().receive(Wire.LIMIT)).isInstanceOf(EOFException.class);
-    nextClientFindsTheFault(driver);
+    nextClientFindsTheFault(channel);
   }
 
   @Test
@@ -366,17 +369,17 @@ final class TwinSocketTest {
     works(connect().main());
   }
 
-  private void nextClientFindsTheFault(HbmDriver driver) throws Exception {
-    assertThat(driver).isNotNull();
+  private void nextClientFindsTheFault(HbmChannel channel) throws Exception {
+    assertThat(channel).isNotNull();
     Twins next = connect();
     Wire.await(
         "the transfer to fail",
-        () -> next.main().readInt(Wire.REGISTERS, 0x1004) == HbmDriver.HALTED);
-    assertThat(next.main().readInt(Wire.REGISTERS, 0x1018)).isEqualTo(HbmDriver.READ_FAULT);
+        () -> next.main().readInt(Wire.REGISTERS, 0x1004) == ChannelState.HALTED.code());
+    assertThat(next.main().readInt(Wire.REGISTERS, 0x1018)).isEqualTo(ErrorCode.READ_FAULT.code());
     // And its own transfers go its own way.
-    HbmDriver other = own(new HbmDriver(next.main(), 1));
+    HbmChannel other = Wire.channel(own(new SocketDevice(next.main())), 1);
     next.main().dmaMap(Wire.READ_WRITE, 0, IOVA, LENGTH, Optional.empty());
-    other.submit(RingEntry.copy(IOVA, 0, LENGTH).toBar());
+    other.submit(Descriptor.copy(LENGTH).from(IOVA).toLocal(0).interrupt());
     next.twin().send(readReply(next(next.twin(), Command.DMA_READ), 9), Wire.LIMIT);
     other.awaitInterrupt();
   }

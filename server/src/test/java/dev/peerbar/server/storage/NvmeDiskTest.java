@@ -6,22 +6,20 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.peerbar.cli.RunningProgram;
 import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
-import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.nvme.NvmeBuffer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.linux.FileContents;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.FileStatus;
-import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.NvmeBuffer;
-import dev.peerbar.server.fixture.NvmeDriver;
-import dev.peerbar.server.fixture.NvmeQueue;
 import dev.peerbar.server.fixture.NvmeWire;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -39,15 +37,13 @@ final class NvmeDiskTest {
   private static final int BLOCKS = (int) (SIZE / NvmeWire.LBA);
   private static final int LARGE = 512 << 10;
   private static final int ENTRIES = 64;
-  private static final int FORCE_UNIT_ACCESS = 1 << 30;
-  private static final int DEALLOCATE = 1 << 2;
 
   /** Where writes end that a limit of the process does not let through. */
   private static final int LIMIT = 16 << 20;
 
   @TempDir private Path directory;
   private RunningProgram program;
-  private VfioUserClient client;
+  private SocketDevice device;
   private NvmeDriver driver;
 
   @AfterEach
@@ -80,16 +76,15 @@ final class NvmeDiskTest {
             "--queues=2",
             "--cmb=1M");
     program.ready(socket);
-    client = NvmeWire.connect(socket);
-    driver = new NvmeDriver(client, NvmeDriver.Reach.DIRECTLY);
-    return driver.start();
+    device = new SocketDevice(NvmeWire.connect(socket));
+    driver = NvmeWire.start(NvmeWire.driver(device));
+    return driver;
   }
 
   private void hangUp() {
-    if (client != null) {
-      client.close();
-      driver.close();
-      client = null;
+    if (device != null) {
+      device.close();
+      device = null;
     }
   }
 
@@ -113,31 +108,32 @@ final class NvmeDiskTest {
     long[] seeds = new long[pieces];
     for (int round = 1; round <= 3; round++) {
       serve(image);
-      NvmeBuffer data = driver.ram(LARGE);
+      NvmeBuffer data = driver.buffer(LARGE);
       NvmeQueue queue = driver.createQueue(1, ENTRIES);
       // All that was flushed or forced before the last kill.
       for (int piece = 0; piece < pieces; piece++) {
-        queue.succeed(NvmeDriver.read(lba(piece), data));
+        queue.succeed(NvmeWire.read(lba(piece), data));
         MemorySegment expected =
             MemorySegment.ofArray(
                 seeds[piece] == 0 ? new byte[LARGE] : random(seeds[piece], LARGE));
-        assertThat(data.bytes().mismatch(expected)).as("piece %d", piece).isEqualTo(-1);
+        assertThat(NvmeWire.bytes(data).mismatch(expected)).as("piece %d", piece).isEqualTo(-1);
       }
       for (int piece = 0; piece < pieces; piece++) {
         seeds[piece] = round * 1000L + piece;
-        data.bytes().copyFrom(MemorySegment.ofArray(random(seeds[piece], LARGE)));
+        data.data().write(0, random(seeds[piece], LARGE));
         boolean force = piece == pieces - 1;
-        SubmissionEntry.Builder write = NvmeDriver.write(lba(piece), data);
         queue.succeed(
-            force ? write.dword(12, LARGE / NvmeWire.LBA - 1 | FORCE_UNIT_ACCESS) : write);
+            force
+                ? NvmeCommands.writeThrough(lba(piece), LARGE / NvmeWire.LBA, data.pointer())
+                : NvmeWire.write(lba(piece), data));
         if (piece == pieces - 2) {
-          queue.succeed(NvmeDriver.flush());
+          queue.succeed(NvmeCommands.flush());
         }
       }
       // Not acknowledged, and over blocks that are as they were when it is done.
-      data.bytes().copyFrom(MemorySegment.ofArray(random(seeds[0], LARGE)));
+      data.data().write(0, random(seeds[0], LARGE));
       while (queue.outstanding() < ENTRIES - 1) {
-        queue.put(NvmeDriver.write(lba(0), data));
+        queue.put(NvmeWire.write(lba(0), data));
       }
       queue.ring();
       kill();
@@ -162,10 +158,7 @@ final class NvmeDiskTest {
   }
 
   private String serial() throws IOException {
-    MemorySegment controller = driver.identify(1, 0);
-    byte[] text = new byte[20];
-    MemorySegment.ofArray(text).copyFrom(controller.asSlice(4, text.length));
-    return new String(text, StandardCharsets.US_ASCII).strip();
+    return driver.identify().serialNumber();
   }
 
   @Test
@@ -187,14 +180,15 @@ final class NvmeDiskTest {
     // In blocks of 512 or 1024 bytes, as the shell has it.
     Path image = image();
     serve(image, "/bin/sh", "-c", "ulimit -f $(( " + LIMIT + " / 512 )); exec \"$@\"", "sh");
-    NvmeBuffer data = driver.ram(LARGE);
+    NvmeBuffer data = driver.buffer(LARGE);
     NvmeQueue queue = driver.createQueue(1, ENTRIES);
-    data.bytes().fill((byte) 1);
-    queue.succeed(NvmeDriver.write(0, data));
-    queue.fail(Status.CAPACITY_EXCEEDED, NvmeDriver.write(BLOCKS - LARGE / NvmeWire.LBA, data));
+    data.data().fill(0, data.length(), (byte) 1);
+    queue.succeed(NvmeWire.write(0, data));
+    assertThat(queue.execute(NvmeWire.write(BLOCKS - LARGE / NvmeWire.LBA, data)).status())
+        .isEqualTo(Status.CAPACITY_EXCEEDED);
     works(queue, data);
     // What is there can be read everywhere.
-    queue.succeed(NvmeDriver.read(BLOCKS - LARGE / NvmeWire.LBA, data));
+    queue.succeed(NvmeWire.read(BLOCKS - LARGE / NvmeWire.LBA, data));
   }
 
   @Test
@@ -209,27 +203,30 @@ final class NvmeDiskTest {
         "mount -t tmpfs -o size=4m none %s && truncate -s %d %s && exec \"$@\""
             .formatted(mount, SIZE, image);
     serve(image, unshare[0], unshare[1], unshare[2], unshare[3], "/bin/sh", "-c", script, "sh");
-    NvmeBuffer data = driver.ram(LARGE);
+    NvmeBuffer data = driver.buffer(LARGE);
     NvmeQueue queue = driver.createQueue(1, ENTRIES);
-    data.bytes().fill((byte) 1);
+    data.data().fill(0, data.length(), (byte) 1);
     int room = 0;
-    while (queue.execute(NvmeDriver.write(lba(room), data)).status() == Status.SUCCESS) {
+    while (queue.execute(NvmeWire.write(lba(room), data)).status() == Status.SUCCESS) {
       room++;
     }
     assertThat(room).as("pieces that there is room for").isBetween(6, 8);
-    queue.fail(Status.CAPACITY_EXCEEDED, NvmeDriver.write(lba(room), data));
-    queue.fail(
-        Status.CAPACITY_EXCEEDED,
-        NvmeDriver.write(lba(room), data).dword(12, LARGE / NvmeWire.LBA - 1 | FORCE_UNIT_ACCESS));
-    queue.succeed(NvmeDriver.flush());
+    assertThat(queue.execute(NvmeWire.write(lba(room), data)).status())
+        .isEqualTo(Status.CAPACITY_EXCEEDED);
+    assertThat(
+            queue
+                .execute(NvmeCommands.writeThrough(lba(room), LARGE / NvmeWire.LBA, data.pointer()))
+                .status())
+        .isEqualTo(Status.CAPACITY_EXCEEDED);
+    queue.succeed(NvmeCommands.flush());
     works(queue, data);
     // Room that is given back can be used.
     discard(queue, 0, 2 * LARGE / NvmeWire.LBA);
-    data.bytes().fill((byte) 2);
-    queue.succeed(NvmeDriver.write(lba(room), data));
-    NvmeBuffer seen = driver.ram(LARGE);
-    queue.succeed(NvmeDriver.read(lba(room), seen));
-    assertThat(seen.bytes().mismatch(data.bytes())).isEqualTo(-1);
+    data.data().fill(0, data.length(), (byte) 2);
+    queue.succeed(NvmeWire.write(lba(room), data));
+    NvmeBuffer seen = driver.buffer(LARGE);
+    queue.succeed(NvmeWire.read(lba(room), seen));
+    assertThat(NvmeWire.bytes(seen).mismatch(NvmeWire.bytes(data))).isEqualTo(-1);
     assertThat(program.errors()).doesNotContain("ERROR");
   }
 
@@ -241,54 +238,49 @@ final class NvmeDiskTest {
 
   /** The controller does, in spite of errors. */
   private void works(NvmeQueue queue, NvmeBuffer data) throws IOException {
-    queue.succeed(NvmeDriver.read(0, data));
-    data.bytes().fill((byte) 3);
-    queue.succeed(NvmeDriver.write(0, data));
+    queue.succeed(NvmeWire.read(0, data));
+    data.data().fill(0, data.length(), (byte) 3);
+    queue.succeed(NvmeWire.write(0, data));
     assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
     assertThat(errors()).as("errors that the log counts").isPositive();
   }
 
   /** Number of Error Information Log Entries, of the SMART log. */
   private long errors() throws IOException {
-    NvmeBuffer log = driver.ram(512);
+    NvmeBuffer log = driver.buffer(512);
     driver
         .admin()
         .succeed(
             SubmissionEntry.builder(AdminOpcode.GET_LOG_PAGE)
                 .namespaceId(-1)
-                .prp1(log.iova())
+                .prp1(log.data().iova())
                 .dword(10, 2 | 127 << 16));
-    return log.bytes().get(GuestMemory.LONG, 176);
+    return log.data().loadLong(176);
   }
 
   private void discard(NvmeQueue queue, long lba, int blocks) throws IOException {
-    NvmeBuffer ranges = driver.ram(4096);
-    ranges.bytes().set(GuestMemory.INT, 4, blocks);
-    ranges.bytes().set(GuestMemory.LONG, 8, lba);
-    queue.succeed(
-        SubmissionEntry.builder(IoOpcode.DATASET_MANAGEMENT)
-            .namespaceId(1)
-            .prp1(ranges.iova())
-            .dword(10, 0)
-            .dword(11, DEALLOCATE));
+    NvmeBuffer ranges = driver.buffer(4096);
+    ranges.data().storeInt(4, blocks);
+    ranges.data().storeLong(8, lba);
+    queue.succeed(NvmeCommands.deallocate(1, ranges.pointer()));
   }
 
   @Test
   void discardedBlocksGiveTheirRoomBack() throws Exception {
     Path image = image();
     serve(image);
-    NvmeBuffer data = driver.ram(LARGE);
+    NvmeBuffer data = driver.buffer(LARGE);
     NvmeQueue queue = driver.createQueue(1, ENTRIES);
-    data.bytes().fill((byte) 1);
+    data.data().fill(0, data.length(), (byte) 1);
     for (int piece = 0; piece < 8; piece++) {
-      queue.succeed(NvmeDriver.write(lba(piece), data));
+      queue.succeed(NvmeWire.write(lba(piece), data));
     }
-    queue.succeed(NvmeDriver.flush());
+    queue.succeed(NvmeCommands.flush());
     assertThat(allocated(image)).isGreaterThanOrEqualTo(8 * LARGE);
     discard(queue, lba(1), 4 * LARGE / NvmeWire.LBA);
     assertThat(allocated(image)).isBetween(4L * LARGE, 4L * LARGE + 65536);
-    queue.succeed(NvmeDriver.read(lba(2), data));
-    assertThat(data.bytes().mismatch(MemorySegment.ofArray(new byte[LARGE]))).isEqualTo(-1);
+    queue.succeed(NvmeWire.read(lba(2), data));
+    assertThat(NvmeWire.bytes(data).mismatch(MemorySegment.ofArray(new byte[LARGE]))).isEqualTo(-1);
   }
 
   private static long allocated(Path image) throws IOException {
@@ -301,16 +293,17 @@ final class NvmeDiskTest {
   void aShortenedImageIsAStatus() throws Exception {
     Path image = image();
     serve(image);
-    NvmeBuffer data = driver.ram(LARGE);
+    NvmeBuffer data = driver.buffer(LARGE);
     NvmeQueue queue = driver.createQueue(1, ENTRIES);
-    queue.succeed(NvmeDriver.read(lba(1), data));
+    queue.succeed(NvmeWire.read(lba(1), data));
     try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
       file.setLength(LARGE);
     }
-    queue.fail(Status.UNRECOVERED_READ_ERROR, NvmeDriver.read(lba(1), data));
-    queue.fail(Status.WRITE_FAULT, NvmeDriver.write(lba(1), data));
-    queue.fail(Status.WRITE_FAULT, NvmeDriver.flush());
-    queue.succeed(NvmeDriver.read(0, data));
+    assertThat(queue.execute(NvmeWire.read(lba(1), data)).status())
+        .isEqualTo(Status.UNRECOVERED_READ_ERROR);
+    assertThat(queue.execute(NvmeWire.write(lba(1), data)).status()).isEqualTo(Status.WRITE_FAULT);
+    assertThat(queue.execute(NvmeCommands.flush()).status()).isEqualTo(Status.WRITE_FAULT);
+    queue.succeed(NvmeWire.read(0, data));
     assertThat(Files.size(image)).isEqualTo(LARGE);
     assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
   }

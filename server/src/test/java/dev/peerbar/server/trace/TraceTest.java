@@ -4,14 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.events.MessageEvent;
 import dev.peerbar.server.fixture.GuestMemory;
-import dev.peerbar.server.fixture.HbmDriver;
-import dev.peerbar.server.fixture.RingEntry;
 import dev.peerbar.server.fixture.Trace;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
@@ -111,10 +111,10 @@ final class TraceTest {
   void channelsHaveTracksAndTransfersTheirAddresses() throws Exception {
     GuestMemory memory = wire.memory(1 << 20);
     client.dmaMap(Wire.READ_WRITE, 0, SOURCE, 1 << 20, Optional.of(memory.file()));
-    HbmDriver first = wire.own(new HbmDriver(client, 0));
-    HbmDriver second = wire.own(new HbmDriver(client, 1));
-    first.run(RingEntry.copy(SOURCE, 0, 1 << 20).toBar());
-    second.run(RingEntry.copy(SOURCE + PAGE, 0, 1 << 20).toBar());
+    HbmChannel first = wire.channel(0);
+    HbmChannel second = wire.channel(1);
+    first.run(Descriptor.copy(1 << 20).from(SOURCE).toLocal(0).interrupt());
+    second.run(Descriptor.copy(1 << 20).from(SOURCE + PAGE).toLocal(0).interrupt());
     Trace seen = traced();
     assertThat(seen.tracks(FUNCTION)).containsExactly("channel-0", "channel-1", REQUESTS);
     JsonNode read = seen.events(FUNCTION, "channel-0", "READ").getLast().get("args");
@@ -136,12 +136,12 @@ final class TraceTest {
     long size = 4 << 20;
     client.memory().put(TARGET, Arena.ofAuto().allocate(size));
     client.dmaMap(Wire.READ_WRITE, 0, TARGET, size, Optional.empty());
-    HbmDriver driver = wire.own(new HbmDriver(client, 0));
-    driver.submit(RingEntry.fill(1, TARGET, size));
-    while (driver.head() != 1) {
+    HbmChannel channel = wire.channel(0);
+    channel.submit(Descriptor.fill(1, size).to(TARGET).interrupt());
+    while (channel.head() != 1) {
       client.readInt(Wire.REGISTERS, Wire.STATUS);
     }
-    driver.idle();
+    Wire.idle(channel);
     Trace seen = traced();
     List<JsonNode> begins =
         seen.all("DMA_WRITE").filter(event -> event.get("ph").textValue().equals("b")).toList();
@@ -156,8 +156,8 @@ final class TraceTest {
 
   @Test
   void aResetLiesInsideTheRequestThatSetItOff() throws Exception {
-    HbmDriver driver = wire.own(new HbmDriver(client, 0));
-    driver.functionLevelReset();
+    HbmChannel channel = wire.channel(0);
+    channel.driver().device().reset();
     client.reset();
     Trace seen = traced();
     JsonNode level = seen.events(FUNCTION, REQUESTS, "reset FUNCTION_LEVEL").getFirst();

@@ -22,7 +22,7 @@ public record CompletionEntry(
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   /** Bytes 0 to 7: dword 0; dword 1 is reserved. */
-  public static final int FIRST = 0;
+  private static final int FIRST = 0;
 
   /** Bytes 8 to 15: SQ head, SQ identifier, command identifier, phase tag and status. */
   public static final int SECOND = 8;
@@ -34,12 +34,12 @@ public record CompletionEntry(
   private static final int WORD = 0xffff;
 
   /** The 8 bytes at {@link #FIRST}. */
-  public long first() {
+  private long first() {
     return Integer.toUnsignedLong(dword0);
   }
 
   /** The 8 bytes at {@link #SECOND}, to be written last: the phase tag is in them. */
-  public long second() {
+  private long second() {
     return sqHead & WORD
         | (long) (sqId & WORD) << SQ_ID_SHIFT
         | (long) (commandId & WORD) << COMMAND_ID_SHIFT

@@ -4,6 +4,7 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.engine.GuardedWork;
 import java.util.HashSet;
 import java.util.Set;
 
@@ -16,8 +17,8 @@ final class AdminEngine {
   private final Set<Engine.Ticket> tickets = new HashSet<>();
   private boolean over;
 
-  /** Work on the engine's thread. */
-  interface Step {
+  /** What there is to do on the engine's thread, and what to do it with. */
+  interface Task {
     /**
      * @throws DmaFaultException if the host's queues or doorbells cannot be reached
      */
@@ -29,33 +30,25 @@ final class AdminEngine {
     this.events = events;
   }
 
-  void submit(Step step) {
+  void submit(Task task) {
     if (over) {
       return;
     }
     Engine.Ticket[] ticket = new Engine.Ticket[1];
-    ticket[0] =
-        seat.engine()
-            .submit(
-                job -> {
-                  run(step, job);
-                  job.update(() -> tickets.remove(ticket[0]));
-                },
-                this::failed);
+    GuardedWork work =
+        new GuardedWork(
+            job -> {
+              task.run(job, seat.buffers());
+              job.update(() -> tickets.remove(ticket[0]));
+            },
+            this::failed);
+    ticket[0] = work.submitTo(seat.engine());
     tickets.add(ticket[0]);
-  }
-
-  private void run(Step step, Job job) throws JobEndedException {
-    try {
-      step.run(job, seat.buffers());
-    } catch (DmaFaultException fault) {
-      update(job, () -> events.fatal("an admin queue cannot be reached: " + fault.getMessage()));
-    }
   }
 
   private void failed(Throwable cause) {
     if (!over) {
-      events.fatal("an admin queue's work failed: " + cause);
+      events.fatal(Events.why("an admin queue", cause));
     }
   }
 

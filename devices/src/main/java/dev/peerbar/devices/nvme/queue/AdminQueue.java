@@ -6,14 +6,13 @@ import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.engine.Guard;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The admin submission and completion queues of one life. For the function's thread; the admin
@@ -27,8 +26,6 @@ import org.slf4j.LoggerFactory;
  * others, see {@link ShadowDoorbells}.
  */
 final class AdminQueue {
-  private static final Logger log = LoggerFactory.getLogger(AdminQueue.class);
-
   /** How long shadow doorbells that cannot be reached are left alone. */
   private static final long REST_NANOS = 1_000_000;
 
@@ -41,6 +38,7 @@ final class AdminQueue {
   private final AdminHandler handler;
   private final Events events;
   private final CompletionQueue completions;
+  private final Guard<Status> guard = CommandErrors.guard("an admin command's data transfer");
 
   private boolean ready;
   private int tail;
@@ -171,29 +169,23 @@ final class AdminQueue {
     }
   }
 
-  private static Status run(TransferStep step, Transfer transfer) throws JobEndedException {
-    try {
-      return step.run(transfer);
-    } catch (RuntimeException | Error e) {
-      log.error("an admin command's data cannot be moved", e);
-      return Status.INTERNAL_ERROR;
-    }
-  }
-
   /** Moves a command's data, then says on the function's thread how that went. */
-  void transfer(SubmissionEntry command, TransferStep step, TransferEnd end) {
+  void transfer(SubmissionEntry command, TransferWork work, TransferEnd end) {
     engine.submit((job, buffers) -> {
       Transfer transfer = buffers.transfer();
       transfer.job(job.dma(), settings.pageSize(), () -> false);
       transfer.begin();
       // PCIe: PRPs for all admin commands (NVMe 1.4 4.2).
-      Status status = command.psdt() == 0 ? run(step, transfer) : Status.INVALID_FIELD_IN_COMMAND;
+      Status status =
+          command.psdt() == 0
+              ? guard.run(() -> work.run(transfer))
+              : Status.INVALID_FIELD_IN_COMMAND;
       engine.update(job, () -> end.run(status));
     });
   }
 
   /** On the engine's thread. */
-  interface TransferStep {
+  interface TransferWork {
     Status run(Transfer transfer) throws JobEndedException;
   }
 
@@ -241,9 +233,7 @@ final class AdminQueue {
   private void write(Job job, Buffers buffers, List<Post> posts)
       throws DmaFaultException, JobEndedException {
     for (Post post : posts) {
-      long address = completions.address + (long) post.slot * CompletionEntry.BYTES;
-      job.dma().write(address + CompletionEntry.FIRST, buffers.first(post.entry.first()));
-      job.dma().write(address + CompletionEntry.SECOND, buffers.second(post.entry.second()));
+      buffers.complete(job.dma(), completions.slotAddress(post.slot), post.entry);
     }
   }
 

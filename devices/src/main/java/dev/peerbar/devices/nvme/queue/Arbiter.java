@@ -377,7 +377,7 @@ final class Arbiter {
     if (!canTakeAside()) {
       return false;
     }
-    PutAside.Command command = hasFated() ? putAside.take(this::isFated) : putAside.take(_ -> true);
+    PutAside.Waiting command = hasFated() ? putAside.take(this::isFated) : putAside.take(_ -> true);
     rotation.crowded(putAside.isCrowded());
     worker.take(command);
     return begin(worker);
@@ -393,7 +393,7 @@ final class Arbiter {
   }
 
   /** Whether a command will not be executed. */
-  private boolean isFated(PutAside.Command command) {
+  private boolean isFated(PutAside.Waiting command) {
     return command.queue().deleting() || aborts.has(command.queue().id, command.entry());
   }
 

@@ -2,45 +2,40 @@ package dev.peerbar.devices.nvme.queue;
 
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
-import java.lang.foreign.Arena;
+import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.engine.CompletionWriter;
+import dev.peerbar.engine.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * What an engine moves queue entries, doorbells and data with. It has the same memory from its
- * first life to its last: resets may come by the thousand, and nobody collects garbage where there
- * is none. That is safe as nothing touches it once a job has ended (see {@link
- * dev.peerbar.endpoint.Dma}), and an engine's next job begins after that. Freed with the engine:
- * not before, as storage may keep its thread busy beyond the end of everything else. For the
- * engine's thread.
+ * What an engine moves queue entries, doorbells and data with: {@link Scratch} memory, the same
+ * from the engine's first job to its last. For the engine's thread.
  */
 final class Buffers {
   /** The most entries that are fetched at a time. */
   static final int BATCH = 32;
 
-  static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   static final ValueLayout.OfInt INT =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  private static final int CACHE_LINE = 64;
-
-  private final MemorySegment fetched = allocate((long) BATCH * SubmissionEntry.BYTES);
+  private final MemorySegment fetched = Scratch.allocate((long) BATCH * SubmissionEntry.BYTES);
   private final SubmissionEntry[] entries = new SubmissionEntry[BATCH];
 
   /** An entry that another engine had fetched. */
-  private final SubmissionEntry taken = new SubmissionEntry(allocate(SubmissionEntry.BYTES));
+  private final SubmissionEntry taken =
+      new SubmissionEntry(Scratch.allocate(SubmissionEntry.BYTES));
 
-  /** The two halves of a completion entry. */
-  private final MemorySegment first;
-
-  private final MemorySegment second;
+  private final CompletionWriter completion =
+      new CompletionWriter(CompletionEntry.BYTES, CompletionEntry.SECOND, Long.BYTES);
 
   /** Room for a page of shadow doorbells, and for one of them. */
-  private final MemorySegment doorbells = allocate(ShadowDoorbells.MOST_BYTES);
+  private final MemorySegment doorbells = Scratch.allocate(ShadowDoorbells.MOST_BYTES);
 
-  private final MemorySegment doorbell = allocate(Integer.BYTES);
+  private final MemorySegment doorbell = Scratch.allocate(Integer.BYTES);
 
   private final Transfer transfer;
 
@@ -51,13 +46,6 @@ final class Buffers {
           new SubmissionEntry(
               fetched.asSlice((long) i * SubmissionEntry.BYTES, SubmissionEntry.BYTES));
     }
-    MemorySegment completion = allocate(CompletionEntry.BYTES);
-    first = completion.asSlice(CompletionEntry.FIRST, Long.BYTES);
-    second = completion.asSlice(CompletionEntry.SECOND, Long.BYTES);
-  }
-
-  static MemorySegment allocate(long bytes) {
-    return Arena.ofAuto().allocate(bytes, CACHE_LINE);
   }
 
   MemorySegment fetched(int count) {
@@ -75,14 +63,11 @@ final class Buffers {
     return taken;
   }
 
-  MemorySegment first(long value) {
-    first.set(LONG, 0, value);
-    return first;
-  }
-
-  MemorySegment second(long value) {
-    second.set(LONG, 0, value);
-    return second;
+  /** Writes a completion to its slot: the half with the phase tag last. */
+  void complete(Dma dma, long slot, CompletionEntry entry)
+      throws DmaFaultException, JobEndedException {
+    entry.encode(completion.entry(), 0);
+    completion.write(dma, slot);
   }
 
   MemorySegment doorbells(long bytes) {

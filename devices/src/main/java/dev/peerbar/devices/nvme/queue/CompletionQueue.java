@@ -1,5 +1,7 @@
 package dev.peerbar.devices.nvme.queue;
 
+import dev.peerbar.devices.nvme.entry.CompletionEntry;
+
 /** A completion queue (NVMe 1.4 4.1). All that changes is guarded by the {@link Arbiter}. */
 final class CompletionQueue {
   final int id;
@@ -92,6 +94,11 @@ final class CompletionQueue {
     }
     head = value;
     return true;
+  }
+
+  /** The IOVA of a slot. */
+  long slotAddress(int slot) {
+    return address + (long) slot * CompletionEntry.BYTES;
   }
 
   /** Takes the next slot; its phase tag is {@link #phase} as it was before. */

@@ -5,6 +5,7 @@ import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.engine.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -56,7 +57,7 @@ final class DataPointer {
   private final ControllerMemory memory;
 
   /** What was read of a list or segment. */
-  private final MemorySegment list = Buffers.allocate(LIST_BYTES);
+  private final MemorySegment list = Scratch.allocate(LIST_BYTES);
 
   private long[] addresses = new long[MOST_BYTES / SMALLEST_PAGE + 1];
 
@@ -94,8 +95,8 @@ final class DataPointer {
         case PSDT_SGL, PSDT_SGL_METADATA_SEGMENT -> sgl(dma, command, length, toHost);
         default -> Status.INVALID_FIELD_IN_COMMAND;
       };
-    } catch (DmaFaultException _) {
-      return Status.DATA_TRANSFER_ERROR;
+    } catch (DmaFaultException fault) {
+      return CommandErrors.INSTANCE.of(fault);
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.peerbar.devices.nvme.queue;
 
 import dev.peerbar.devices.nvme.entry.Status;
+import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.storage.StorageException;
 
 /** What the queues tell the controller. On the function's thread, and not after the life's end. */
@@ -16,6 +17,17 @@ public interface Events {
    * @param why for the log
    */
   void fatal(String why);
+
+  /**
+   * Why it is fatal that an engine's work failed.
+   *
+   * @param queue that it was for, as in "an I/O queue"
+   */
+  static String why(String queue, Throwable cause) {
+    return cause instanceof DmaFaultException
+        ? queue + " cannot be reached: " + cause.getMessage()
+        : queue + "'s work failed: " + cause;
+  }
 
   /**
    * A command completed with an error, for the Error Information log. Told before its completion's

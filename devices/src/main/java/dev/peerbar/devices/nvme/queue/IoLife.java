@@ -90,9 +90,7 @@ final class IoLife {
   /** Has a worker look for work. */
   void wake(IoWorker worker) {
     if (worker != null && !over) {
-      Engine engine = workers.get(worker);
-      tickets.put(
-          worker, engine.submit(worker, cause -> fatal("an I/O queue's work failed: " + cause)));
+      tickets.put(worker, worker.submitTo(workers.get(worker)));
     }
   }
 
@@ -108,8 +106,9 @@ final class IoLife {
     }
   }
 
-  void fatal(String why) {
-    unlessOver(() -> events.fatal(why));
+  /** An I/O queue cannot be reached, or what works for the queues has thrown. */
+  void workFailed(Throwable cause) {
+    unlessOver(() -> events.fatal(Events.why("an I/O queue", cause)));
   }
 
   void failed(int sqid, int commandId, Status status, int parameter, long lba, int nsid) {

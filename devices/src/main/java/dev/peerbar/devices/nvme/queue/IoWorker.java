@@ -3,23 +3,20 @@ package dev.peerbar.devices.nvme.queue;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
-import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.engine.Guard;
+import dev.peerbar.engine.GuardedWork;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Executes I/O commands of one life on one engine: looks for work until there is none for a while.
  * Its job is submitted again when there is.
  */
-final class IoWorker implements Engine.Work {
-  private static final Logger log = LoggerFactory.getLogger(IoWorker.class);
-
+final class IoWorker {
   /** How long a worker looks for more before it goes idle, if looking has been worth it. */
   private static final long SPIN_NANOS = 25_000;
 
@@ -56,6 +53,9 @@ final class IoWorker implements Engine.Work {
   private final IoLife life;
   private final Arbiter arbiter;
   private final Buffers buffers;
+  private final GuardedWork work;
+  private final Guard<Status> guard = CommandErrors.guard("an I/O command");
+  private final Guard.Step<Status> execution = this::executeCommand;
 
   // Guarded by the arbiter: what others may look at.
   State state = State.IDLE;
@@ -87,6 +87,12 @@ final class IoWorker implements Engine.Work {
     this.life = life;
     this.arbiter = arbiter;
     this.buffers = buffers;
+    work = new GuardedWork(this::run, life::workFailed);
+  }
+
+  /** Has the worker look for work. For the function's thread. */
+  Engine.Ticket submitTo(Engine engine) {
+    return work.submitTo(engine);
   }
 
   // For the arbiter, which holds its lock.
@@ -125,7 +131,7 @@ final class IoWorker implements Engine.Work {
   }
 
   /** Begins a command that was put aside. */
-  void take(PutAside.Command aside) {
+  void take(PutAside.Waiting aside) {
     queue = aside.queue();
     command = aside.entry();
   }
@@ -145,17 +151,8 @@ final class IoWorker implements Engine.Work {
 
   // On the engine's thread.
 
-  @Override
-  public void run(Job job) throws JobEndedException {
-    try {
-      buffers.transfer().job(job.dma(), life.pageSize(), arbiter::over);
-      work(job);
-    } catch (DmaFaultException fault) {
-      job.update(() -> life.fatal("a queue cannot be reached: " + fault.getMessage()));
-    }
-  }
-
-  private void work(Job job) throws DmaFaultException, JobEndedException {
+  private void run(Job job) throws DmaFaultException, JobEndedException {
+    buffers.transfer().job(job.dma(), life.pageSize(), arbiter::over);
     if (System.nanoTime() - idleSince < SPIN_NANOS) {
       spinNanos = SPIN_NANOS;
     }
@@ -220,8 +217,7 @@ final class IoWorker implements Engine.Work {
   }
 
   private void execute(Job job) throws DmaFaultException, JobEndedException {
-    Transfer transfer = buffers.transfer();
-    transfer.begin();
+    buffers.transfer().begin();
     Status status = verdict;
     if (status == null) {
       if (slowness >= SLOW || takesLong) {
@@ -230,7 +226,7 @@ final class IoWorker implements Engine.Work {
       }
       long begin = System.nanoTime();
       busySince = begin;
-      status = execute(transfer);
+      status = guard.run(execution);
       busySince = 0;
       slowness =
           System.nanoTime() - begin > SLOW_NANOS
@@ -240,17 +236,8 @@ final class IoWorker implements Engine.Work {
     complete(job, status);
   }
 
-  /**
-   * Executes the command. One that cannot be, by a mistake of this controller's or for want of
-   * memory, is an Internal Error: fatal is only what no completion can tell (NVMe 1.4 9.5).
-   */
-  private Status execute(Transfer transfer) throws JobEndedException {
-    try {
-      return life.io().execute(command, transfer);
-    } catch (RuntimeException | Error e) {
-      log.error("an I/O command cannot be executed", e);
-      return Status.INTERNAL_ERROR;
-    }
+  private Status executeCommand() throws JobEndedException {
+    return life.io().execute(command, buffers.transfer());
   }
 
   private void goAway(Job job) throws DmaFaultException, JobEndedException {
@@ -272,10 +259,7 @@ final class IoWorker implements Engine.Work {
     CompletionEntry entry =
         new CompletionEntry(0, sqHead, queue.id, command.commandId(), phase, status);
     CompletionQueue completions = queue.completions;
-    Dma dma = job.dma();
-    long address = completions.address + (long) slot * CompletionEntry.BYTES;
-    dma.write(address + CompletionEntry.FIRST, buffers.first(entry.first()));
-    dma.write(address + CompletionEntry.SECOND, buffers.second(entry.second()));
+    buffers.complete(job.dma(), completions.slotAddress(slot), entry);
     completions.unraised = true;
     unraised++;
     if (aborted != null) {

@@ -17,15 +17,15 @@ final class PutAside {
    */
   private static final int CROWD = 16 << 10;
 
-  private final Deque<Command> commands = new ArrayDeque<>();
+  private final Deque<Waiting> commands = new ArrayDeque<>();
 
   /**
    * @param entry nobody else's
    */
-  record Command(SubmissionQueue queue, SubmissionEntry entry) {}
+  record Waiting(SubmissionQueue queue, SubmissionEntry entry) {}
 
   void add(SubmissionQueue queue, SubmissionEntry entry) {
-    commands.add(new Command(queue, entry.copy()));
+    commands.add(new Waiting(queue, entry.copy()));
     queue.aside++;
   }
 
@@ -37,14 +37,14 @@ final class PutAside {
     return commands.isEmpty();
   }
 
-  boolean has(Predicate<Command> wanted) {
+  boolean has(Predicate<Waiting> wanted) {
     return commands.stream().anyMatch(wanted);
   }
 
   /** The first of those that are wanted, which is not here any more; null if there is none. */
-  Command take(Predicate<Command> wanted) {
-    for (Iterator<Command> all = commands.iterator(); all.hasNext(); ) {
-      Command command = all.next();
+  Waiting take(Predicate<Waiting> wanted) {
+    for (Iterator<Waiting> all = commands.iterator(); all.hasNext(); ) {
+      Waiting command = all.next();
       if (wanted.test(command)) {
         all.remove();
         command.queue.aside--;

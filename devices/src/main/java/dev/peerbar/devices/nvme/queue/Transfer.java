@@ -5,6 +5,7 @@ import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.engine.Scratch;
 import dev.peerbar.storage.StorageException;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
@@ -21,8 +22,8 @@ public final class Transfer {
   private static final int BIT_SHIFT = 8;
 
   private final DataPointer pointer;
-  private MemorySegment bounce;
-  private MemorySegment other;
+  private final Scratch bounce = new Scratch(MOST_BYTES);
+  private final Scratch other = new Scratch(MOST_BYTES);
 
   private Dma dma;
   private BooleanSupplier over = () -> true;
@@ -68,18 +69,12 @@ public final class Transfer {
    * @param length in bytes, at most {@link #MOST_BYTES}
    */
   public MemorySegment buffer(long length) {
-    if (bounce == null) {
-      bounce = Buffers.allocate(MOST_BYTES);
-    }
-    return bounce.asSlice(0, length);
+    return bounce.first(length);
   }
 
   /** More memory, as {@link #buffer}. */
   public MemorySegment secondBuffer(long length) {
-    if (other == null) {
-      other = Buffers.allocate(MOST_BYTES);
-    }
-    return other.asSlice(0, length);
+    return other.first(length);
   }
 
   /**
@@ -96,8 +91,8 @@ public final class Transfer {
     try {
       pointer.scatter(dma, from);
       return Status.SUCCESS;
-    } catch (DmaFaultException _) {
-      return Status.DATA_TRANSFER_ERROR;
+    } catch (DmaFaultException fault) {
+      return CommandErrors.INSTANCE.of(fault);
     }
   }
 
@@ -110,8 +105,8 @@ public final class Transfer {
     try {
       pointer.gather(dma, into);
       return Status.SUCCESS;
-    } catch (DmaFaultException _) {
-      return Status.DATA_TRANSFER_ERROR;
+    } catch (DmaFaultException fault) {
+      return CommandErrors.INSTANCE.of(fault);
     }
   }
 

@@ -1,0 +1,400 @@
+package dev.peerbar.engine;
+
+import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Job;
+import dev.peerbar.endpoint.JobEndedException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+
+/**
+ * A DMA channel without its registers: fetches descriptors, has each carried out and completed, in
+ * order, and signals. For the function's thread; the work is done on the engine's.
+ *
+ * <p>A channel is started on a {@link DescriptorSource} and then told how many more descriptors are
+ * valid. What is valid when the engine begins is done in one job, up to {@value #MOST_FETCHED} of a
+ * ring fetched at a time, so that a descriptor that is changed after it was declared valid may run
+ * as it was.
+ *
+ * <p>The engine counts what is complete, and the function's thread looks when somebody asks: to be
+ * told of each descriptor it would have to wake up for each. It is woken when it has something to
+ * do: to raise an interrupt that is held back, to take a failure, or to have the engine do what
+ * became valid meanwhile.
+ *
+ * <p>Nothing is allocated for a descriptor, nor for a batch of them beyond the host's job.
+ *
+ * @param <F> a failure as the device tells it
+ */
+public final class DmaChannel<F> {
+  /** Descriptors that are fetched at a time, at most. */
+  public static final int MOST_FETCHED = 16;
+
+  private final Engine engine;
+  private final DescriptorHandler<F> handler;
+  private final Owner<F> owner;
+  private final Guard<F> guard;
+  private final FetchBuffer fetched;
+
+  /** Since the last start; null while the channel is stopped. */
+  private Run run;
+
+  /** The device's side of a channel. For the function's thread, but for {@link #vector}. */
+  public interface Owner<F> {
+
+    /**
+     * Some descriptors are complete.
+     *
+     * @param count how many since the last call
+     * @param last IOVA of the last one, or of a later one that is complete by now too
+     */
+    void completed(int count, long last);
+
+    /** The channel has stopped at the descriptor after those that are complete. */
+    void failed(F failure);
+
+    /** A descriptor has asked for an interrupt, which the engine could not signal. */
+    void interrupt();
+
+    /**
+     * Which vector the engine signals when a descriptor asks for it. For the engine's thread.
+     *
+     * @return negative to have {@link #interrupt} called instead
+     */
+    int vector();
+  }
+
+  /**
+   * @param engine of this channel alone
+   * @param descriptorBytes of each descriptor, a power of two of at least 8
+   */
+  public DmaChannel(
+      Engine engine, int descriptorBytes, DescriptorHandler<F> handler, Owner<F> owner) {
+    this.engine = engine;
+    this.handler = handler;
+    this.owner = owner;
+    guard = new Guard<>("a descriptor", handler);
+    fetched = new FetchBuffer(descriptorBytes, MOST_FETCHED);
+  }
+
+  /** Starts afresh, with nothing valid yet. */
+  public void start(DescriptorSource source) {
+    stop();
+    run = new Run(source);
+  }
+
+  /**
+   * Says how many descriptors are valid beyond those that the engine was {@link #given}. What was
+   * said before is forgotten. Does nothing while the channel is stopped.
+   */
+  public void more(int count) {
+    if (run != null) {
+      run.more(count);
+    }
+  }
+
+  /**
+   * Stops: nothing is issued any more, and the owner is told nothing more of it. What is complete
+   * and was not told is forgotten: to have it told, {@link #catchUp} first.
+   */
+  public void stop() {
+    if (run != null) {
+      Run stopped = run;
+      run = null;
+      stopped.end();
+    }
+  }
+
+  /**
+   * Stops where the host has ended all jobs, and submits none: tells the owner what is complete
+   * first.
+   */
+  public void leave() {
+    if (run != null) {
+      run.leaves = true;
+      run.tell();
+      stop();
+    }
+  }
+
+  /** Tells the owner what the engine has done by now: before a register is accessed. */
+  public void catchUp() {
+    if (run != null) {
+      run.tell();
+    }
+  }
+
+  /** How many descriptors the engine was given that the owner does not know to be complete. */
+  public int given() {
+    return run == null ? 0 : (int) (run.limit - run.told);
+  }
+
+  /** Whether there are valid descriptors that are not known to be complete. */
+  public boolean running() {
+    return run != null && run.told != run.valid;
+  }
+
+  /**
+   * Stops the engine before the next descriptor that it has not fetched, to go on where it was at
+   * {@link #resume}. Does not wait for it: {@link #suspended} says when it has stopped.
+   */
+  public void suspend() {
+    if (run != null) {
+      run.pace.compareAndSet(Pace.GOING, Pace.STOPPING);
+    }
+  }
+
+  /** Whether nothing is done until {@link #resume}. */
+  public boolean suspended() {
+    return run != null && run.suspended();
+  }
+
+  /** Goes on after {@link #suspend}. */
+  public void resume() {
+    if (run != null) {
+      run.resume();
+    }
+  }
+
+  private enum Pace {
+    GOING,
+    /** Asked to stop. */
+    STOPPING,
+    /** The job has left descriptors that it was given. */
+    STOPPED
+  }
+
+  /** What the engine does between a start and the next stop. */
+  private final class Run implements Engine.Work {
+    private final DescriptorSource source;
+    private final AtomicReference<Pace> pace = new AtomicReference<>(Pace.GOING);
+
+    // Written by the engine's thread alone: how many are complete, the last one, and why there will
+    // be no more.
+    private volatile long finished;
+    private final AtomicLong last = new AtomicLong();
+    private volatile F failure;
+
+    /** Whether an interrupt waits for the function's thread. */
+    private final AtomicBoolean held = new AtomicBoolean();
+
+    /** How many are valid, complete or not. Written by the function's thread alone. */
+    private volatile long valid;
+
+    // What the function's thread knows: how many the engine was given, and how many are complete.
+    private long limit;
+    private long told;
+
+    /** Whether nothing more is to be submitted. */
+    private boolean leaves;
+
+    // A job that has done all it was given may yet signal when the next one is queued.
+    private Engine.Ticket ticket;
+    private Engine.Ticket ticketBefore;
+
+    // The descriptor under way, for the steps below.
+    private Dma dma;
+    private long offset;
+    private long iova;
+    private F outcome;
+
+    // Made once: nothing is allocated for a descriptor.
+    private final Guard.Step<F> execution = this::execute;
+    private final Guard.Step<F> completion = this::complete;
+    private final Runnable tell = this::tell;
+    private final Consumer<Throwable> threw = this::threw;
+
+    Run(DescriptorSource source) {
+      this.source = source;
+    }
+
+    // The function's thread.
+
+    void more(int count) {
+      // The engine looks at this after its last one; if it did so before, that one is seen here.
+      valid = limit + count;
+      tell();
+    }
+
+    private void submit() {
+      limit = valid;
+      ticketBefore = ticket;
+      ticket = engine.submit(this, threw);
+    }
+
+    void end() {
+      if (ticketBefore != null) {
+        ticketBefore.end();
+      }
+      if (ticket != null) {
+        ticket.end();
+      }
+    }
+
+    boolean suspended() {
+      return switch (pace.get()) {
+        case GOING -> false;
+        case STOPPING -> told == limit;
+        case STOPPED -> true;
+      };
+    }
+
+    void resume() {
+      if (pace.getAndSet(Pace.GOING) == Pace.STOPPED) {
+        submit();
+      }
+      tell();
+    }
+
+    void tell() {
+      if (run != this) {
+        return;
+      }
+      // In this order: what is complete before a failure is seen together with it.
+      F failed = failure;
+      long complete = finished;
+      if (complete != told) {
+        int news = (int) (complete - told);
+        told = complete;
+        owner.completed(news, last.getOpaque());
+      }
+      if (failed != null) {
+        fail(failed);
+      } else if (run == this && mayGoOn()) {
+        // The job is over but for its return; the next one queues behind it.
+        submit();
+      }
+      if (held.compareAndSet(true, false)) {
+        owner.interrupt();
+      }
+    }
+
+    private boolean mayGoOn() {
+      return told == limit && valid != limit && pace.get() == Pace.GOING && !leaves;
+    }
+
+    private void fail(F failed) {
+      stop();
+      owner.failed(failed);
+    }
+
+    /** The work has thrown, or the owner when it was told. */
+    private void threw(Throwable cause) {
+      try {
+        tell();
+      } finally {
+        // Unless that has said so. A job that had handed over to the next one has not, and may have
+        // failed to interrupt.
+        if (run == this) {
+          fail(handler.broken());
+        }
+      }
+    }
+
+    // The engine's thread.
+
+    @Override
+    public void run(Job job) throws JobEndedException {
+      try {
+        runAll(job);
+      } catch (RuntimeException | Error e) {
+        // For whoever looks before the host has told.
+        failure = handler.broken();
+        throw e;
+      }
+    }
+
+    private void runAll(Job job) throws JobEndedException {
+      if (failure != null) {
+        return;
+      }
+      long end = limit;
+      long at = finished;
+      while (at != end) {
+        if (pace.get() == Pace.STOPPING && pace.compareAndSet(Pace.STOPPING, Pace.STOPPED)) {
+          return;
+        }
+        int count = fetch(job, (int) (end - at));
+        if (count == 0) {
+          return;
+        }
+        for (int i = 0; i < count; i++) {
+          if (!runOne(job, i)) {
+            return;
+          }
+        }
+        at += count;
+      }
+      // What became valid too late to be seen when the last one was complete is seen here.
+      if (valid != end) {
+        job.update(tell);
+      }
+    }
+
+    /** Returns how many were fetched; 0 if none could be, which is told. */
+    private int fetch(Job job, int most) throws JobEndedException {
+      F failed;
+      try {
+        return source.fetch(job.dma(), fetched, most);
+      } catch (DmaFaultException fault) {
+        failed = handler.unreadable(job.dma(), fault);
+      } catch (BadLinkException link) {
+        failed = handler.unlinked(job.dma(), link);
+      }
+      stopAt(job, failed);
+      return 0;
+    }
+
+    private boolean runOne(Job job, int index) throws JobEndedException {
+      dma = job.dma();
+      offset = (long) index * fetched.descriptorBytes();
+      iova = source.iova(index);
+      outcome = guard.run(execution);
+      F unsaid = guard.run(completion);
+      F failed = outcome == null ? unsaid : outcome;
+      if (failed != null) {
+        stopAt(job, failed);
+        return false;
+      }
+      last.setOpaque(iova);
+      // One whose completion is written must count even if the job has ended: it would run again
+      // after its driver has seen it done and has given its buffers to something else.
+      finished++;
+      if (handler.interrupts()) {
+        signal(job);
+      }
+      return true;
+    }
+
+    private F execute() throws DmaFaultException, JobEndedException {
+      return handler.execute(dma, fetched.memory(), offset, iova);
+    }
+
+    private F complete() throws DmaFaultException, JobEndedException {
+      handler.complete(dma, outcome);
+      return null;
+    }
+
+    private void signal(Job job) throws JobEndedException {
+      int vector = owner.vector();
+      boolean signalled;
+      try {
+        signalled = vector >= 0 && job.signal(vector);
+      } catch (JobEndedException ended) {
+        held.set(true);
+        throw ended;
+      }
+      // One update tells of all that are held until it has its turn.
+      if (!signalled && !held.getAndSet(true)) {
+        job.update(tell);
+      }
+    }
+
+    private void stopAt(Job job, F failed) throws JobEndedException {
+      failure = failed;
+      job.update(tell);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+package dev.peerbar.engine;
+
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.JobEndedException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Carries out one descriptor or command so that whatever goes wrong with it is one of the device's
+ * errors, for a driver to see: what it throws is logged, and goes no further. That its job has
+ * ended is none of them, and is let through. For any thread.
+ *
+ * @param <F> a failure as the device tells it
+ */
+public final class Guard<F> {
+  private static final Logger log = LoggerFactory.getLogger(Guard.class);
+
+  private final String what;
+  private final Errors<F> errors;
+
+  /** Work on one descriptor or command. */
+  @FunctionalInterface
+  public interface Step<F> {
+
+    /** Does the work. Returns what the device has to say of it. */
+    F run() throws DmaFaultException, JobEndedException;
+  }
+
+  /**
+   * @param what is carried out, for the log: "a descriptor"
+   */
+  public Guard(String what, Errors<F> errors) {
+    this.what = what;
+    this.errors = errors;
+  }
+
+  /**
+   * Does a step's work.
+   *
+   * @return what the step returned, or the device's error for what it threw
+   */
+  public F run(Step<F> step) throws JobEndedException {
+    try {
+      return step.run();
+    } catch (DmaFaultException fault) {
+      return errors.of(fault);
+    } catch (RuntimeException | Error e) {
+      log.error("{} cannot be carried out", what, e);
+      return errors.broken();
+    }
+  }
+}

@@ -1,0 +1,293 @@
+package dev.peerbar.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Job;
+import dev.peerbar.endpoint.JobEndedException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The function's thread and the engine's, at full speed. */
+@Timeout(60)
+final class DmaChannelRaceTest {
+  private static final int ROUNDS = 30_000;
+
+  private final ExecutorService engineThread = Executors.newSingleThreadExecutor();
+  private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
+  private final AtomicReference<Throwable> thrown = new AtomicReference<>();
+
+  @AfterEach
+  void stop() throws InterruptedException {
+    for (ExecutorService each : new ExecutorService[] {engineThread, functionThread}) {
+      each.shutdownNow();
+      assertThat(each.awaitTermination(10, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  /** Runs jobs on a thread of its own, and updates on the function's. */
+  private final class ThreadedEngine implements Engine {
+    private final List<ThreadedJob> jobs = new ArrayList<>();
+
+    private void endAll() {
+      jobs.forEach(job -> job.ended = true);
+      jobs.clear();
+    }
+
+    @Override
+    public Ticket submit(Work work, Consumer<Throwable> failed) {
+      ThreadedJob job = new ThreadedJob();
+      jobs.add(job);
+      engineThread.execute(() -> {
+        try {
+          if (!job.ended) {
+            work.run(job);
+          }
+        } catch (JobEndedException _) {
+          // As told.
+        } catch (RuntimeException | Error e) {
+          thrown.set(e);
+        }
+      });
+      return new Ticket() {
+        @Override
+        public void end() {
+          job.ended = true;
+        }
+
+        @Override
+        public boolean ended() {
+          return job.ended;
+        }
+      };
+    }
+  }
+
+  private final class ThreadedJob implements Job, Dma {
+    private volatile boolean ended;
+
+    @Override
+    public Dma dma() {
+      return this;
+    }
+
+    @Override
+    public void update(Runnable change) throws JobEndedException {
+      check();
+      functionThread.execute(() -> {
+        if (!ended) {
+          change.run();
+        }
+      });
+    }
+
+    @Override
+    public void raise(int vector) throws JobEndedException {
+      check();
+    }
+
+    @Override
+    public boolean signal(int vector) throws JobEndedException {
+      check();
+      return false;
+    }
+
+    private void check() throws JobEndedException {
+      if (ended) {
+        throw new JobEndedException();
+      }
+    }
+
+    @Override
+    public void read(long iova, MemorySegment into) throws JobEndedException {
+      check();
+    }
+
+    @Override
+    public void write(long iova, MemorySegment from) throws JobEndedException {
+      check();
+    }
+
+    @Override
+    public void copy(long fromIova, long toIova, long length) throws JobEndedException {
+      check();
+    }
+
+    @Override
+    public void local(MemorySegment from, MemorySegment to) throws JobEndedException {
+      check();
+    }
+  }
+
+  /** A driver, its device's registers and its descriptors, which do nothing but be counted. */
+  private final class Device implements DmaChannel.Owner<String>, DescriptorHandler<String> {
+    private static final int ENTRIES = 64;
+
+    private final ThreadedEngine engine = new ThreadedEngine();
+    private final DmaChannel<String> channel = new DmaChannel<>(engine, 64, this, this);
+    private final Random random = new Random(7);
+
+    // The engine's.
+    private volatile long executed;
+
+    // The function's.
+    private long valid;
+    private long completed;
+    private int interrupts;
+
+    @Override
+    public String of(DmaFaultException fault) {
+      return "fault";
+    }
+
+    @Override
+    public String broken() {
+      return "broken";
+    }
+
+    @Override
+    public String execute(Dma dma, MemorySegment fetched, long offset, long iova) {
+      assertThat(iova).isEqualTo(0x1000 + executed % ENTRIES * 64);
+      executed++;
+      return null;
+    }
+
+    @Override
+    public void complete(Dma dma, String failure) {}
+
+    @Override
+    public boolean interrupts() {
+      return executed % 3 == 0;
+    }
+
+    @Override
+    public void completed(int count, long last) {
+      completed += count;
+    }
+
+    @Override
+    public void failed(String failure) {
+      thrown.set(new AssertionError(failure));
+    }
+
+    @Override
+    public void interrupt() {
+      interrupts++;
+    }
+
+    @Override
+    public int vector() {
+      return random.nextInt(4) == 0 ? -1 : 0;
+    }
+
+    private void start() {
+      channel.start(new Ring(0x1000, ENTRIES, 64, 0));
+    }
+
+    private void more(int count) {
+      valid += Math.min(count, ENTRIES - 1 - (valid - completed));
+      channel.more((int) (valid - completed - channel.given()));
+    }
+
+    private boolean idle() {
+      channel.catchUp();
+      return !channel.running();
+    }
+  }
+
+  private void onFunctionThread(Runnable action) throws Exception {
+    functionThread.submit(action).get(10, TimeUnit.SECONDS);
+  }
+
+  /** Ends when nothing is left to do, or the test's limit says that something was lost. */
+  private void settle(Device device) throws Exception {
+    while (!functionThread.submit(device::idle).get(10, TimeUnit.SECONDS)) {
+      assertThat(thrown.get()).isNull();
+      Thread.onSpinWait();
+    }
+  }
+
+  @Test
+  void nothingThatBecomesValidIsForgotten() throws Exception {
+    Device device = new Device();
+    Random random = new Random(1);
+    onFunctionThread(device::start);
+    for (int i = 0; i < ROUNDS; i++) {
+      int count = 1 + random.nextInt(3);
+      boolean looks = random.nextBoolean();
+      onFunctionThread(() -> {
+        if (looks) {
+          device.channel.catchUp();
+        }
+        device.more(count);
+      });
+      if (random.nextInt(8) == 0) {
+        settle(device);
+      }
+    }
+    settle(device);
+
+    assertThat(device.completed).isEqualTo(device.valid).isEqualTo(device.executed);
+    assertThat(device.interrupts).isPositive();
+  }
+
+  @Test
+  void nothingIsForgottenAroundASuspension() throws Exception {
+    Device device = new Device();
+    Random random = new Random(2);
+    onFunctionThread(device::start);
+    for (int i = 0; i < ROUNDS; i++) {
+      int what = random.nextInt(4);
+      onFunctionThread(() -> {
+        device.channel.catchUp();
+        switch (what) {
+          case 0 -> device.channel.suspend();
+          case 1 -> device.channel.resume();
+          default -> device.more(20);
+        }
+      });
+    }
+    onFunctionThread(device.channel::resume);
+    settle(device);
+
+    assertThat(device.completed).isEqualTo(device.valid).isEqualTo(device.executed);
+  }
+
+  /** As before a migration: the host ends the job wherever it is, and it leaves. */
+  @Test
+  void aChannelThatIsLeftKnowsWhatIsDone() throws Exception {
+    Device device = new Device();
+    int amid = 0;
+    for (int i = 0; i < ROUNDS / 10; i++) {
+      onFunctionThread(() -> {
+        device.executed = 0;
+        device.completed = 0;
+        device.valid = 0;
+        device.start();
+        device.more(60);
+      });
+      onFunctionThread(device.engine::endAll);
+      engineThread.submit(() -> {}).get(10, TimeUnit.SECONDS);
+      onFunctionThread(device.channel::leave);
+      long done = device.completed;
+      assertThat(done).isEqualTo(device.executed);
+      amid += done > 0 && done < 60 ? 1 : 0;
+      onFunctionThread(device.channel::catchUp);
+      assertThat(device.completed).isEqualTo(done);
+    }
+    assertThat(amid).as("jobs that ended amid their work").isPositive();
+    assertThat(thrown.get()).isNull();
+  }
+}
