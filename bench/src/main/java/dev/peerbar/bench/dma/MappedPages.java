@@ -29,7 +29,6 @@ final class MappedPages implements AutoCloseable {
   static final long BASE = 1L << 32;
 
   private static final long SEED = 1;
-  private static final int HEAP_LOOKS = 5;
 
   // Where the fields of the encoded requests are.
   private static final long MAP_OFFSET = Header.SIZE + 8;
@@ -62,18 +61,10 @@ final class MappedPages implements AutoCloseable {
     heapBytes = (double) (heapInUse() - before) / count;
   }
 
-  /**
-   * The least of several looks: a thread that allocates beside one has taken a piece of the heap for
-   * much more than what it allocates.
-   */
   private static long heapInUse() {
     MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
-    long least = Long.MAX_VALUE;
-    for (int look = 0; look < HEAP_LOOKS; look++) {
-      memory.gc();
-      least = Math.min(least, memory.getHeapMemoryUsage().getUsed());
-    }
-    return least;
+    memory.gc();
+    return memory.getHeapMemoryUsage().getUsed();
   }
 
   /** Maps all pages: none but the last request is replied to. */
