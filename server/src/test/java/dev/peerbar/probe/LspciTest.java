@@ -9,6 +9,7 @@ import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.fixture.EverythingEndpoint;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -97,6 +98,38 @@ final class LspciTest {
           assertThat(ours).anyMatch(line -> line.startsWith(region + " [size="));
         }
       }
+    }
+  }
+
+  /** MSI, BARs of every type, vendor-specific capabilities, and chains around registers. */
+  @Test
+  void anEndpointThatHasEverythingIsTheSameInBoth() throws Exception {
+    Path socket = directory.resolve("everything.sock");
+    try (EndpointServer _ =
+        EndpointServer.start(
+            "everything", new EverythingEndpoint(), new ListeningPlace.AtPath(socket))) {
+      String dump = Probe.of(socket, "-x", "-n").report();
+      List<String> theirs =
+          Lspci.read(directory, dump, "-vv", "-n", "-i", Probe.ids(socket).toString());
+      List<String> ours = dump.lines().toList();
+      assertThat(names(ours))
+          .containsExactly(
+              "\tCapabilities: [40] Power",
+              "\tCapabilities: [50] Express",
+              "\tCapabilities: [90] MSI-X",
+              "\tCapabilities: [a0] MSI",
+              "\tCapabilities: [b8] Vendor",
+              "\tCapabilities: [100 v2] Advanced",
+              "\tCapabilities: [14c v1] Device",
+              "\tCapabilities: [400 v1] Vendor");
+      same(
+          common(ours),
+          theirs.stream().filter(line -> !line.isEmpty() && !line.startsWith(REGION)).toList());
+      for (String region : theirs.stream().filter(line -> line.startsWith(REGION)).toList()) {
+        assertThat(ours).anyMatch(line -> line.startsWith(region + " [size="));
+      }
+      assertThat(ours)
+          .anyMatch(line -> line.contains("Region 0: Memory at <unassigned> (64-bit, non-pref"));
     }
   }
 

@@ -17,7 +17,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -146,16 +145,12 @@ public final class FakeDevice implements Device {
    * Every access is the endpoint's to answer, but for those of the MSI-X structures, and those of
    * doorbells in memory, of which it is told.
    */
-  private final class RegisterBar implements Memory {
+  private final class RegisterBar extends AccessedMemory {
     private final Bar.Registers bar;
 
     RegisterBar(Bar.Registers bar) {
+      super(bar.size());
       this.bar = bar;
-    }
-
-    @Override
-    public long length() {
-      return bar.size();
     }
 
     private boolean mapped(long offset) {
@@ -200,8 +195,7 @@ public final class FakeDevice implements Device {
         msix.orElseThrow().write(offset, bytes.slice(0, width.bytes()));
         return;
       }
-      long zeroExtended =
-          width == AccessWidth.QWORD ? value : value & (1L << width.bytes() * Byte.SIZE) - 1;
+      long zeroExtended = zeroExtended(value, width);
       if (!mapped(offset)) {
         endpoint.write(bar.index(), offset, width, zeroExtended);
         return;
@@ -211,40 +205,6 @@ public final class FakeDevice implements Device {
       if (changed && width == AccessWidth.DWORD) {
         endpoint.write(bar.index(), offset, width, zeroExtended);
       }
-    }
-
-    @Override
-    public byte[] read(long offset, int length) {
-      byte[] bytes = new byte[length];
-      for (int done = 0; done < length; ) {
-        AccessWidth width = AccessWidth.widestAt(offset + done, length - done);
-        long value = load(offset + done, width);
-        for (int i = 0; i < width.bytes(); i++) {
-          bytes[done + i] = (byte) (value >>> i * Byte.SIZE);
-        }
-        done += width.bytes();
-      }
-      return bytes;
-    }
-
-    @Override
-    public void write(long offset, byte[] bytes) {
-      for (int done = 0; done < bytes.length; ) {
-        AccessWidth width = AccessWidth.widestAt(offset + done, bytes.length - done);
-        long value = 0;
-        for (int i = 0; i < width.bytes(); i++) {
-          value |= Byte.toUnsignedLong(bytes[done + i]) << i * Byte.SIZE;
-        }
-        store(offset + done, width, value);
-        done += width.bytes();
-      }
-    }
-
-    @Override
-    public void fill(long offset, long length, byte value) {
-      byte[] bytes = new byte[Math.toIntExact(length)];
-      Arrays.fill(bytes, value);
-      write(offset, bytes);
     }
   }
 

@@ -32,7 +32,7 @@ public final class NvmeQueue {
   private final DmaRange completions;
   private final int entries;
   private final int completionEntries;
-  private final Doorbells doorbells;
+  private Doorbells doorbells;
   private final Optional<Interrupt> vector;
 
   private int tail;
@@ -175,6 +175,11 @@ public final class NvmeQueue {
     for (Placed piece : place(commands)) {
       submissions.write((long) piece.slot() * SubmissionEntry.BYTES, piece.bytes());
     }
+  }
+
+  /** How it is rung from now on. */
+  public void ringBy(Doorbells newDoorbells) {
+    doorbells = newDoorbells;
   }
 
   /** Rings for all that was put. */
@@ -395,6 +400,13 @@ public final class NvmeQueue {
           "queue %d: command %d was given, and %s came".formatted(id, given, completion));
     }
     return completion;
+  }
+
+  /** Executes one command, as it is with its identifier; the next completion. */
+  public CompletionEntry execute(SubmissionEntry entry) throws IOException {
+    put(entry);
+    ring();
+    return await();
   }
 
   /**

@@ -2,18 +2,20 @@ package dev.peerbar.devices.nvme;
 
 import static dev.peerbar.devices.nvme.NvmeFixture.eventRequest;
 import static dev.peerbar.devices.nvme.NvmeFixture.identifyController;
+import static dev.peerbar.devices.nvme.NvmeFixture.io;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.devices.nvme.drive.NvmeDriver;
-import dev.peerbar.devices.nvme.drive.QueuePair;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
 import dev.peerbar.storage.StorageException;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -86,7 +88,7 @@ final class ControllerLifeTest {
     "0x470001, IOSQES 7",
     "0x560001, IOCQES 5",
   })
-  void badConfigurationIsFatal(String cc, String what) {
+  void badConfigurationIsFatal(String cc, String what) throws IOException {
     prepare();
     nvme.write4(NvmeRegisters.CC, Long.decode(cc));
     nvme.host.settle();
@@ -126,9 +128,9 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void unreachableAdminQueueIsFatalUntilAReset() {
+  void unreachableAdminQueueIsFatalUntilAReset() throws IOException {
     nvme.driver.enable();
-    nvme.host.unmap(NvmeDriver.RAM);
+    nvme.host.unmap(NvmeFixture.RAM);
     nvme.write4(NvmeRegisters.submissionDoorbell(0), 1);
     nvme.host.settle();
     assertThat(nvme.status() & CFS).isEqualTo(CFS);
@@ -148,7 +150,7 @@ final class ControllerLifeTest {
 
   @ParameterizedTest
   @ValueSource(longs = {1 << 14, 2 << 14})
-  void shutdownEndsWhenAllIsOnStableStorage(long notification) {
+  void shutdownEndsWhenAllIsOnStableStorage(long notification) throws IOException {
     nvme.driver.enable();
     nvme.write4(NvmeRegisters.CC, GOOD_CC | notification);
     assertThat(nvme.status()).isEqualTo(RDY | SHUTTING_DOWN);
@@ -166,7 +168,7 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void shutdownEndsEvenIfStorageFails() {
+  void shutdownEndsEvenIfStorageFails() throws IOException {
     nvme.driver.enable();
     nvme.storage.before(what -> {
       throw new StorageException(StorageException.Kind.WRITE_FAILED, "gone");
@@ -177,7 +179,7 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void anOldShutdownDoesNotEndInANewLife() {
+  void anOldShutdownDoesNotEndInANewLife() throws IOException {
     nvme.driver.enable();
     nvme.write4(NvmeRegisters.CC, SHUTDOWN_CC);
     nvme.driver.disable();
@@ -187,7 +189,7 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void aShutdownDoesNotOutliveAReset() {
+  void aShutdownDoesNotOutliveAReset() throws IOException {
     nvme.driver.enable();
     nvme.write4(NvmeRegisters.CC, SHUTDOWN_CC);
     nvme.driver.disable();
@@ -196,7 +198,7 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void shutdownCanBeAskedForWhileDisabled() {
+  void shutdownCanBeAskedForWhileDisabled() throws IOException {
     nvme.write4(NvmeRegisters.CC, SHUTDOWN_CC & ~1L);
     nvme.host.settle();
     assertThat(nvme.status()).isEqualTo(SHUT_DOWN);
@@ -204,31 +206,30 @@ final class ControllerLifeTest {
     assertThat(nvme.status()).isEqualTo(RDY);
   }
 
-  private long unsafeShutdowns() {
-    long buffer = nvme.driver.allocate(4096);
-    nvme.driver.need(
-        nvme.driver.admin(
+  private long unsafeShutdowns() throws IOException {
+    DmaRange buffer = nvme.driver.allocate(4096);
+    nvme.driver
+        .admin()
+        .succeed(
             SubmissionEntry.builder(AdminOpcode.GET_LOG_PAGE)
-                .prp1(buffer)
-                .dword(10, 2 | 127 << 16)));
-    return ByteBuffer.wrap(nvme.driver.bytes(buffer, 512))
-        .order(ByteOrder.LITTLE_ENDIAN)
-        .getLong(144);
+                .prp1(buffer.iova())
+                .dword(10, 2 | 127 << 16));
+    return ByteBuffer.wrap(buffer.read(0, 512)).order(ByteOrder.LITTLE_ENDIAN).getLong(144);
   }
 
   @Test
-  void onlyALostHostIsAnUnsafeShutdown() {
-    nvme.machine.reset(ResetKind.BUS_OR_DEVICE);
+  void onlyALostHostIsAnUnsafeShutdown() throws IOException {
+    nvme.host.reset(ResetKind.BUS_OR_DEVICE);
     nvme.driver.enable();
-    nvme.machine.reset(ResetKind.FUNCTION_LEVEL);
+    nvme.host.reset(ResetKind.FUNCTION_LEVEL);
     nvme.driver.enable();
     nvme.write4(NvmeRegisters.CC, SHUTDOWN_CC);
     nvme.host.settle();
-    nvme.machine.reset(ResetKind.BUS_OR_DEVICE);
+    nvme.host.reset(ResetKind.BUS_OR_DEVICE);
     nvme.driver.enable();
     assertThat(unsafeShutdowns()).isZero();
 
-    nvme.machine.reset(ResetKind.BUS_OR_DEVICE);
+    nvme.host.reset(ResetKind.BUS_OR_DEVICE);
     nvme.driver.enable();
     assertThat(unsafeShutdowns()).isEqualTo(1);
   }
@@ -240,10 +241,10 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void thePinFollowsWhatTheHostHasNotTaken() {
+  void thePinFollowsWhatTheHostHasNotTaken() throws IOException {
     nvme.driver.enable();
-    QueuePair admin = nvme.driver.adminQueue();
-    admin.put(identifyController(nvme.driver.allocate(4096)).build());
+    NvmeQueue admin = nvme.driver.admin();
+    admin.put(identifyController(nvme.driver.allocate(4096).iova()).build());
     admin.ring();
     nvme.host.settle();
     assertThat(pinJournal()).containsExactly("pin true");
@@ -260,10 +261,10 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void aResetDeassertsThePin() {
+  void aResetDeassertsThePin() throws IOException {
     nvme.driver.enable();
-    QueuePair admin = nvme.driver.adminQueue();
-    admin.put(identifyController(nvme.driver.allocate(4096)).build());
+    NvmeQueue admin = nvme.driver.admin();
+    admin.put(identifyController(nvme.driver.allocate(4096).iova()).build());
     admin.ring();
     nvme.host.settle();
     nvme.driver.disable();
@@ -271,13 +272,13 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void withMsixTheMaskIsTheTables() {
-    nvme.msix(true);
+  void withMsixTheMaskIsTheTables() throws IOException {
+    nvme.device.enableMsix(1);
     nvme.driver.enable();
     nvme.write4(NvmeRegisters.INTMS, 1);
     assertThat(nvme.read4(NvmeRegisters.INTMS)).isZero();
 
-    nvme.driver.need(nvme.driver.admin(identifyController(nvme.driver.allocate(4096))));
+    nvme.driver.admin().succeed(identifyController(nvme.driver.allocate(4096).iova()));
 
     assertThat(nvme.host.raised()).contains(0);
     assertThat(pinJournal()).isEmpty();
@@ -285,8 +286,8 @@ final class ControllerLifeTest {
 
   // Doorbells and events.
 
-  private CompletionEntry awaitEvent(Runnable cause) {
-    QueuePair admin = nvme.driver.adminQueue();
+  private CompletionEntry awaitEvent(Runnable cause) throws IOException {
+    NvmeQueue admin = nvme.driver.admin();
     admin.put(eventRequest().commandId(0x77).build());
     admin.ring();
     nvme.host.settle();
@@ -296,7 +297,7 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void aDoorbellOfNoQueueIsToldOf() {
+  void aDoorbellOfNoQueueIsToldOf() throws IOException {
     nvme.driver.enable();
     CompletionEntry event = awaitEvent(() -> nvme.write4(NvmeRegisters.submissionDoorbell(2), 1));
     assertThat(event.commandId()).isEqualTo(0x77);
@@ -305,21 +306,21 @@ final class ControllerLifeTest {
 
   @ParameterizedTest
   @ValueSource(longs = {0x1028, 0x102c, 0x2000, 0x3ffc})
-  void soIsOneThatIsNone(long offset) {
+  void soIsOneThatIsNone(long offset) throws IOException {
     nvme.driver.enable();
     assertThat(awaitEvent(() -> nvme.write4(offset, 1)).dword0()).isEqualTo(0x01_00_00);
   }
 
   @Test
-  void aDoorbellValueOutsideTheQueueIsToldOf() {
+  void aDoorbellValueOutsideTheQueueIsToldOf() throws IOException {
     nvme.driver.enable();
-    nvme.driver.createPair(1, 8);
+    nvme.driver.createQueue(1, 8);
     CompletionEntry event = awaitEvent(() -> nvme.write4(NvmeRegisters.submissionDoorbell(1), 8));
     assertThat(event.dword0()).isEqualTo(0x01_01_00);
   }
 
   @Test
-  void doorbellsOfADisabledControllerAreIgnored() {
+  void doorbellsOfADisabledControllerAreIgnored() throws IOException {
     nvme.write4(NvmeRegisters.submissionDoorbell(0), 1);
     assertThat(nvme.host.jobsWaiting()).isZero();
     nvme.driver.enable();
@@ -330,12 +331,12 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void mappedDoorbellsBeginAtZero() {
+  void mappedDoorbellsBeginAtZero() throws IOException {
     NvmeFixture mapped = new NvmeFixture(new NvmeConfig(512, 0, 2, DoorbellMode.MAP, "TEST"));
     mapped.driver.enable();
     mapped.host.journal().clear();
 
-    mapped.driver.createPair(1, 8);
+    mapped.driver.createQueue(1, 8);
     assertThat(mapped.host.journal())
         .contains("clear doorbell 0 0x1008", "clear doorbell 0 0x100c");
 
@@ -353,21 +354,21 @@ final class ControllerLifeTest {
 
   /** The host ends all jobs for any reset but this one. */
   @Test
-  void nothingOfAnOldLifeIsCompletedOnceItIsDisabled() {
-    nothingOfAnOldLifeIsCompleted(nvme.driver::disable);
+  void nothingOfAnOldLifeIsCompletedOnceItIsDisabled() throws IOException {
+    nothingOfAnOldLifeIsCompleted(() -> nvme.write4(NvmeRegisters.CC, 0));
   }
 
   @ParameterizedTest
   @EnumSource(ResetKind.class)
-  void nothingOfAnOldLifeIsCompletedAfterAReset(ResetKind kind) {
-    nothingOfAnOldLifeIsCompleted(() -> nvme.machine.reset(kind));
+  void nothingOfAnOldLifeIsCompletedAfterAReset(ResetKind kind) throws IOException {
+    nothingOfAnOldLifeIsCompleted(() -> nvme.host.reset(kind));
   }
 
-  private void nothingOfAnOldLifeIsCompleted(Runnable end) {
+  private void nothingOfAnOldLifeIsCompleted(Runnable end) throws IOException {
     nvme.driver.enable();
-    QueuePair old = nvme.driver.adminQueue();
+    NvmeQueue old = nvme.driver.admin();
     old.put(eventRequest().commandId(1).build());
-    old.put(identifyController(nvme.driver.allocate(4096)).commandId(2).build());
+    old.put(identifyController(nvme.driver.allocate(4096).iova()).commandId(2).build());
     old.ring();
     nvme.host.runJob();
     nvme.host.runUpdates();
@@ -383,15 +384,15 @@ final class ControllerLifeTest {
     nvme.driver.enable();
     nvme.write4(NvmeRegisters.submissionDoorbell(3), 1);
     nvme.host.settle();
-    assertThat(nvme.driver.adminQueue().poll()).as("the old request").isEmpty();
+    assertThat(nvme.driver.admin().poll()).as("the old request").isEmpty();
   }
 
   @Test
-  void featuresAreTheirDefaultsAgain() {
+  void featuresAreTheirDefaultsAgain() throws IOException {
     nvme.driver.enable();
     SubmissionEntry.Builder off =
         SubmissionEntry.builder(AdminOpcode.SET_FEATURES).dword(10, 0x06).dword(11, 0);
-    nvme.driver.need(nvme.driver.admin(off));
+    nvme.driver.admin().succeed(off);
     SubmissionEntry.Builder get = SubmissionEntry.builder(AdminOpcode.GET_FEATURES).dword(10, 0x06);
     assertThat(nvme.driver.admin(get).dword0()).isZero();
 
@@ -402,15 +403,14 @@ final class ControllerLifeTest {
   }
 
   @Test
-  void writesAreDurableWhileTheCacheIsOff() {
+  void writesAreDurableWhileTheCacheIsOff() throws IOException {
     nvme.driver.enable();
-    nvme.driver.need(
-        nvme.driver.admin(
-            SubmissionEntry.builder(AdminOpcode.SET_FEATURES).dword(10, 0x06).dword(11, 0)));
-    QueuePair queue = nvme.driver.createPair(1, 8);
-    long buffer = nvme.driver.allocate(4096);
-    assertThat(queue.run(nvme.driver.io(IoOpcode.WRITE, 0, 1, buffer).build()).status())
-        .isEqualTo(Status.SUCCESS);
+    nvme.driver
+        .admin()
+        .succeed(SubmissionEntry.builder(AdminOpcode.SET_FEATURES).dword(10, 0x06).dword(11, 0));
+    NvmeQueue queue = nvme.driver.createQueue(1, 8);
+    DmaRange buffer = nvme.driver.allocate(4096);
+    assertThat(queue.execute(io(IoOpcode.WRITE, 0, 1, buffer)).status()).isEqualTo(Status.SUCCESS);
     assertThat(nvme.storage.calls()).containsExactly("write 0+512 durable");
   }
 }

@@ -3,7 +3,6 @@ package dev.peerbar.devices.nvme;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.peerbar.devices.nvme.drive.TestStorage;
 import dev.peerbar.devices.nvme.queue.ControllerMemory;
 import dev.peerbar.endpoint.RegisterMap;
 import dev.peerbar.pci.AccessWidth;
@@ -11,6 +10,7 @@ import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -146,7 +146,7 @@ final class ControllerRegistersTest {
   }
 
   @Test
-  void offersNoSubsystemReset() {
+  void offersNoSubsystemReset() throws IOException {
     nvme.driver.enable();
     nvme.write4(NSSR, 0x4e56_4d65);
     nvme.write4(CSTS, 0x10);
@@ -213,7 +213,7 @@ final class ControllerRegistersTest {
   }
 
   @Test
-  void withoutCmbItsRegistersReadZero() {
+  void withoutCmbItsRegistersReadZero() throws IOException {
     NvmeFixture plain = new NvmeFixture(new NvmeConfig(512, 0, 1, DoorbellMode.TRAP, "TEST"));
     plain.write8(CMBMSC, 0x1_0000_0003L);
 
@@ -227,14 +227,14 @@ final class ControllerRegistersTest {
 
   // What a reset clears.
 
-  private void fillRegisters() {
+  private void fillRegisters() throws IOException {
     nvme.write8(CMBMSC, 0x1_0000_0003L);
     nvme.driver.enable();
     nvme.write4(INTMS, 0xff);
   }
 
   @Test
-  void controllerResetKeepsAdminQueuesAndCmb() {
+  void controllerResetKeepsAdminQueuesAndCmb() throws IOException {
     fillRegisters();
     long asq = nvme.read8(ASQ);
     long acq = nvme.read8(ACQ);
@@ -252,10 +252,10 @@ final class ControllerRegistersTest {
 
   @ParameterizedTest
   @EnumSource(ResetKind.class)
-  void otherResetsClearAdminQueuesToo(ResetKind kind) {
+  void otherResetsClearAdminQueuesToo(ResetKind kind) throws IOException {
     fillRegisters();
 
-    nvme.machine.reset(kind);
+    nvme.host.reset(kind);
 
     for (long offset : new long[] {INTMS, CC, CSTS, AQA}) {
       assertThat(nvme.read4(offset)).as(Long.toHexString(offset)).isZero();
@@ -267,10 +267,10 @@ final class ControllerRegistersTest {
   }
 
   @Test
-  void cmbIsClosedWithTheWholeDevice() {
+  void cmbIsClosedWithTheWholeDevice() throws IOException {
     fillRegisters();
 
-    nvme.machine.reset(ResetKind.BUS_OR_DEVICE);
+    nvme.host.reset(ResetKind.BUS_OR_DEVICE);
 
     assertThat(nvme.read8(CMBMSC)).isZero();
     assertThat(nvme.read4(CMBLOC)).isZero();
@@ -282,16 +282,16 @@ final class ControllerRegistersTest {
   @EnumSource(
       value = ResetKind.class,
       names = {"FUNCTION_LEVEL", "D3HOT_TO_D0"})
-  void cmbStaysWhereItIsWhenTheFunctionIsReset(ResetKind kind) {
+  void cmbStaysWhereItIsWhenTheFunctionIsReset(ResetKind kind) throws IOException {
     fillRegisters();
-    nvme.machine.reset(kind);
+    nvme.host.reset(kind);
     assertThat(nvme.read8(CMBMSC)).isEqualTo(0x1_0000_0003L);
     nvme.driver.enable();
 
     long inCmb = 0x1_0000_0000L;
-    nvme.driver.need(nvme.driver.admin(NvmeFixture.identifyController(inCmb)));
+    nvme.driver.admin().succeed(NvmeFixture.identifyController(inCmb));
 
-    assertThat(nvme.machine.controllerMemory().get(java.lang.foreign.ValueLayout.JAVA_SHORT, 0))
+    assertThat(nvme.host.memory(2).get(java.lang.foreign.ValueLayout.JAVA_SHORT, 0))
         .as("VID")
         .isEqualTo((short) 0x1234);
   }

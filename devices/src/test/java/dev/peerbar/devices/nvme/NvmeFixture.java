@@ -1,40 +1,58 @@
 package dev.peerbar.devices.nvme;
 
-import static org.mockito.Mockito.mock;
-
-import dev.peerbar.devices.nvme.drive.FakeMachine;
-import dev.peerbar.devices.nvme.drive.NvmeDriver;
-import dev.peerbar.devices.nvme.drive.TestStorage;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
+import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.fake.FakeDevice;
 import dev.peerbar.driver.fake.FakeHost;
+import dev.peerbar.driver.nvme.DataPointer;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
-import dev.peerbar.pci.PciFunction;
-import java.nio.ByteBuffer;
+import java.io.IOException;
+import java.util.List;
 
-/** An NVMe endpoint as its driver sees it, in one thread. */
-final class NvmeFixture {
+/** An NVMe endpoint as its driver sees it, in one thread. MSI-X is off. */
+public final class NvmeFixture {
+  /** Where the driver's memory is. */
+  public static final long RAM = 0x4000_0000L;
+
+  static final long RAM_BYTES = 32 << 20;
   static final long CMB_BYTES = 1 << 20;
 
-  final TestStorage storage = new TestStorage(1 << 20);
+  public final TestStorage storage;
+  public final FakeHost host;
+  public final NvmeDriver driver;
   final NvmeEndpoint endpoint;
-  final FakeMachine machine;
-  final FakeHost host;
-  final NvmeDriver driver;
+  final FakeDevice device;
 
-  NvmeFixture() {
-    this(new NvmeConfig(512, CMB_BYTES, 4, DoorbellMode.TRAP, "TEST"));
+  public NvmeFixture() {
+    this(new TestStorage(1 << 20));
+  }
+
+  public NvmeFixture(TestStorage storage) {
+    this(new NvmeConfig(512, CMB_BYTES, 4, DoorbellMode.TRAP, "TEST"), storage);
   }
 
   NvmeFixture(NvmeConfig config) {
-    endpoint = new NvmeEndpoint(config, storage);
-    machine = new FakeMachine(endpoint);
-    host = machine.host();
-    driver = new NvmeDriver(machine);
+    this(config, new TestStorage(1 << 20));
   }
 
-  long read4(long offset) {
+  private NvmeFixture(NvmeConfig config, TestStorage storage) {
+    this.storage = storage;
+    endpoint = new NvmeEndpoint(config, storage);
+    host = new FakeHost(endpoint);
+    device = new FakeDevice(host);
+    try {
+      driver = new NvmeDriver(device, device.allocate(RAM, RAM_BYTES), List.of());
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  public long read4(long offset) {
     return endpoint.read(0, offset, AccessWidth.DWORD);
   }
 
@@ -42,7 +60,7 @@ final class NvmeFixture {
     return endpoint.read(0, offset, AccessWidth.QWORD);
   }
 
-  void write4(long offset, long value) {
+  public void write4(long offset, long value) {
     endpoint.write(0, offset, AccessWidth.DWORD, value & 0xffff_ffffL);
   }
 
@@ -54,31 +72,23 @@ final class NvmeFixture {
     return read4(NvmeRegisters.CSTS);
   }
 
-  private int configByte(int offset) {
-    ByteBuffer into = ByteBuffer.allocate(1);
-    endpoint.function().readConfig(offset, into);
-    return Byte.toUnsignedInt(into.get(0));
-  }
-
-  /** MSI-X on or off. */
-  void msix(boolean enabled) {
-    int at = configByte(0x34);
-    while (configByte(at) != 0x11) {
-      at = configByte(at + 1);
-    }
-    endpoint
-        .function()
-        .writeConfig(
-            at + 3,
-            ByteBuffer.wrap(new byte[] {(byte) (enabled ? 0x80 : 0)}),
-            mock(PciFunction.Events.class));
-  }
-
   static SubmissionEntry.Builder identifyController(long buffer) {
-    return SubmissionEntry.builder(AdminOpcode.IDENTIFY).prp1(buffer).dword(10, 1);
+    return NvmeCommands.identify(NvmeCommands.IDENTIFY_CONTROLLER, 0, new DataPointer(buffer, 0));
   }
 
   static SubmissionEntry.Builder eventRequest() {
     return SubmissionEntry.builder(AdminOpcode.ASYNCHRONOUS_EVENT_REQUEST);
+  }
+
+  /**
+   * A command on blocks of namespace 1, with a data pointer of two pages, however many it takes.
+   *
+   * @param blocks not 0's based
+   */
+  public static SubmissionEntry.Builder io(
+      IoOpcode opcode, long firstLba, int blocks, DmaRange buffer) {
+    long secondPage = (buffer.iova() & -NvmeDriver.PAGE) + NvmeDriver.PAGE;
+    return NvmeCommands.onBlocks(
+        opcode, firstLba, blocks, new DataPointer(buffer.iova(), secondPage));
   }
 }

@@ -1,20 +1,23 @@
 package dev.peerbar.devices.nvme;
 
+import static dev.peerbar.devices.nvme.NvmeFixture.io;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.devices.nvme.drive.NvmeDriver;
-import dev.peerbar.devices.nvme.drive.QueuePair;
-import dev.peerbar.devices.nvme.drive.TestStorage;
-import dev.peerbar.devices.nvme.drive.ThreadedMachine;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.fake.ThreadedDevice;
+import dev.peerbar.driver.nvme.Doorbells;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.nvme.ShadowDoorbells;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
 import java.io.IOException;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,24 +54,48 @@ final class NvmeRaceTest {
   private static final int LONG_COMMANDS = 1000;
 
   private final TestStorage storage = new TestStorage(4 << 20);
-  private final ThreadedMachine machine =
-      new ThreadedMachine(
+  private final ThreadedDevice device =
+      new ThreadedDevice(
           new NvmeEndpoint(
               new NvmeConfig(LBA, 1 << 20, QUEUES, DoorbellMode.TRAP, "TEST"), storage));
-  private final NvmeDriver driver = new NvmeDriver(machine);
+  private final DmaRange memory = device.allocate(NvmeFixture.RAM, NvmeFixture.RAM_BYTES);
+  private final NvmeDriver driver;
+
+  NvmeRaceTest() throws IOException {
+    driver = driver(memory);
+  }
+
+  /** One that looks for completions, whether or not MSI-X is on. */
+  private NvmeDriver driver(DmaRange itsMemory) throws IOException {
+    return new NvmeDriver(device, itsMemory, List.of());
+  }
 
   @AfterEach
   void nothingFailed() {
-    machine.close();
-    assertThat(machine.failures()).isEmpty();
+    device.close();
+    assertThat(device.failures()).isEmpty();
   }
 
-  private QueuePair[] pairs(int entries) {
-    QueuePair[] pairs = new QueuePair[QUEUES];
+  private NvmeQueue[] pairs(int entries) throws IOException {
+    NvmeQueue[] pairs = new NvmeQueue[QUEUES];
     for (int i = 0; i < QUEUES; i++) {
-      pairs[i] = driver.createPair(i + 1, entries);
+      pairs[i] = driver.createQueue(i + 1, entries);
     }
     return pairs;
+  }
+
+  /**
+   * The first so many are rung by the same shadows, each by its own thread. The others are not of
+   * the driver that has shadows: they ring registers alone.
+   */
+  private void ringBy(ShadowDoorbells shadows, NvmeQueue[] pairs, int shadowed) {
+    Doorbells registers = new Doorbells.Registers(driver.registers());
+    for (int i = 0; i < QUEUES; i++) {
+      pairs[i].ringBy(
+          i < shadowed
+              ? new ShadowDoorbells(shadows.shadows(), shadows.events(), registers)
+              : registers);
+    }
   }
 
   private static void onThreads(List<Callable<Void>> work) throws Exception {
@@ -88,23 +115,23 @@ final class NvmeRaceTest {
   @CsvSource({"0, false", "4, false", "4, true", "0, true", "2, false", "2, true"})
   void everyCommandCompletesOnceWithItsData(int shadowed, boolean pin) throws Exception {
     if (!pin) {
-      machine.enableMsix();
+      device.enableMsix(1);
     }
     driver.enable();
+    NvmeQueue[] pairs;
     if (shadowed > 0) {
-      driver.useShadowDoorbells();
+      ShadowDoorbells shadows = driver.ringByShadows();
+      pairs = pairs(32);
+      ringBy(shadows, pairs, shadowed);
+    } else {
+      pairs = pairs(32);
     }
-    QueuePair[] pairs = pairs(32);
-    for (int i = shadowed; i < QUEUES; i++) {
-      // Not of the driver that has shadows: it rings registers alone.
-      pairs[i].shadow(null, null);
-    }
-    long[] buffers = new long[QUEUES];
+    DmaRange[] buffers = new DmaRange[QUEUES];
     for (int i = 0; i < QUEUES; i++) {
       buffers[i] = driver.allocate(32 * NvmeDriver.PAGE);
     }
     // Engines lose their processor where it hurts: between two stores.
-    machine.beforeWrite(_ -> {
+    device.beforeWrite(_ -> {
       ThreadLocalRandom random = ThreadLocalRandom.current();
       if (random.nextInt(32) == 0) {
         spin(random.nextInt(50_000));
@@ -122,16 +149,17 @@ final class NvmeRaceTest {
   }
 
   /** Writes a block, reads it back into another page, over and over, many at a time. */
-  private void hammer(QueuePair pair, long buffers, long firstLba, int rounds, long seed) {
+  private void hammer(NvmeQueue pair, DmaRange buffers, long firstLba, int rounds, long seed)
+      throws IOException {
     Random random = new Random(seed);
     for (int round = 0; round < rounds; round++) {
       int depth = 1 + random.nextInt(random.nextInt(8) == 0 ? 31 : 3);
       IoOpcode opcode = round % 2 == 0 ? IoOpcode.WRITE : IoOpcode.READ;
       Map<Integer, Integer> sent = new HashMap<>();
       for (int i = 0; i < depth; i++) {
-        long page = buffers + (long) i * NvmeDriver.PAGE;
+        DmaRange page = buffers.slice((long) i * NvmeDriver.PAGE, NvmeDriver.PAGE);
         if (opcode == IoOpcode.WRITE) {
-          driver.memory(page, 8).set(ValueLayout.JAVA_LONG, 0, round * 100L + i);
+          page.storeLong(0, round * 100L + i);
         }
         int commandId = round * 32 + i & 0xffff;
         sent.put(commandId, i);
@@ -139,7 +167,7 @@ final class NvmeRaceTest {
             SubmissionEntry.builder(opcode)
                 .commandId(commandId)
                 .namespaceId(1)
-                .prp1(page)
+                .prp1(page.iova())
                 .qword(10, firstLba + i)
                 .build());
         if (random.nextInt(4) == 0) {
@@ -166,24 +194,24 @@ final class NvmeRaceTest {
   @CsvSource({"false", "true"})
   void theSmallestQueuesLoseNothing(boolean pin) throws Exception {
     if (!pin) {
-      machine.enableMsix();
+      device.enableMsix(1);
     }
-    driver.enable().useShadowDoorbells();
-    QueuePair admin = driver.adminQueue();
-    QueuePair[] pairs = pairs(2);
-    pairs[3].shadow(null, null);
-    long buffer = driver.allocate(NvmeDriver.PAGE);
+    ShadowDoorbells shadows = driver.enable().ringByShadows();
+    NvmeQueue admin = driver.admin();
+    NvmeQueue[] pairs = pairs(2);
+    ringBy(shadows, pairs, 3);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
     List<Callable<Void>> work = new ArrayList<>();
-    for (QueuePair pair : pairs) {
+    for (NvmeQueue pair : pairs) {
       work.add(() -> {
         for (int i = 0; i < 5_000; i++) {
           SubmissionEntry read =
               SubmissionEntry.builder(IoOpcode.READ)
                   .commandId(i)
                   .namespaceId(1)
-                  .prp1(buffer)
+                  .prp1(buffer.iova())
                   .build();
-          assertThat(pair.run(read).commandId()).isEqualTo(i);
+          assertThat(pair.execute(read).commandId()).isEqualTo(i);
         }
         return null;
       });
@@ -195,29 +223,29 @@ final class NvmeRaceTest {
   /** Whoever sets shadows up waits for a poll that waits for the host, without a processor. */
   @Test
   void aSetUpWaitsAsleep() throws Exception {
-    machine.enableMsix();
-    driver.enable().useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, 8);
+    device.enableMsix(1);
+    ShadowDoorbells shadows = driver.enable().ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, 8);
     CountDownLatch polls = new CountDownLatch(1);
     CountDownLatch go = new CountDownLatch(1);
-    long shadow = driver.eventIdx() - NvmeDriver.PAGE;
-    machine.beforeRead(iova -> {
+    long shadow = shadows.shadows().iova();
+    device.beforeRead(iova -> {
       if (iova == shadow && Thread.currentThread().getName().startsWith("io-")) {
         polls.countDown();
         await(go);
       }
     });
-    long buffer = driver.allocate(NvmeDriver.PAGE);
-    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
+    pair.put(io(IoOpcode.READ, 0, 1, buffer));
     pair.ring();
     await(polls);
-    QueuePair admin = driver.adminQueue();
+    NvmeQueue admin = driver.admin();
     admin.put(
-        NvmeDriver.createCompletionQueue(2, 8, driver.allocate(NvmeDriver.PAGE))
+        NvmeCommands.createCompletionQueue(2, 8, driver.allocate(NvmeDriver.PAGE).iova(), 0)
             .commandId(7)
             .build());
     admin.ring();
-    Thread engine = machine.engineThread("admin");
+    Thread engine = device.engineThread("admin");
     long deadline = System.nanoTime() + 60_000_000_000L;
     while (engine.getState() != Thread.State.WAITING || !isInSetUp(engine)) {
       assertThat(System.nanoTime()).as("asleep before this").isLessThan(deadline);
@@ -235,28 +263,28 @@ final class NvmeRaceTest {
   /** The life ends while somebody waits to set shadows up: that ends too. */
   @Test
   void aSetUpThatWaitsEndsWithItsLife() throws Exception {
-    machine.enableMsix();
-    driver.enable().useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, 8);
+    device.enableMsix(1);
+    ShadowDoorbells shadows = driver.enable().ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, 8);
     CountDownLatch polls = new CountDownLatch(1);
     CountDownLatch go = new CountDownLatch(1);
-    long shadow = driver.eventIdx() - NvmeDriver.PAGE;
-    machine.beforeRead(iova -> {
+    long shadow = shadows.shadows().iova();
+    device.beforeRead(iova -> {
       if (iova == shadow && Thread.currentThread().getName().startsWith("io-")) {
         polls.countDown();
         await(go);
       }
     });
-    pair.put(driver.io(IoOpcode.FLUSH, 0, 1, 0).build());
+    pair.put(NvmeCommands.flush());
     pair.ring();
     await(polls);
-    QueuePair admin = driver.adminQueue();
+    NvmeQueue admin = driver.admin();
     admin.put(
-        NvmeDriver.createCompletionQueue(2, 8, driver.allocate(NvmeDriver.PAGE))
+        NvmeCommands.createCompletionQueue(2, 8, driver.allocate(NvmeDriver.PAGE).iova(), 0)
             .commandId(7)
             .build());
     admin.ring();
-    Thread engine = machine.engineThread("admin");
+    Thread engine = device.engineThread("admin");
     long deadline = System.nanoTime() + 60_000_000_000L;
     while (!isInSetUp(engine)) {
       assertThat(System.nanoTime()).isLessThan(deadline);
@@ -267,27 +295,28 @@ final class NvmeRaceTest {
     }
     go.countDown();
     driver.enable();
-    assertThat(driver.createPair(1, 8).run(driver.io(IoOpcode.FLUSH, 0, 1, 0).build()).status())
+    assertThat(driver.createQueue(1, 8).execute(NvmeCommands.flush()).status())
         .isEqualTo(Status.SUCCESS);
   }
 
   /** The window between a worker's last look and its going idle, hit again and again. */
   @Test
   void noShadowDoorbellIsLost() throws Exception {
-    machine.enableMsix();
-    driver.enable().useShadowDoorbells();
-    QueuePair[] pairs = pairs(8);
-    openTheWindow();
-    long buffer = driver.allocate(NvmeDriver.PAGE);
+    device.enableMsix(1);
+    ShadowDoorbells shadows = driver.enable().ringByShadows();
+    NvmeQueue[] pairs = pairs(8);
+    ringBy(shadows, pairs, QUEUES);
+    openTheWindow(shadows);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
     List<Callable<Void>> work = new ArrayList<>();
     for (int i = 0; i < 2; i++) {
-      QueuePair pair = pairs[i];
+      NvmeQueue pair = pairs[i];
       Random random = new Random(i);
       work.add(() -> {
         SubmissionEntry read =
-            SubmissionEntry.builder(IoOpcode.READ).namespaceId(1).prp1(buffer).build();
+            SubmissionEntry.builder(IoOpcode.READ).namespaceId(1).prp1(buffer.iova()).build();
         for (int round = 0; round < 3_000; round++) {
-          pair.run(read);
+          pair.execute(read);
           // About when the workers give up looking.
           LockSupport.parkNanos(900_000 + random.nextInt(300_000));
         }
@@ -298,9 +327,9 @@ final class NvmeRaceTest {
   }
 
   /** Has the host look at EventIdx long after the endpoint last looked at its doorbells. */
-  private void openTheWindow() {
-    long eventIdx = driver.eventIdx();
-    machine.beforeWrite(iova -> {
+  private void openTheWindow(ShadowDoorbells shadows) {
+    long eventIdx = shadows.events().iova();
+    device.beforeWrite(iova -> {
       if (iova >= eventIdx && iova < eventIdx + NvmeDriver.PAGE) {
         spin(20_000);
       }
@@ -317,40 +346,43 @@ final class NvmeRaceTest {
   /** The controller is disabled or reset with everything in flight, hundreds of times. */
   @ParameterizedTest
   @CsvSource({"false", "true"})
-  void nothingIsStoredAfterALife(boolean shadow) {
-    machine.enableMsix();
+  void nothingIsStoredAfterALife(boolean shadow) throws IOException {
+    device.enableMsix(1);
+    // With memory that no life before has used.
+    long half = NvmeFixture.RAM_BYTES / 2;
+    NvmeDriver elsewhere = driver(memory.slice(half, half));
     Random random = new Random(1);
     for (int life = 0; life < 300; life++) {
       driver.enable();
       if (shadow) {
-        driver.useShadowDoorbells();
+        driver.ringByShadows();
       }
-      QueuePair[] pairs = pairs(32);
-      long buffer = driver.allocate(32 * NvmeDriver.PAGE);
-      for (QueuePair pair : pairs) {
+      NvmeQueue[] pairs = pairs(32);
+      DmaRange buffer = driver.allocate(32 * NvmeDriver.PAGE);
+      for (NvmeQueue pair : pairs) {
         for (int i = 0; i < 31; i++) {
-          long page = buffer + (long) i * NvmeDriver.PAGE;
-          pair.put(driver.io(IoOpcode.READ, random.nextInt(100), 8, page).build());
+          DmaRange page = buffer.slice((long) i * NvmeDriver.PAGE, NvmeDriver.PAGE);
+          pair.put(io(IoOpcode.READ, random.nextInt(100), 8, page));
         }
         pair.ring();
       }
       LockSupport.parkNanos(random.nextInt(300_000));
       int how = random.nextInt(4);
       if (how == 0) {
-        driver.disable();
-        assertThat(machine.read4(NvmeRegisters.CSTS)).isZero();
+        driver.write(NvmeRegisters.CC, 0);
+        assertThat(driver.status()).isZero();
       } else {
-        machine.reset(ResetKind.values()[how - 1]);
-        machine.enableMsix();
+        device.reset(ResetKind.values()[how - 1]);
+        device.enableMsix(1);
       }
-      long raised = machine.raised();
-      byte[] before = driver.bytes(NvmeDriver.RAM, NvmeDriver.RAM_BYTES / 16);
+      long raised = device.raised();
+      byte[] before = memory.read(0, (int) NvmeFixture.RAM_BYTES / 16);
       // The next life is ready once every engine has left the last one.
-      machine.read4(NvmeRegisters.CSTS);
-      driver.enableElsewhere();
-      assertThat(driver.bytes(NvmeDriver.RAM, NvmeDriver.RAM_BYTES / 16)).isEqualTo(before);
-      assertThat(machine.raised()).isEqualTo(raised);
-      driver.disable();
+      driver.status();
+      elsewhere.enable();
+      assertThat(memory.read(0, (int) NvmeFixture.RAM_BYTES / 16)).isEqualTo(before);
+      assertThat(device.raised()).isEqualTo(raised);
+      elsewhere.disable();
     }
   }
 
@@ -358,7 +390,7 @@ final class NvmeRaceTest {
   @Test
   void resetsUnderLoadTakeNoMemory() throws Exception {
     int lives = 1000;
-    machine.enableMsix();
+    device.enableMsix(1);
     Random random = new Random(4);
     long before = 0;
     for (int life = 0; life < lives; life++) {
@@ -366,23 +398,23 @@ final class NvmeRaceTest {
         before = resident();
       }
       driver.enable();
-      QueuePair[] pairs = pairs(32);
-      long buffer = driver.allocate(32 * NvmeDriver.PAGE);
-      for (QueuePair pair : pairs) {
+      NvmeQueue[] pairs = pairs(32);
+      DmaRange buffer = driver.allocate(32 * NvmeDriver.PAGE);
+      for (NvmeQueue pair : pairs) {
         for (int i = 0; i < 31; i++) {
-          long page = buffer + (long) i * NvmeDriver.PAGE;
-          pair.put(driver.io(IoOpcode.COMPARE, random.nextInt(100), 8, page).build());
+          DmaRange page = buffer.slice((long) i * NvmeDriver.PAGE, NvmeDriver.PAGE);
+          pair.put(io(IoOpcode.COMPARE, random.nextInt(100), 8, page));
         }
         pair.ring();
       }
       LockSupport.parkNanos(random.nextInt(100_000));
-      machine.reset(ResetKind.values()[random.nextInt(3)]);
-      machine.enableMsix();
+      device.reset(ResetKind.values()[random.nextInt(3)]);
+      device.enableMsix(1);
     }
     System.out.printf(
         "resident after %d resets under load: %d KiB, after %d: %d KiB; %d places lent%n",
-        lives / 10, before, lives, resident(), machine.lent().size());
-    assertThat(machine.lent()).hasSizeLessThan(100);
+        lives / 10, before, lives, resident(), device.lent().size());
+    assertThat(device.lent()).hasSizeLessThan(100);
   }
 
   /** In KiB. */
@@ -398,27 +430,27 @@ final class NvmeRaceTest {
   @Test
   void aLifeBeginsOnceStorageHasLeftTheLast() throws Exception {
     driver.enable();
-    QueuePair pair = driver.createPair(1, 16);
+    NvmeQueue pair = driver.createQueue(1, 16);
     CountDownLatch stuck = new CountDownLatch(1);
     CountDownLatch go = new CountDownLatch(1);
     storage.before(what -> {
       stuck.countDown();
       await(go);
     });
-    pair.put(driver.io(IoOpcode.WRITE, 0, 1, driver.allocate(NvmeDriver.PAGE)).build());
+    pair.put(io(IoOpcode.WRITE, 0, 1, driver.allocate(NvmeDriver.PAGE)));
     pair.ring();
     assertThat(stuck.await(1, TimeUnit.MINUTES)).isTrue();
-    driver.disable();
+    driver.write(NvmeRegisters.CC, 0);
     // A reset waits for nobody.
-    assertThat(machine.read4(NvmeRegisters.CSTS)).isZero();
-    machine.write4(NvmeRegisters.CC, 0x460001);
+    assertThat(driver.status()).isZero();
+    driver.write(NvmeRegisters.CC, 0x460001);
     for (int i = 0; i < 10_000; i++) {
-      assertThat(machine.read4(NvmeRegisters.CSTS)).isZero();
+      assertThat(driver.status()).isZero();
     }
     storage.before(_ -> {});
     go.countDown();
     long deadline = System.nanoTime() + 60_000_000_000L;
-    while (machine.read4(NvmeRegisters.CSTS) != NvmeRegisters.CSTS_RDY) {
+    while (driver.status() != NvmeRegisters.CSTS_RDY) {
       assertThat(System.nanoTime()).isLessThan(deadline);
     }
     assertThat(storage.calls()).hasSize(1);
@@ -435,33 +467,31 @@ final class NvmeRaceTest {
   /** What waits for storage holds up neither the commands fetched with it nor later ones. */
   @ParameterizedTest
   @CsvSource({"false", "true"})
-  void slowCommandsHoldNobodyUp(boolean shadow) {
+  void slowCommandsHoldNobodyUp(boolean shadow) throws IOException {
     storage.mayWait(true);
     driver.enable();
     if (shadow) {
-      driver.useShadowDoorbells();
+      driver.ringByShadows();
     }
-    QueuePair pair = driver.createPair(1, 64);
+    NvmeQueue pair = driver.createQueue(1, 64);
     CountDownLatch go = new CountDownLatch(1);
     storage.before(what -> {
       if (what.equals("flush")) {
         await(go);
       }
     });
-    long buffer = driver.allocate(NvmeDriver.PAGE);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
     Set<Integer> flushes = new HashSet<>();
     for (int i = 0; i < 3; i++) {
-      SubmissionEntry flush = driver.io(IoOpcode.FLUSH, 0, 1, 0).build();
-      flushes.add(flush.commandId());
-      pair.put(flush);
-      pair.put(driver.io(IoOpcode.READ, i, 1, buffer).build());
+      flushes.add(pair.put(NvmeCommands.flush()));
+      pair.put(io(IoOpcode.READ, i, 1, buffer));
     }
     pair.ring();
     for (int i = 0; i < 3; i++) {
       assertThat(flushes).doesNotContain(pair.await().commandId());
     }
     for (int i = 0; i < 20; i++) {
-      CompletionEntry completion = pair.run(driver.io(IoOpcode.READ, i, 1, buffer).build());
+      CompletionEntry completion = pair.execute(io(IoOpcode.READ, i, 1, buffer));
       assertThat(flushes).doesNotContain(completion.commandId());
     }
     go.countDown();
@@ -482,40 +512,37 @@ final class NvmeRaceTest {
     "VERIFY, +4096",
     "WRITE, durable"
   })
-  void longCommandsLeaveAnEngineForOthers(IoOpcode opcode, String call) {
+  void longCommandsLeaveAnEngineForOthers(IoOpcode opcode, String call) throws IOException {
     storage.mayWait(true);
     driver.enable();
-    QueuePair pair = driver.createPair(1, 1024);
-    QueuePair other = driver.createPair(2, 8);
+    NvmeQueue pair = driver.createQueue(1, 1024);
+    NvmeQueue other = driver.createQueue(2, 8);
     CountDownLatch go = new CountDownLatch(1);
     storage.before(what -> {
       if (what.contains(call)) {
         await(go);
       }
     });
-    long ranges = driver.allocate(NvmeDriver.PAGE);
-    driver.memory(ranges, 16).set(ValueLayout.JAVA_INT, 4, 8);
-    long buffer = driver.allocate(NvmeDriver.PAGE);
+    DmaRange ranges = driver.allocate(NvmeDriver.PAGE);
+    ranges.storeInt(4, 8);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
     Set<Integer> slow = new HashSet<>();
     for (int i = 0; i < LONG_COMMANDS; i++) {
-      SubmissionEntry.Builder command = driver.io(opcode, 8L * (i % 100), 8, ranges);
-      SubmissionEntry longCommand =
+      SubmissionEntry.Builder command = io(opcode, 8L * (i % 100), 8, ranges);
+      SubmissionEntry.Builder longCommand =
           switch (opcode) {
-            case DATASET_MANAGEMENT -> command.dword(10, 0).dword(11, 4).dword(12, 0).build();
-            case WRITE -> command.dword(12, 1 << 30 | 7).build();
-            default -> command.build();
+            case DATASET_MANAGEMENT -> command.dword(10, 0).dword(11, 4).dword(12, 0);
+            case WRITE -> command.dword(12, 1 << 30 | 7);
+            default -> command;
           };
-      slow.add(longCommand.commandId());
-      pair.put(longCommand);
+      slow.add(pair.put(longCommand));
     }
-    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
+    pair.put(io(IoOpcode.READ, 0, 1, buffer));
     pair.ring();
     assertThat(slow).doesNotContain(pair.await().commandId());
     for (int i = 0; i < 20; i++) {
-      assertThat(other.run(driver.io(IoOpcode.READ, i, 1, buffer).build()).status())
-          .isEqualTo(Status.SUCCESS);
-      assertThat(slow)
-          .doesNotContain(pair.run(driver.io(IoOpcode.COMPARE, i, 1, buffer).build()).commandId());
+      assertThat(other.execute(io(IoOpcode.READ, i, 1, buffer)).status()).isEqualTo(Status.SUCCESS);
+      assertThat(slow).doesNotContain(pair.execute(io(IoOpcode.COMPARE, i, 1, buffer)).commandId());
     }
     go.countDown();
     for (int i = 0; i < LONG_COMMANDS; i++) {
@@ -525,15 +552,15 @@ final class NvmeRaceTest {
 
   /** A queue may be deleted with commands put aside: they are aborted, whatever is stuck. */
   @Test
-  void whatWaitsForLongCommandsIsAbortedWithItsQueue() {
+  void whatWaitsForLongCommandsIsAbortedWithItsQueue() throws IOException {
     storage.mayWait(true);
     driver.enable();
-    QueuePair stuck = driver.createPair(1, 64);
-    QueuePair pair = driver.createPair(2, 512);
+    NvmeQueue stuck = driver.createQueue(1, 64);
+    NvmeQueue pair = driver.createQueue(2, 512);
     CountDownLatch go = new CountDownLatch(1);
     storage.before(_ -> await(go));
     for (int i = 0; i < 8; i++) {
-      stuck.put(driver.io(IoOpcode.FLUSH, 0, 1, 0).build());
+      stuck.put(NvmeCommands.flush());
     }
     stuck.ring();
     long deadline = System.nanoTime() + 60_000_000_000L;
@@ -541,10 +568,10 @@ final class NvmeRaceTest {
       assertThat(System.nanoTime()).isLessThan(deadline);
     }
     for (int i = 0; i < 500; i++) {
-      pair.put(driver.io(IoOpcode.FLUSH, 0, 1, 0).build());
+      pair.put(NvmeCommands.flush());
     }
     pair.ring();
-    driver.need(driver.admin(NvmeDriver.deleteSubmissionQueue(2)));
+    driver.admin().succeed(NvmeCommands.deleteSubmissionQueue(2));
     for (Optional<CompletionEntry> entry = pair.poll(); entry.isPresent(); entry = pair.poll()) {
       assertThat(entry.get().status()).isEqualTo(Status.COMMAND_ABORTED_DUE_TO_SQ_DELETION);
     }
@@ -556,12 +583,12 @@ final class NvmeRaceTest {
 
   /** The window between a worker's last look and its going away with something slow. */
   @Test
-  void noShadowDoorbellWaitsForASlowCommand() {
-    machine.enableMsix();
+  void noShadowDoorbellWaitsForASlowCommand() throws IOException {
+    device.enableMsix(1);
     storage.mayWait(true);
-    driver.enable().useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, 64);
-    openTheWindow();
+    ShadowDoorbells shadows = driver.enable().ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, 64);
+    openTheWindow(shadows);
     AtomicReference<CountDownLatch> go = new AtomicReference<>();
     storage.before(what -> {
       if (what.equals("flush")) {
@@ -569,42 +596,47 @@ final class NvmeRaceTest {
       }
     });
     Random random = new Random(3);
-    long buffer = driver.allocate(NvmeDriver.PAGE);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
     for (int round = 0; round < 1000; round++) {
       go.set(new CountDownLatch(1));
-      SubmissionEntry flush = driver.io(IoOpcode.FLUSH, 0, 1, 0).build();
-      pair.put(flush);
+      int flush = pair.put(NvmeCommands.flush());
       pair.ring();
       spin(random.nextInt(60_000));
-      SubmissionEntry read = driver.io(IoOpcode.READ, 0, 1, buffer).build();
-      assertThat(pair.run(read).commandId()).isEqualTo(read.commandId());
+      int read = pair.put(io(IoOpcode.READ, 0, 1, buffer));
+      pair.ring();
+      assertThat(pair.await().commandId()).isEqualTo(read);
       go.get().countDown();
-      assertThat(pair.await().commandId()).isEqualTo(flush.commandId());
+      assertThat(pair.await().commandId()).isEqualTo(flush);
     }
   }
 
   /** A full completion queue holds its submission queue back, and only that. */
   @ParameterizedTest
   @CsvSource({"false", "true"})
-  void aFullCompletionQueueWaitsForItsHead(boolean shadow) {
-    machine.enableMsix();
+  void aFullCompletionQueueWaitsForItsHead(boolean shadow) throws IOException {
+    device.enableMsix(1);
     driver.enable();
     if (shadow) {
-      driver.useShadowDoorbells();
+      driver.ringByShadows();
     }
-    QueuePair narrow = driver.createPair(1, 64, 4, 0);
-    QueuePair other = driver.createPair(2, 8);
-    long buffer = driver.allocate(NvmeDriver.PAGE);
+    NvmeQueue narrow =
+        driver.createQueue(
+            1,
+            driver.allocate(64L * SubmissionEntry.BYTES),
+            driver.allocate(4L * CompletionEntry.BYTES).slice(0, 4L * CompletionEntry.BYTES),
+            0);
+    NvmeQueue other = driver.createQueue(2, 8);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
     for (int round = 0; round < 300; round++) {
       for (int i = 0; i < 20; i++) {
-        narrow.put(driver.io(IoOpcode.READ, i, 1, buffer).build());
+        narrow.put(io(IoOpcode.READ, i, 1, buffer));
       }
       narrow.ring();
       for (int i = 0; i < 3; i++) {
         assertThat(awaitEntry(narrow).status()).isEqualTo(Status.SUCCESS);
       }
       // Three slots are all there are: the head has not moved.
-      other.run(driver.io(IoOpcode.READ, 0, 1, buffer).build());
+      other.execute(io(IoOpcode.READ, 0, 1, buffer));
       assertThat(narrow.poll()).isEmpty();
       narrow.ringHead();
       for (int i = 0; i < 17; i++) {
@@ -613,7 +645,7 @@ final class NvmeRaceTest {
     }
   }
 
-  private CompletionEntry awaitEntry(QueuePair pair) {
+  private CompletionEntry awaitEntry(NvmeQueue pair) throws IOException {
     long deadline = System.nanoTime() + 60_000_000_000L;
     while (true) {
       Optional<CompletionEntry> entry = pair.poll();
@@ -627,23 +659,23 @@ final class NvmeRaceTest {
   /** Deleting a queue with commands in flight: all that complete do so before the deletion. */
   @ParameterizedTest
   @CsvSource({"false", "true"})
-  void aDeletedQueueIsQuiet(boolean shadow) {
-    machine.enableMsix();
+  void aDeletedQueueIsQuiet(boolean shadow) throws IOException {
+    device.enableMsix(1);
     driver.enable();
     if (shadow) {
-      driver.useShadowDoorbells();
+      driver.ringByShadows();
     }
     Random random = new Random(2);
-    long buffer = driver.allocate(NvmeDriver.PAGE);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
     for (int round = 0; round < 300; round++) {
-      NvmeDriver.Mark mark = driver.mark();
-      QueuePair pair = driver.createPair(1, 64);
+      long mark = driver.memory().mark();
+      NvmeQueue pair = driver.createQueue(1, 64);
       for (int i = 0; i < 60; i++) {
-        pair.put(driver.io(IoOpcode.READ, i, 1, buffer).build());
+        pair.put(io(IoOpcode.READ, i, 1, buffer));
       }
       pair.ring();
       LockSupport.parkNanos(random.nextInt(100_000));
-      driver.need(driver.admin(NvmeDriver.deleteSubmissionQueue(1)));
+      driver.admin().succeed(NvmeCommands.deleteSubmissionQueue(1));
       int completed = 0;
       for (Optional<CompletionEntry> entry = pair.poll(); entry.isPresent(); entry = pair.poll()) {
         assertThat(entry.get().status())
@@ -651,28 +683,27 @@ final class NvmeRaceTest {
         completed++;
       }
       assertThat(completed).isLessThanOrEqualTo(60);
-      driver.need(driver.admin(NvmeDriver.deleteCompletionQueue(1)));
+      driver.admin().succeed(NvmeCommands.deleteCompletionQueue(1));
       assertThat(pair.poll()).isEmpty();
-      driver.release(mark);
+      driver.memory().release(mark);
     }
   }
 
   /** What storage throws, other than what it may, fails the command and nothing else. */
   @Test
-  void anExceptionIsAnInternalError() {
+  void anExceptionIsAnInternalError() throws IOException {
     driver.enable();
-    QueuePair pair = driver.createPair(1, 16);
-    long buffer = driver.allocate(NvmeDriver.PAGE);
+    NvmeQueue pair = driver.createQueue(1, 16);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
     List<Throwable> thrown = List.of(new IllegalStateException("broken"), new OutOfMemoryError());
     for (Throwable each : thrown) {
       storage.before(_ -> NvmeRaceTest.<RuntimeException>raise(each));
-      assertThat(pair.run(driver.io(IoOpcode.READ, 0, 1, buffer).build()).status())
+      assertThat(pair.execute(io(IoOpcode.READ, 0, 1, buffer)).status())
           .isEqualTo(Status.INTERNAL_ERROR);
     }
     storage.before(_ -> {});
-    assertThat(pair.run(driver.io(IoOpcode.READ, 0, 1, buffer).build()).status())
-        .isEqualTo(Status.SUCCESS);
-    assertThat(machine.read4(NvmeRegisters.CSTS)).isEqualTo(NvmeRegisters.CSTS_RDY);
+    assertThat(pair.execute(io(IoOpcode.READ, 0, 1, buffer)).status()).isEqualTo(Status.SUCCESS);
+    assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
   }
 
   @SuppressWarnings("unchecked")
@@ -682,42 +713,39 @@ final class NvmeRaceTest {
 
   /** What no completion can tell is a fatal status: here the writing of the completion fails. */
   @Test
-  void anExceptionBesideCommandsIsFatalStatus() {
+  void anExceptionBesideCommandsIsFatalStatus() throws IOException {
     driver.enable();
-    QueuePair pair = driver.createPair(1, 16);
-    long buffer = driver.allocate(NvmeDriver.PAGE);
-    machine.beforeWrite(_ -> {
+    NvmeQueue pair = driver.createQueue(1, 16);
+    DmaRange buffer = driver.allocate(NvmeDriver.PAGE);
+    device.beforeWrite(_ -> {
       throw new IllegalStateException("broken");
     });
-    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
+    pair.put(io(IoOpcode.READ, 0, 1, buffer));
     pair.ring();
     long deadline = System.nanoTime() + 60_000_000_000L;
-    while ((machine.read4(NvmeRegisters.CSTS) & NvmeRegisters.CSTS_CFS) == 0) {
+    while ((driver.status() & NvmeRegisters.CSTS_CFS) == 0) {
       assertThat(System.nanoTime()).isLessThan(deadline);
     }
-    assertThat(machine.failures()).hasSize(1);
-    machine.failures().clear();
-    machine.beforeWrite(_ -> {});
+    assertThat(device.failures()).hasSize(1);
+    device.failures().clear();
+    device.beforeWrite(_ -> {});
     driver.disable();
     driver.enable();
-    assertThat(
-            driver.createPair(1, 16).run(driver.io(IoOpcode.READ, 0, 1, buffer).build()).status())
+    assertThat(driver.createQueue(1, 16).execute(io(IoOpcode.READ, 0, 1, buffer)).status())
         .isEqualTo(Status.SUCCESS);
   }
 
   /** Commands that are fetched and not begun can be aborted, others not. */
   @Test
-  void whatHasNotBegunCanBeAborted() {
+  void whatHasNotBegunCanBeAborted() throws IOException {
     storage.mayWait(true);
     driver.enable();
-    QueuePair pair = driver.createPair(1, 64);
+    NvmeQueue pair = driver.createQueue(1, 64);
     CountDownLatch go = new CountDownLatch(1);
     storage.before(_ -> await(go));
     List<Integer> commands = new ArrayList<>();
     for (int i = 0; i < 8; i++) {
-      SubmissionEntry flush = driver.io(IoOpcode.FLUSH, 0, 1, 0).build();
-      commands.add(flush.commandId());
-      pair.put(flush);
+      commands.add(pair.put(NvmeCommands.flush()));
     }
     pair.ring();
     // Four of them are begun, as many as may; the last four wait.
@@ -744,17 +772,17 @@ final class NvmeRaceTest {
 
   /** Admin commands go on while all workers are busy. */
   @Test
-  void adminGoesOnBesideStuckStorage() {
+  void adminGoesOnBesideStuckStorage() throws IOException {
     storage.mayWait(true);
     driver.enable();
-    QueuePair pair = driver.createPair(1, 64);
+    NvmeQueue pair = driver.createQueue(1, 64);
     CountDownLatch go = new CountDownLatch(1);
     storage.before(_ -> await(go));
     for (int i = 0; i < 10; i++) {
-      pair.put(driver.io(IoOpcode.FLUSH, 0, 1, 0).build());
+      pair.put(NvmeCommands.flush());
     }
     pair.ring();
-    driver.need(driver.admin(SubmissionEntry.builder(AdminOpcode.GET_FEATURES).dword(10, 7)));
+    driver.admin().succeed(SubmissionEntry.builder(AdminOpcode.GET_FEATURES).dword(10, 7));
     go.countDown();
     for (int i = 0; i < 10; i++) {
       assertThat(pair.await().status()).isEqualTo(Status.SUCCESS);

@@ -1,19 +1,25 @@
 package dev.peerbar.devices.nvme;
 
+import static dev.peerbar.devices.nvme.NvmeFixture.io;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.devices.nvme.drive.FakeMachine;
-import dev.peerbar.devices.nvme.drive.NvmeDriver;
-import dev.peerbar.devices.nvme.drive.QueuePair;
-import dev.peerbar.devices.nvme.drive.TestStorage;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.fake.FakeHost;
+import dev.peerbar.driver.nvme.Doorbells;
+import dev.peerbar.driver.nvme.NvmeCommands;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.driver.nvme.ShadowDoorbells;
 import dev.peerbar.pci.DoorbellMode;
+import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.IntConsumer;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -22,45 +28,51 @@ import org.junit.jupiter.api.Timeout;
 final class ShadowDoorbellsTest {
   private static final int ENTRIES = 5;
 
-  private final TestStorage storage = new TestStorage(1 << 20);
-  private final NvmeEndpoint endpoint =
-      new NvmeEndpoint(new NvmeConfig(512, 0, 4, DoorbellMode.TRAP, "TEST"), storage);
-  private final FakeMachine machine = new FakeMachine(endpoint);
-  private final NvmeDriver driver = new NvmeDriver(machine).enable();
-  private final long buffer = driver.allocate(NvmeDriver.PAGE);
+  private final NvmeFixture nvme =
+      new NvmeFixture(new NvmeConfig(512, 0, 4, DoorbellMode.TRAP, "TEST"));
+  private final TestStorage storage = nvme.storage;
+  private final FakeHost host = nvme.host;
+  private final NvmeDriver driver = nvme.driver;
+  private DmaRange buffer;
 
-  private void runs(QueuePair pair, int count) {
+  @BeforeEach
+  void enable() throws IOException {
+    driver.enable();
+    buffer = driver.allocate(NvmeDriver.PAGE);
+  }
+
+  private void runs(NvmeQueue pair, int count) throws IOException {
     for (int i = 0; i < count; i++) {
-      SubmissionEntry read = driver.io(IoOpcode.READ, i, 1, buffer).build();
-      assertThat(pair.run(read).commandId()).isEqualTo(read.commandId());
+      int given = pair.nextCommandId();
+      assertThat(pair.execute(io(IoOpcode.READ, i, 1, buffer)).commandId()).isEqualTo(given);
     }
     assertThat(pair.poll()).isEmpty();
   }
 
   private void isReady() {
-    assertThat(machine.read4(NvmeRegisters.CSTS)).isEqualTo(NvmeRegisters.CSTS_RDY);
+    assertThat(nvme.read4(NvmeRegisters.CSTS)).isEqualTo(NvmeRegisters.CSTS_RDY);
   }
 
   /** The queue of another device, which knows nothing of the driver's shadows. */
-  private QueuePair pairOfRegisters(int id) {
-    QueuePair pair = driver.createPair(id, ENTRIES);
-    pair.shadow(null, null);
+  private NvmeQueue pairOfRegisters(int id) throws IOException {
+    NvmeQueue pair = driver.createQueue(id, ENTRIES);
+    pair.ringBy(new Doorbells.Registers(driver.registers()));
     return pair;
   }
 
   @Test
-  void registersAloneAreServedBesideShadows() {
-    driver.useShadowDoorbells();
-    QueuePair shadowed = driver.createPair(1, ENTRIES);
-    QueuePair rung = pairOfRegisters(2);
+  void registersAloneAreServedBesideShadows() throws IOException {
+    driver.ringByShadows();
+    NvmeQueue shadowed = driver.createQueue(1, ENTRIES);
+    NvmeQueue rung = pairOfRegisters(2);
     for (int i = 0; i < 20; i++) {
       runs(rung, 1 + i % 3);
       runs(shadowed, 1 + i % 2);
     }
     for (int round = 0; round < 10; round++) {
-      for (QueuePair pair : new QueuePair[] {rung, shadowed}) {
+      for (NvmeQueue pair : new NvmeQueue[] {rung, shadowed}) {
         for (int i = 0; i < ENTRIES - 1; i++) {
-          pair.put(driver.io(IoOpcode.READ, i, 1, buffer).build());
+          pair.put(io(IoOpcode.READ, i, 1, buffer));
           pair.ring();
         }
       }
@@ -73,13 +85,12 @@ final class ShadowDoorbellsTest {
   }
 
   @Test
-  void aQueueThatIsOlderMayBeRungEitherWay() {
-    QueuePair rung = driver.createPair(1, ENTRIES);
-    QueuePair shadowed = driver.createPair(2, ENTRIES);
+  void aQueueThatIsOlderMayBeRungEitherWay() throws IOException {
+    NvmeQueue rung = driver.createQueue(1, ENTRIES);
+    NvmeQueue shadowed = driver.createQueue(2, ENTRIES);
     runs(rung, 3);
     runs(shadowed, 3);
-    driver.useShadowDoorbells();
-    shadowed.shadow(driver.shadow(), driver.memory(driver.eventIdx(), NvmeDriver.PAGE));
+    shadowed.ringBy(driver.ringByShadows());
     runs(rung, 17);
     runs(shadowed, 17);
     isReady();
@@ -87,15 +98,15 @@ final class ShadowDoorbellsTest {
 
   /** Posted by a host that uses shadows, and overtaken by what it stored there since. */
   @Test
-  void aRegisterWriteThatComesLateMovesNothing() {
-    driver.useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, ENTRIES);
+  void aRegisterWriteThatComesLateMovesNothing() throws IOException {
+    driver.ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, ENTRIES);
     runs(pair, 3);
     for (int value = 0; value < ENTRIES; value++) {
       storage.calls().clear();
-      machine.write4(NvmeRegisters.submissionDoorbell(1), value);
-      machine.write4(NvmeRegisters.completionDoorbell(1), value);
-      machine.pass();
+      nvme.write4(NvmeRegisters.submissionDoorbell(1), value);
+      nvme.write4(NvmeRegisters.completionDoorbell(1), value);
+      host.settle();
       assertThat(storage.calls()).isEmpty();
       runs(pair, 1);
     }
@@ -103,30 +114,29 @@ final class ShadowDoorbellsTest {
   }
 
   @Test
-  void aQueueThatIsMadeAgainIsJudgedAnew() {
-    driver.useShadowDoorbells();
-    runs(driver.createPair(1, ENTRIES), 7);
+  void aQueueThatIsMadeAgainIsJudgedAnew() throws IOException {
+    driver.ringByShadows();
+    runs(driver.createQueue(1, ENTRIES), 7);
     for (int i = 0; i < 3; i++) {
-      driver.need(driver.admin(NvmeDriver.deleteSubmissionQueue(1)));
-      driver.need(driver.admin(NvmeDriver.deleteCompletionQueue(1)));
+      driver.admin().succeed(NvmeCommands.deleteSubmissionQueue(1));
+      driver.admin().succeed(NvmeCommands.deleteCompletionQueue(1));
       runs(pairOfRegisters(1), 7);
-      driver.need(driver.admin(NvmeDriver.deleteSubmissionQueue(1)));
-      driver.need(driver.admin(NvmeDriver.deleteCompletionQueue(1)));
-      runs(driver.createPair(1, ENTRIES), 7);
+      driver.admin().succeed(NvmeCommands.deleteSubmissionQueue(1));
+      driver.admin().succeed(NvmeCommands.deleteCompletionQueue(1));
+      runs(driver.createQueue(1, ENTRIES), 7);
     }
     isReady();
   }
 
   @Test
-  void otherShadowsLeaveNobodyBehind() {
-    driver.useShadowDoorbells();
-    QueuePair shadowed = driver.createPair(1, ENTRIES);
-    QueuePair rung = pairOfRegisters(2);
+  void otherShadowsLeaveNobodyBehind() throws IOException {
+    driver.ringByShadows();
+    NvmeQueue shadowed = driver.createQueue(1, ENTRIES);
+    NvmeQueue rung = pairOfRegisters(2);
     for (int i = 0; i < 4; i++) {
       runs(shadowed, 3);
       runs(rung, 3);
-      driver.useShadowDoorbells();
-      shadowed.shadow(driver.shadow(), driver.memory(driver.eventIdx(), NvmeDriver.PAGE));
+      shadowed.ringBy(driver.ringByShadows());
     }
     runs(shadowed, 3);
     runs(rung, 3);
@@ -134,22 +144,27 @@ final class ShadowDoorbellsTest {
   }
 
   @Test
-  void theAdminQueuesMayBeRungEitherWay() {
-    driver.useShadowDoorbells();
+  void theAdminQueuesMayBeRungEitherWay() throws IOException {
+    ShadowDoorbells shadows = driver.ringByShadows();
     SubmissionEntry.Builder command =
         SubmissionEntry.builder(AdminOpcode.GET_FEATURES).dword(10, 7);
     for (int i = 0; i < 50; i++) {
-      driver.need(driver.admin(command));
+      driver.admin().succeed(command);
     }
-    driver.adminQueue().shadow(driver.shadow(), driver.memory(driver.eventIdx(), NvmeDriver.PAGE));
+    driver.admin().ringBy(shadows);
     for (int i = 0; i < 50; i++) {
-      driver.need(driver.admin(command));
-      machine.write4(NvmeRegisters.submissionDoorbell(0), 1 + i % 3);
-      machine.write4(NvmeRegisters.completionDoorbell(0), 1 + i % 3);
+      driver.admin().succeed(command);
+      nvme.write4(NvmeRegisters.submissionDoorbell(0), 1 + i % 3);
+      nvme.write4(NvmeRegisters.completionDoorbell(0), 1 + i % 3);
     }
-    machine.pass();
-    assertThat(driver.adminQueue().poll()).isEmpty();
+    host.settle();
+    assertThat(driver.admin().poll()).isEmpty();
     isReady();
+  }
+
+  /** What a driver does meanwhile. */
+  private interface During {
+    void left(int transfers) throws IOException;
   }
 
   /**
@@ -158,30 +173,32 @@ final class ShadowDoorbellsTest {
    *
    * @param during told how many are to come yet
    */
-  private AtomicInteger takeAwayAfterCompletion(int transfers, IntConsumer during) {
+  private AtomicInteger takeAwayAfterCompletion(int transfers, During during) {
     AtomicInteger left = new AtomicInteger(transfers);
     long before = halvesOfCompletions();
-    machine
-        .host()
-        .beforeTransfer(() -> {
-          if (left.get() >= 0 && halvesOfCompletions() == before + 2) {
-            int now = left.getAndDecrement();
-            machine.host().busMaster(now == 0);
-            during.accept(now);
-          }
-        });
+    host.beforeTransfer(() -> {
+      if (left.get() >= 0 && halvesOfCompletions() == before + 2) {
+        int now = left.getAndDecrement();
+        host.busMaster(now == 0);
+        try {
+          during.left(now);
+        } catch (IOException e) {
+          throw new AssertionError(e);
+        }
+      }
+    });
     return left;
   }
 
   private long halvesOfCompletions() {
-    return machine.host().journal().stream().filter(it -> it.endsWith("+8")).count();
+    return host.journal().stream().filter(it -> it.endsWith("+8")).count();
   }
 
   /** As when QEMU changes the layout of the guest's memory: it is taken away and put back. */
   @Test
-  void memoryThatIsAwayWhileNothingIsUnderWayIsNoFault() {
-    driver.useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, ENTRIES);
+  void memoryThatIsAwayWhileNothingIsUnderWayIsNoFault() throws IOException {
+    driver.ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, ENTRIES);
     runs(pair, 3);
     for (int away = 1; away < 12; away++) {
       AtomicInteger left = takeAwayAfterCompletion(away, _ -> {});
@@ -195,49 +212,47 @@ final class ShadowDoorbellsTest {
 
   /** What the host adds meanwhile it does not ring for: it was not told to. */
   @Test
-  void whatIsAddedWhileMemoryIsAwayIsFound() {
-    driver.useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, ENTRIES);
+  void whatIsAddedWhileMemoryIsAwayIsFound() throws IOException {
+    ShadowDoorbells shadows = driver.ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, ENTRIES);
     runs(pair, 3);
-    SubmissionEntry added = driver.io(IoOpcode.READ, 1, 1, buffer).build();
-    AtomicInteger rings = new AtomicInteger();
+    AtomicInteger added = new AtomicInteger();
+    AtomicLong rings = new AtomicLong();
     takeAwayAfterCompletion(
         8,
         left -> {
           if (left == 4) {
-            int before = pair.doorbells();
-            pair.put(added);
+            long before = shadows.rings();
+            added.set(pair.put(io(IoOpcode.READ, 1, 1, buffer)));
             pair.ring();
-            rings.set(pair.doorbells() - before);
+            rings.set(shadows.rings() - before);
           }
         });
-    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
+    pair.put(io(IoOpcode.READ, 0, 1, buffer));
     pair.ring();
     pair.await();
-    assertThat(pair.await().commandId()).isEqualTo(added.commandId());
+    assertThat(pair.await().commandId()).isEqualTo(added.get());
     assertThat(rings.get()).as("the host had not been told to ring").isZero();
     isReady();
   }
 
   /** A ring, late or not, while memory is away for a moment. */
   @Test
-  void aRingIsLookedAtOnceMemoryIsBack() {
-    driver.useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, ENTRIES);
+  void aRingIsLookedAtOnceMemoryIsBack() throws IOException {
+    driver.ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, ENTRIES);
     runs(pair, 3);
     for (int away = 1; away < 8; away++) {
       AtomicInteger left = new AtomicInteger(away);
-      machine.host().busMaster(false);
-      machine
-          .host()
-          .beforeTransfer(() -> {
-            if (left.getAndDecrement() == 0) {
-              machine.host().busMaster(true);
-            }
-          });
+      host.busMaster(false);
+      host.beforeTransfer(() -> {
+        if (left.getAndDecrement() == 0) {
+          host.busMaster(true);
+        }
+      });
       if (away % 2 == 0) {
-        machine.write4(NvmeRegisters.submissionDoorbell(1), 1);
-        machine.pass();
+        nvme.write4(NvmeRegisters.submissionDoorbell(1), 1);
+        host.settle();
       }
       runs(pair, 1);
       isReady();
@@ -246,24 +261,22 @@ final class ShadowDoorbellsTest {
 
   /** Half of the old value and half of the new one: a doorbell that was never rung. */
   @Test
-  void aValueThatWasTornInReadingIsNotTaken() {
-    driver.useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, ENTRIES);
+  void aValueThatWasTornInReadingIsNotTaken() throws IOException {
+    ShadowDoorbells shadows = driver.ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, ENTRIES);
     // What is left to do for the admin queues.
-    machine.pass();
-    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
+    host.settle();
+    pair.put(io(IoOpcode.READ, 0, 1, buffer));
     pair.ring();
     AtomicInteger transfers = new AtomicInteger();
-    machine
-        .host()
-        .beforeTransfer(() -> {
-          // All doorbells first, then the one that has moved.
-          int transfer = transfers.incrementAndGet();
-          if (transfer == 2 || transfer == 3) {
-            driver.shadow().set(ValueLayout.JAVA_INT, 8, transfer == 2 ? 3 : 1);
-          }
-        });
-    machine.pass();
+    host.beforeTransfer(() -> {
+      // All doorbells first, then the one that has moved.
+      int transfer = transfers.incrementAndGet();
+      if (transfer == 2 || transfer == 3) {
+        shadows.shadows().segment().set(ValueLayout.JAVA_INT, 8, transfer == 2 ? 3 : 1);
+      }
+    });
+    host.settle();
     assertThat(storage.calls()).hasSize(1);
     assertThat(pair.poll()).isPresent();
     assertThat(pair.poll()).isEmpty();
@@ -271,38 +284,36 @@ final class ShadowDoorbellsTest {
   }
 
   @Test
-  void commandsWhoseDoorbellCannotBeLookedAtAreFatal() {
-    driver.useShadowDoorbells();
-    QueuePair pair = driver.createPair(1, ENTRIES);
+  void commandsWhoseDoorbellCannotBeLookedAtAreFatal() throws IOException {
+    driver.ringByShadows();
+    NvmeQueue pair = driver.createQueue(1, ENTRIES);
     runs(pair, 3);
-    machine.host().busMaster(false);
-    pair.put(driver.io(IoOpcode.READ, 0, 1, buffer).build());
-    machine.write4(NvmeRegisters.submissionDoorbell(1), 4);
-    machine.pass();
-    assertThat(machine.read4(NvmeRegisters.CSTS) & NvmeRegisters.CSTS_CFS).isNotZero();
-    machine.host().busMaster(true);
+    host.busMaster(false);
+    pair.put(io(IoOpcode.READ, 0, 1, buffer));
+    nvme.write4(NvmeRegisters.submissionDoorbell(1), 4);
+    host.settle();
+    assertThat(nvme.read4(NvmeRegisters.CSTS) & NvmeRegisters.CSTS_CFS).isNotZero();
+    host.busMaster(true);
   }
 
   @Test
-  void adminShadowsThatAreAwayAreNoFaultEither() {
-    driver.useShadowDoorbells();
+  void adminShadowsThatAreAwayAreNoFaultEither() throws IOException {
+    ShadowDoorbells shadows = driver.ringByShadows();
     SubmissionEntry.Builder command =
         SubmissionEntry.builder(AdminOpcode.GET_FEATURES).dword(10, 7);
     for (boolean used : new boolean[] {false, true}) {
       for (int away = 1; away < 5; away++) {
         takeAwayAfterCompletion(away, _ -> {});
-        driver.need(driver.admin(command));
-        machine.host().beforeTransfer(() -> {});
-        machine.host().busMaster(true);
-        machine.pass();
+        driver.admin().succeed(command);
+        host.beforeTransfer(() -> {});
+        host.busMaster(true);
+        host.settle();
         isReady();
-        driver.need(driver.admin(command));
+        driver.admin().succeed(command);
       }
-      driver
-          .adminQueue()
-          .shadow(driver.shadow(), driver.memory(driver.eventIdx(), NvmeDriver.PAGE));
+      driver.admin().ringBy(shadows);
     }
-    runs(driver.createPair(1, ENTRIES), 3);
+    runs(driver.createQueue(1, ENTRIES), 3);
     isReady();
   }
 }

@@ -2,19 +2,19 @@ package dev.peerbar.devices.nvme.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.peerbar.devices.nvme.NvmeConfig;
-import dev.peerbar.devices.nvme.NvmeEndpoint;
-import dev.peerbar.devices.nvme.drive.FakeMachine;
-import dev.peerbar.devices.nvme.drive.NvmeDriver;
-import dev.peerbar.devices.nvme.drive.QueuePair;
-import dev.peerbar.devices.nvme.drive.TestStorage;
+import dev.peerbar.devices.nvme.NvmeFixture;
+import dev.peerbar.devices.nvme.NvmeRegisters;
+import dev.peerbar.devices.nvme.TestStorage;
 import dev.peerbar.devices.nvme.entry.AdminOpcode;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
-import dev.peerbar.pci.DoorbellMode;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.storage.StorageException;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
@@ -30,37 +30,38 @@ final class IoCommandsTest {
   private static final long UNMAPPED = 0x7000_0000L;
 
   private final TestStorage storage = new TestStorage((long) BLOCKS * LBA);
-  private final FakeMachine machine =
-      new FakeMachine(
-          new NvmeEndpoint(new NvmeConfig(LBA, 1 << 20, 4, DoorbellMode.TRAP, "TEST"), storage));
-  private final NvmeDriver driver = new NvmeDriver(machine).enable();
-  private final QueuePair queue = driver.createPair(1, 16);
-  private final long buffer = driver.allocate(2 * NvmeDriver.PAGE);
+  private final NvmeFixture nvme = new NvmeFixture(storage);
+  private final NvmeDriver driver = nvme.driver;
+  private final NvmeQueue queue;
+  private final DmaRange buffer;
 
-  IoCommandsTest() {
+  IoCommandsTest() throws IOException {
+    driver.enable();
+    queue = driver.createQueue(1, 16);
+    buffer = driver.allocate(2 * NvmeDriver.PAGE);
     byte[] noise = new byte[(int) storage.size()];
     new Random(1).nextBytes(noise);
     storage.bytes().copyFrom(MemorySegment.ofArray(noise));
   }
 
-  private Status run(SubmissionEntry.Builder command) {
-    return queue.run(command.build()).status();
+  private Status run(SubmissionEntry.Builder command) throws IOException {
+    return queue.execute(command.build()).status();
   }
 
   private SubmissionEntry.Builder io(IoOpcode opcode, long firstLba, int blocks) {
-    return driver.io(opcode, firstLba, blocks, buffer);
+    return NvmeFixture.io(opcode, firstLba, blocks, buffer);
   }
 
   /** Runs a command that must fail, and must not have touched anything. */
-  private void refused(SubmissionEntry.Builder command, Status status) {
+  private void refused(SubmissionEntry.Builder command, Status status) throws IOException {
     byte[] stored = storage.bytes().toArray(ValueLayout.JAVA_BYTE);
-    byte[] memory = driver.bytes(buffer, 2 * NvmeDriver.PAGE);
+    byte[] memory = buffer.read(0, 2 * NvmeDriver.PAGE);
     storage.calls().clear();
-    CompletionEntry completion = queue.run(command.build());
+    CompletionEntry completion = queue.execute(command.build());
     assertThat(completion.status()).isEqualTo(status);
     assertThat(storage.calls()).isEmpty();
     assertThat(storage.bytes().mismatch(MemorySegment.ofArray(stored))).isEqualTo(-1);
-    assertThat(driver.bytes(buffer, 2 * NvmeDriver.PAGE)).isEqualTo(memory);
+    assertThat(buffer.read(0, 2 * NvmeDriver.PAGE)).isEqualTo(memory);
   }
 
   private byte[] stored(long firstLba, int blocks) {
@@ -71,7 +72,7 @@ final class IoCommandsTest {
   }
 
   @Test
-  void anUnknownOpcodeIsSaid() {
+  void anUnknownOpcodeIsSaid() throws IOException {
     for (int opcode : new int[] {0x03, 0x04, 0x06, 0x0a, 0x0d, 0x7f, 0x80, 0xff}) {
       refused(SubmissionEntry.builder(opcode).namespaceId(1), Status.INVALID_COMMAND_OPCODE);
     }
@@ -79,7 +80,7 @@ final class IoCommandsTest {
 
   @ParameterizedTest
   @EnumSource(IoOpcode.class)
-  void fieldsThatAllHaveAreJudged(IoOpcode opcode) {
+  void fieldsThatAllHaveAreJudged(IoOpcode opcode) throws IOException {
     for (int namespace : new int[] {0, 2, 0xffff_fffe}) {
       refused(io(opcode, 0, 1).namespaceId(namespace), Status.INVALID_NAMESPACE_OR_FORMAT);
     }
@@ -96,7 +97,7 @@ final class IoCommandsTest {
   @EnumSource(
       value = IoOpcode.class,
       names = {"READ", "WRITE", "COMPARE", "WRITE_ZEROES", "VERIFY"})
-  void blocksAreWithinTheNamespace(IoOpcode opcode) {
+  void blocksAreWithinTheNamespace(IoOpcode opcode) throws IOException {
     refused(io(opcode, BLOCKS, 1), Status.LBA_OUT_OF_RANGE);
     refused(io(opcode, BLOCKS - 1, 2), Status.LBA_OUT_OF_RANGE);
     refused(io(opcode, -1, 1), Status.LBA_OUT_OF_RANGE);
@@ -110,7 +111,7 @@ final class IoCommandsTest {
   @EnumSource(
       value = IoOpcode.class,
       names = {"READ", "WRITE", "COMPARE", "WRITE_ZEROES", "VERIFY"})
-  void withoutProtectionInformationItsBitsMeanNothing(IoOpcode opcode) {
+  void withoutProtectionInformationItsBitsMeanNothing(IoOpcode opcode) throws IOException {
     run(io(IoOpcode.READ, 8, 2));
     for (int bit = 26; bit < 30; bit++) {
       storage.calls().clear();
@@ -124,22 +125,22 @@ final class IoCommandsTest {
   @EnumSource(
       value = IoOpcode.class,
       names = {"READ", "WRITE", "COMPARE"})
-  void transfersAreJudged(IoOpcode opcode) {
+  void transfersAreJudged(IoOpcode opcode) throws IOException {
     // 512 KiB are the most; the second page would be a list.
     refused(io(opcode, 0, 1025), Status.INVALID_FIELD_IN_COMMAND);
     refused(io(opcode, 0, 65536), Status.INVALID_FIELD_IN_COMMAND);
-    refused(io(opcode, 0, 1).prp1(buffer + 2), Status.PRP_OFFSET_INVALID);
-    refused(io(opcode, 0, 16).prp2(buffer + 16), Status.PRP_OFFSET_INVALID);
+    refused(io(opcode, 0, 1).prp1(buffer.iova() + 2), Status.PRP_OFFSET_INVALID);
+    refused(io(opcode, 0, 16).prp2(buffer.iova() + 16), Status.PRP_OFFSET_INVALID);
     refused(io(opcode, 0, 17).prp2(UNMAPPED), Status.DATA_TRANSFER_ERROR);
     refused(
-        io(opcode, 0, 1).psdt(1).prp1(buffer).dword(8, 511).dword(9, 0),
+        io(opcode, 0, 1).psdt(1).prp1(buffer.iova()).dword(8, 511).dword(9, 0),
         Status.DATA_SGL_LENGTH_INVALID);
-    assertThat(run(io(opcode, 0, 1).psdt(1).prp1(buffer).dword(8, 512).dword(9, 0)))
+    assertThat(run(io(opcode, 0, 1).psdt(1).prp1(buffer.iova()).dword(8, 512).dword(9, 0)))
         .isIn(Status.SUCCESS, Status.COMPARE_FAILURE);
   }
 
   @Test
-  void aWriteThatCannotReadItsDataChangesNothing() {
+  void aWriteThatCannotReadItsDataChangesNothing() throws IOException {
     refused(io(IoOpcode.WRITE, 0, 9).prp2(UNMAPPED), Status.DATA_TRANSFER_ERROR);
     refused(io(IoOpcode.COMPARE, 0, 9).prp2(UNMAPPED), Status.DATA_TRANSFER_ERROR);
     assertThat(run(io(IoOpcode.READ, 0, 9).prp2(UNMAPPED))).isEqualTo(Status.DATA_TRANSFER_ERROR);
@@ -147,7 +148,7 @@ final class IoCommandsTest {
   }
 
   @Test
-  void writesAreAsDurableAsAsked() {
+  void writesAreAsDurableAsAsked() throws IOException {
     assertThat(run(io(IoOpcode.WRITE, 1, 2))).isEqualTo(Status.SUCCESS);
     assertThat(run(io(IoOpcode.WRITE, 1, 2).dword(12, FUA | 1))).isEqualTo(Status.SUCCESS);
     assertThat(run(io(IoOpcode.WRITE_ZEROES, 8, 8).dword(12, FUA | 1 << 25 | 7)))
@@ -163,7 +164,7 @@ final class IoCommandsTest {
             "flush",
             "flush");
     // Volatile Write Cache off.
-    driver.need(driver.admin(SubmissionEntry.builder(AdminOpcode.SET_FEATURES).dword(10, 6)));
+    driver.admin().succeed(SubmissionEntry.builder(AdminOpcode.SET_FEATURES).dword(10, 6));
     storage.calls().clear();
     assertThat(run(io(IoOpcode.WRITE, 1, 2))).isEqualTo(Status.SUCCESS);
     assertThat(run(io(IoOpcode.WRITE_ZEROES, 8, 8))).isEqualTo(Status.SUCCESS);
@@ -172,7 +173,7 @@ final class IoCommandsTest {
   }
 
   @Test
-  void zeroesAreWritten() {
+  void zeroesAreWritten() throws IOException {
     byte[] before = stored(0, 4);
     assertThat(run(io(IoOpcode.WRITE_ZEROES, 1, 2))).isEqualTo(Status.SUCCESS);
     assertThat(stored(1, 2)).containsOnly(0);
@@ -183,41 +184,41 @@ final class IoCommandsTest {
   }
 
   @Test
-  void comparesTellEqualFromDifferent() {
+  void comparesTellEqualFromDifferent() throws IOException {
     run(io(IoOpcode.READ, 40, 16));
     assertThat(run(io(IoOpcode.COMPARE, 40, 16))).isEqualTo(Status.SUCCESS);
-    byte[] data = driver.bytes(buffer, 8192);
+    byte[] data = buffer.read(0, 8192);
     data[8191] ^= 1;
-    driver.fill(buffer, data);
+    buffer.write(0, data);
     assertThat(run(io(IoOpcode.COMPARE, 40, 16))).isEqualTo(Status.COMPARE_FAILURE);
   }
 
   @Test
-  void verifyReadsAllAndMovesNothing() {
-    byte[] memory = driver.bytes(buffer, 8192);
+  void verifyReadsAllAndMovesNothing() throws IOException {
+    byte[] memory = buffer.read(0, 8192);
     storage.calls().clear();
     assertThat(run(io(IoOpcode.VERIFY, 0, 1500))).isEqualTo(Status.SUCCESS);
     assertThat(storage.calls()).containsExactly("read 0+524288", "read 524288+243712");
-    assertThat(driver.bytes(buffer, 8192)).isEqualTo(memory);
+    assertThat(buffer.read(0, 8192)).isEqualTo(memory);
   }
 
   private SubmissionEntry.Builder dsm(int ranges, int attributes) {
     return SubmissionEntry.builder(IoOpcode.DATASET_MANAGEMENT)
         .namespaceId(1)
-        .prp1(buffer)
+        .prp1(buffer.iova())
         .dword(10, ranges - 1)
         .dword(11, attributes);
   }
 
   private void range(int index, int length, long firstLba) {
-    MemorySegment range = driver.memory(buffer + 16L * index, 16);
+    MemorySegment range = buffer.slice(16L * index, 16).segment();
     range.set(ValueLayout.JAVA_INT, 0, 0x1234);
     range.set(ValueLayout.JAVA_INT, 4, length);
     range.set(ValueLayout.JAVA_LONG, 8, firstLba);
   }
 
   @Test
-  void rangesAreDeallocated() {
+  void rangesAreDeallocated() throws IOException {
     for (int i = 0; i < 256; i++) {
       range(i, i == 7 ? 0 : 1, 2L * i);
     }
@@ -233,7 +234,7 @@ final class IoCommandsTest {
   @EnumSource(
       value = IoOpcode.class,
       names = {"DATASET_MANAGEMENT", "WRITE_ZEROES", "VERIFY"})
-  void aLongCommandEndsWithItsLife(IoOpcode opcode) {
+  void aLongCommandEndsWithItsLife(IoOpcode opcode) throws IOException {
     storage.step(4096);
     range(0, BLOCKS, 0);
     SubmissionEntry.Builder command =
@@ -241,21 +242,21 @@ final class IoCommandsTest {
     storage.calls().clear();
     storage.before(_ -> {
       if (storage.calls().size() == 2) {
-        driver.disable();
+        nvme.write4(NvmeRegisters.CC, 0);
       }
     });
     queue.put(command.build());
     queue.ring();
-    machine.pass();
+    nvme.host.settle();
     assertThat(storage.calls()).as("the step in which the life ended is the last").hasSize(3);
     storage.before(_ -> {});
     driver.enable();
-    assertThat(driver.createPair(1, 16).run(io(IoOpcode.FLUSH, 0, 1).commandId(1).build()).status())
+    assertThat(driver.createQueue(1, 16).execute(io(IoOpcode.FLUSH, 0, 1).commandId(1)).status())
         .isEqualTo(Status.SUCCESS);
   }
 
   @Test
-  void aLongRangeIsDoneInSteps() {
+  void aLongRangeIsDoneInSteps() throws IOException {
     storage.step(1 << 20);
     range(0, BLOCKS - 2, 1);
     assertThat(run(dsm(1, 4))).isEqualTo(Status.SUCCESS);
@@ -264,7 +265,7 @@ final class IoCommandsTest {
   }
 
   @Test
-  void oneRangeOutsideAndNoneIsDeallocated() {
+  void oneRangeOutsideAndNoneIsDeallocated() throws IOException {
     range(0, 1, 0);
     range(1, 2, BLOCKS - 1);
     refused(dsm(2, 4), Status.LBA_OUT_OF_RANGE);
@@ -277,7 +278,7 @@ final class IoCommandsTest {
   }
 
   @Test
-  void storageThatFailsIsAStatus() {
+  void storageThatFailsIsAStatus() throws IOException {
     StorageException.Kind[] kinds = StorageException.Kind.values();
     Status[] statuses = {
       Status.CAPACITY_EXCEEDED, Status.UNRECOVERED_READ_ERROR, Status.WRITE_FAULT
@@ -296,16 +297,17 @@ final class IoCommandsTest {
   }
 
   @Test
-  void failuresAreInTheErrorLog() {
+  void failuresAreInTheErrorLog() throws IOException {
     refused(io(IoOpcode.READ, BLOCKS + 5, 1).commandId(77), Status.LBA_OUT_OF_RANGE);
-    long log = driver.allocate(NvmeDriver.PAGE);
-    driver.need(
-        driver.admin(
+    DmaRange log = driver.allocate(NvmeDriver.PAGE);
+    driver
+        .admin()
+        .succeed(
             SubmissionEntry.builder(AdminOpcode.GET_LOG_PAGE)
                 .namespaceId(-1)
-                .prp1(log)
-                .dword(10, 15 << 16 | 1)));
-    MemorySegment entry = driver.memory(log, 64);
+                .prp1(log.iova())
+                .dword(10, 15 << 16 | 1));
+    MemorySegment entry = log.segment();
     assertThat(entry.get(ValueLayout.JAVA_SHORT, 8)).isEqualTo((short) 1);
     assertThat(entry.get(ValueLayout.JAVA_SHORT, 10)).isEqualTo((short) 77);
     assertThat(entry.get(ValueLayout.JAVA_SHORT, 12) >>> 1 & 0xff).isEqualTo(0x80);

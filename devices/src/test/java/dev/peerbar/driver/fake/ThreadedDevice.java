@@ -1,9 +1,14 @@
-package dev.peerbar.devices.nvme.drive;
+package dev.peerbar.driver.fake;
 
-import dev.peerbar.devices.nvme.NvmeEndpoint;
-import dev.peerbar.devices.nvme.NvmeRegisters;
+import dev.peerbar.driver.Config;
+import dev.peerbar.driver.Device;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.Interrupt;
+import dev.peerbar.driver.Memory;
+import dev.peerbar.driver.SegmentMemory;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Interrupts;
@@ -11,14 +16,20 @@ import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.AccessWidth;
+import dev.peerbar.pci.Bar;
+import dev.peerbar.pci.ConfigLayout.Msix;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
@@ -26,30 +37,38 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
+import java.util.stream.IntStream;
 
 /**
- * A host with real threads: one of the function, one of each engine. Register writes are posted, in
- * order; reads wait for them.
+ * An endpoint as its driver has it, on real threads: one of the function, one of each engine.
+ * Register writes are posted, in order; reads wait for them. Its mastering of the bus is not asked
+ * for.
+ *
+ * <p>For tests of what meets what; accesses of registers may come from any thread.
  */
-public final class ThreadedMachine implements Machine, Host, AutoCloseable {
-  private static final int MSIX_CAPABILITY = 0x11;
-  private static final int FIRST_CAPABILITY = 0x34;
+public final class ThreadedDevice implements Device, Host {
+  private static final long PAGE = 4096;
+  private static final long FIRST_IOVA = 1L << 32;
   private static final long LONGEST_SECONDS = 60;
 
   private record Mapping(long iova, MemorySegment bytes) {}
 
-  private final NvmeEndpoint endpoint;
+  private final Endpoint endpoint;
+  private final Map<Integer, MemorySegment> memory = new HashMap<>();
+  private final Map<Integer, Memory> bars = new ConcurrentHashMap<>();
+  private final Map<Integer, Semaphore> vectors = new ConcurrentHashMap<>();
+  private final AtomicLong nextIova = new AtomicLong(FIRST_IOVA);
   private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
   private final List<ExecutorService> engines = new CopyOnWriteArrayList<>();
   private final List<FakeJob> jobs = new CopyOnWriteArrayList<>();
   private final List<Mapping> mappings = new CopyOnWriteArrayList<>();
-  private final MemorySegment cmb = Arena.ofAuto().allocate(1 << 20, 4096);
   private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock();
   private final AtomicLong interrupts = new AtomicLong();
   private final List<Throwable> failures = new CopyOnWriteArrayList<>();
@@ -59,8 +78,14 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
   private volatile LongConsumer beforeRead = _ -> {};
   private final Set<Long> lent = ConcurrentHashMap.newKeySet();
 
-  public ThreadedMachine(NvmeEndpoint endpoint) {
+  /** Starts the endpoint. */
+  public ThreadedDevice(Endpoint endpoint) {
     this.endpoint = endpoint;
+    for (Bar bar : endpoint.function().bars()) {
+      if (bar instanceof Bar.Memory) {
+        memory.put(bar.index(), Arena.ofAuto().allocate(bar.size(), PAGE));
+      }
+    }
     inFunction(() -> {
       endpoint.start(this);
       return null;
@@ -104,47 +129,6 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
     return pin;
   }
 
-  public ThreadedMachine enableMsix() {
-    inFunction(() -> {
-      PciFunction function = endpoint.function();
-      int at = config(function, FIRST_CAPABILITY);
-      while (config(function, at) != MSIX_CAPABILITY) {
-        at = config(function, at + 1);
-      }
-      ByteBuffer control = ByteBuffer.allocate(2).order(ByteOrder.LITTLE_ENDIAN);
-      function.writeConfig(at + 2, control.putShort(0, (short) 0x8000), NO_EVENTS);
-      return null;
-    });
-    return this;
-  }
-
-  private static int config(PciFunction function, int offset) {
-    ByteBuffer into = ByteBuffer.allocate(1);
-    function.readConfig(offset, into);
-    return into.get(0) & 0xff;
-  }
-
-  private static final PciFunction.Events NO_EVENTS =
-      new PciFunction.Events() {
-        @Override
-        public void functionLevelReset() {}
-
-        @Override
-        public void d3hotToD0() {}
-
-        @Override
-        public void busMasterChanged(boolean enabled) {}
-
-        @Override
-        public void memorySpaceChanged(boolean enabled) {}
-
-        @Override
-        public void msixChanged() {}
-
-        @Override
-        public void intxChanged() {}
-      };
-
   private <T> T inFunction(Callable<T> call) {
     try {
       return functionThread.submit(call).get(LONGEST_SECONDS, TimeUnit.SECONDS);
@@ -166,49 +150,156 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
   // What a driver does.
 
   @Override
-  public int read4(long offset) {
-    return inFunction(() -> (int) endpoint.read(NvmeRegisters.BAR, offset, AccessWidth.DWORD));
+  public long readConfig(int offset, AccessWidth width) {
+    return inFunction(() -> {
+      ByteBuffer value = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      endpoint.function().readConfig(offset, value.slice(0, width.bytes()));
+      return value.getLong(0);
+    });
   }
 
   @Override
-  public void write4(long offset, int value) {
-    post(() ->
-        endpoint.write(
-            NvmeRegisters.BAR, offset, AccessWidth.DWORD, Integer.toUnsignedLong(value)));
+  public void writeConfig(int offset, AccessWidth width, long value) {
+    inFunction(() -> {
+      ByteBuffer bytes =
+          ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(0, value);
+      endpoint.function().writeConfig(offset, bytes.slice(0, width.bytes()), new Events());
+      return null;
+    });
+  }
+
+  private final class Events implements PciFunction.Events {
+    @Override
+    public void functionLevelReset() {
+      resetNow(ResetKind.FUNCTION_LEVEL);
+    }
+
+    @Override
+    public void d3hotToD0() {
+      resetNow(ResetKind.D3HOT_TO_D0);
+    }
+
+    @Override
+    public void busMasterChanged(boolean enabled) {
+      endpoint.busMasterChanged(enabled);
+    }
+
+    @Override
+    public void memorySpaceChanged(boolean enabled) {
+      endpoint.memorySpaceChanged(enabled);
+    }
+
+    @Override
+    public void msixChanged() {}
+
+    @Override
+    public void intxChanged() {}
   }
 
   @Override
-  public void write8(long offset, long value) {
-    post(() -> endpoint.write(NvmeRegisters.BAR, offset, AccessWidth.QWORD, value));
+  public Memory bar(int index) {
+    return bars.computeIfAbsent(
+        index,
+        _ ->
+            memory.containsKey(index)
+                ? new SegmentMemory(memory.get(index))
+                : new RegisterBar(index, endpoint.function().bar(index).orElseThrow().size()));
+  }
+
+  private final class RegisterBar extends AccessedMemory {
+    private final int index;
+
+    RegisterBar(int index, long length) {
+      super(length);
+      this.index = index;
+    }
+
+    @Override
+    public long load(long offset, AccessWidth width) {
+      return inFunction(() -> endpoint.read(index, offset, width));
+    }
+
+    @Override
+    public void store(long offset, AccessWidth width, long value) {
+      post(() -> endpoint.write(index, offset, width, AccessedMemory.zeroExtended(value, width)));
+    }
   }
 
   @Override
-  public MemorySegment map(long iova, long bytes) {
-    MemorySegment segment = Arena.ofAuto().allocate(bytes, 4096);
+  public DmaRange allocate(long length) {
+    long pages = (length + PAGE - 1) / PAGE * PAGE;
+    return allocate(nextIova.getAndAdd(pages + PAGE), pages);
+  }
+
+  @Override
+  public DmaRange allocate(long iova, long length) {
+    MemorySegment segment = Arena.ofAuto().allocate((length + PAGE - 1) / PAGE * PAGE, PAGE);
     mappings.add(new Mapping(iova, segment));
-    return segment;
+    return DmaRange.of(new SegmentMemory(segment), iova);
   }
 
   @Override
-  public MemorySegment controllerMemory() {
-    return cmb;
+  public void unmap(DmaRange range) {
+    mappings.removeIf(mapping -> mapping.iova == range.iova());
+    drain();
   }
 
   @Override
-  public void pass() {
+  public List<Interrupt> enableMsix(int count) throws IOException {
+    Config config = new Config(this);
+    int control = config.capability(Msix.ID) + Msix.MESSAGE_CONTROL;
+    config.word(control, config.word(control) & ~Msix.FUNCTION_MASK | Msix.ENABLE);
+    return IntStream.range(0, count).<Interrupt>mapToObj(this::vector).toList();
+  }
+
+  private Interrupt vector(int index) {
+    Semaphore signals = vectors.computeIfAbsent(index, _ -> new Semaphore(0));
+    return new Interrupt() {
+      @Override
+      public long await(Duration limit) throws IOException {
+        try {
+          boolean signalled = signals.tryAcquire(limit.toNanos(), TimeUnit.NANOSECONDS);
+          return signalled ? 1 + drain() : 0;
+        } catch (InterruptedException e) {
+          throw new IOException(e);
+        }
+      }
+
+      @Override
+      public long drain() {
+        return signals.drainPermits();
+      }
+    };
+  }
+
+  private void signalled(int vector) {
+    interrupts.incrementAndGet();
+    vectors.computeIfAbsent(vector, _ -> new Semaphore(0)).release();
+  }
+
+  @Override
+  public void relax() {
     Thread.onSpinWait();
   }
 
   @Override
+  public void reset() throws IOException {
+    new Config(this).functionLevelReset();
+  }
+
   public void reset(ResetKind kind) {
     inFunction(() -> {
-      jobs.forEach(job -> job.ended = true);
-      jobs.clear();
-      drain();
-      endpoint.function().reset(kind);
-      endpoint.reset(kind);
+      resetNow(kind);
       return null;
     });
+  }
+
+  private void resetNow(ResetKind kind) {
+    jobs.forEach(job -> job.ended = true);
+    jobs.clear();
+    drain();
+    endpoint.function().reset(kind);
+    endpoint.reset(kind);
   }
 
   @Override
@@ -225,7 +316,7 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
     return new Interrupts() {
       @Override
       public void raise(int vector) {
-        interrupts.incrementAndGet();
+        signalled(vector);
       }
 
       @Override
@@ -237,7 +328,7 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
 
   @Override
   public MemorySegment memory(int bar) {
-    return cmb;
+    return memory.get(bar);
   }
 
   @Override
@@ -339,7 +430,7 @@ public final class ThreadedMachine implements Machine, Host, AutoCloseable {
       gate.readLock().lock();
       try {
         check();
-        interrupts.incrementAndGet();
+        signalled(vector);
         return true;
       } finally {
         gate.readLock().unlock();

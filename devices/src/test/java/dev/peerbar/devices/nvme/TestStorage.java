@@ -1,4 +1,4 @@
-package dev.peerbar.devices.nvme.drive;
+package dev.peerbar.devices.nvme;
 
 import dev.peerbar.storage.Storage;
 import dev.peerbar.storage.StorageException;

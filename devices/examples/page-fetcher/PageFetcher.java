@@ -19,18 +19,22 @@ import dev.peerbar.pci.ResetKind;
 public final class PageFetcher implements Endpoint {
   private static final int PAGE_BYTES = 4096;
 
-  private final PciFunction function =
-      PciFunction.builder()
-          .identity(0x1234, 0x0e0e)
-          .classCode(0x120000)
-          .registers(0, 4096)
-          .memory(2, 1 << 20)
-          .msix(4, 4096, 1, 0x000, 0x800)
-          .build();
+  private final PciFunction function;
   private Host host;
   private Engine engine;
   private int fetched;
   private int faults;
+
+  PageFetcher(long memoryBytes) {
+    function =
+        PciFunction.builder()
+            .identity(0x1234, 0x0e0e)
+            .classCode(0x120000)
+            .registers(0, 4096)
+            .memory(2, memoryBytes)
+            .msix(4, 4096, 1, 0x000, 0x800)
+            .build();
+  }
 
   @Override
   public PciFunction function() {

@@ -1,2 +1,0 @@
-/** An NVMe driver for tests, over a host of any kind. */
-package dev.peerbar.devices.nvme.drive;
