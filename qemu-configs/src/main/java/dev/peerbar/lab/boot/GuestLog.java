@@ -29,12 +29,15 @@ public final class GuestLog {
           // The PIT's and the TSC's time drift apart while TCG translates code; the kernel takes
           // the HPET instead.
           Pattern.compile("tsc: Unable to calibrate against PIT"),
+          Pattern.compile("tsc: PIT calibration deviates from (HPET|PMTIMER): \\d+ \\d+$"),
           Pattern.compile("APIC calibration not consistent with PM-Timer: \\d+ms instead of 100ms"),
           // One interrupt handler that the host's scheduler held up.
           Pattern.compile("hrtimer: interrupt took \\d+ ns"),
           // The same drift seen later: by the clock watchdog, on a host that is busy.
           Pattern.compile("clocksource: .*(read timed out|read-back delay|skewed|wd-tsc-wd)"),
           Pattern.compile("clocksource: Long readout interval"),
+          Pattern.compile("clocksource: Marking clocksource tsc(-early)? unstable due to"),
+          Pattern.compile("clocksource: +(Watchdog +hpet|Clocksource +tsc(-early)?) interval: "),
           Pattern.compile("tsc: Marking TSC unstable due to clocksource watchdog"),
           Pattern.compile("TSC found unstable after boot"),
           // An interrupt of a vector's former owner, which waited in a CPU that the host did not

@@ -39,6 +39,10 @@ class GuestLogTest {
       strings = {
         "<6>[    0.6] PCI: Using host bridge windows from ACPI; if necessary, use \"pci=nocrs\" and report a bug",
         "<4>[    0.1] tsc: Unable to calibrate against PIT",
+        "<4>[    0.024000] tsc: PIT calibration deviates from HPET: 109893 2593172",
+        "<4>[   13.404921] clocksource: Marking clocksource tsc-early unstable due to frequency skew",
+        "<4>[   13.406749] clocksource: Watchdog                    hpet interval:        582711760ns",
+        "<4>[   13.407236] clocksource: Clocksource            tsc-early interval:      13765474069ns",
         "<4>[    2.3] vfio-pci 0000:04:00.0: resetting",
         "<4>[    2.4] vfio-pci 0000:04:00.0: reset done",
         "<5>[    0.0] Kernel command line: console=ttyS0 loglevel=8 panic=-1 pnpacpi=off"
