@@ -599,17 +599,4 @@ final class EverythingTest {
               RemoteErrorException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EINVAL));
     }
   }
-
-  /** The queue that a driver can fill by beginning and ending work again and again. */
-  @Test
-  void workThatWasEndedBeforeItBeganDoesNotWait() throws Exception {
-    write(Register.REPEAT, 1);
-    for (int i = 0; i < 100; i++) {
-      write(Register.ENDLESS, 1);
-    }
-    leave.countDown();
-    client.reset();
-    write(Register.REPEAT, 1);
-    Wire.await("the engine is free", () -> read(Register.REPEAT) >= 1);
-  }
 }
