@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.peerbar.bench.fixture.Placement;
 import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.report.PageData;
-import dev.peerbar.bench.rig.Placement;
 import dev.peerbar.cli.Main;
 import java.io.IOException;
 import java.io.PrintWriter;

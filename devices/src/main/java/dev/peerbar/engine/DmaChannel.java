@@ -191,8 +191,8 @@ public final class DmaChannel<F> {
     private boolean leaves;
 
     // A job that has done all it was given may yet signal when the next one is queued.
-    private Engine.Ticket ticket;
-    private Engine.Ticket ticketBefore;
+    private Engine.Ticket ticket = Engine.Ticket.NONE;
+    private Engine.Ticket ticketBefore = Engine.Ticket.NONE;
 
     // The descriptor under way, for the steps below.
     private Dma dma;
@@ -225,12 +225,8 @@ public final class DmaChannel<F> {
     }
 
     void end() {
-      if (ticketBefore != null) {
-        ticketBefore.end();
-      }
-      if (ticket != null) {
-        ticket.end();
-      }
+      ticketBefore.end();
+      ticket.end();
     }
 
     boolean suspended() {

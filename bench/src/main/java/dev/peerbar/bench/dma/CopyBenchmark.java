@@ -1,8 +1,8 @@
 package dev.peerbar.bench.dma;
 
-import dev.peerbar.bench.harness.Fixture;
-import dev.peerbar.bench.rig.FixtureBenchmark;
-import dev.peerbar.bench.rig.Placement;
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.FixtureBenchmark;
+import dev.peerbar.bench.fixture.Placement;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.Param;

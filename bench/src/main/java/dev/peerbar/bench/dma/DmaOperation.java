@@ -1,8 +1,8 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.Floor;
+import dev.peerbar.bench.fixture.RoundTrip;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.Floor;
-import dev.peerbar.bench.rig.RoundTrip;
 import dev.peerbar.driver.socket.ClientMemory;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DmaMap;

@@ -1,8 +1,8 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.DrivenEndpoint;
+import dev.peerbar.bench.fixture.RoundTrip;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.DrivenEndpoint;
-import dev.peerbar.bench.rig.RoundTrip;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.pci.DoorbellMode;
 import java.lang.foreign.MemorySegment;

@@ -1,12 +1,12 @@
 package dev.peerbar.bench.dma;
 
-import dev.peerbar.bench.harness.Fixture;
-import dev.peerbar.bench.rig.DrivenEndpoint;
-import dev.peerbar.bench.rig.FixtureBenchmark;
-import dev.peerbar.bench.rig.Floor;
-import dev.peerbar.bench.rig.Placement;
-import dev.peerbar.bench.rig.RoundTrip;
-import dev.peerbar.bench.rig.ServedEndpoint;
+import dev.peerbar.bench.fixture.DrivenEndpoint;
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.FixtureBenchmark;
+import dev.peerbar.bench.fixture.Floor;
+import dev.peerbar.bench.fixture.Placement;
+import dev.peerbar.bench.fixture.RoundTrip;
+import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;

@@ -1,15 +1,15 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.DrivenEndpoint;
+import dev.peerbar.bench.fixture.MemoryResponder;
+import dev.peerbar.bench.fixture.Placement;
+import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.DrivenEndpoint;
-import dev.peerbar.bench.rig.MemoryResponder;
-import dev.peerbar.bench.rig.Placement;
-import dev.peerbar.bench.rig.ServedEndpoint;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
@@ -92,39 +92,40 @@ public final class FilesComparison implements Comparison {
 
   @Override
   public void run(Bench bench) throws Exception {
-    List<Rig> rigs = new ArrayList<>();
+    List<Client> clients = new ArrayList<>();
     try {
       for (Kind kind : Kind.values()) {
-        Rig.start(kind).ifPresent(rigs::add);
+        Client.start(kind).ifPresent(clients::add);
       }
       for (Direction direction : Direction.values()) {
         for (int size : SIZES) {
-          measure(bench, rigs, direction, size * KIB);
+          measure(bench, clients, direction, size * KIB);
         }
       }
     } finally {
-      for (Rig rig : rigs) {
-        rig.close();
+      for (Client client : clients) {
+        client.close();
       }
     }
   }
 
-  private static void measure(Bench bench, List<Rig> rigs, Direction direction, int size)
+  private static void measure(Bench bench, List<Client> clients, Direction direction, int size)
       throws Exception {
     Side[] sides =
-        rigs.stream()
-            .map(rig -> new Side(rig.kind.label, new Copies(rig.endpoint, direction, size)))
+        clients.stream()
+            .map(
+                client -> new Side(client.kind.label, new Copies(client.endpoint, direction, size)))
             .toArray(Side[]::new);
     List<Measured> measured = Placement.ONE_CPU.client(() -> bench.compare(sides));
     Measured sealed = measured.getFirst();
     Measured messages = measured.getLast();
-    for (int i = 1; i < rigs.size(); i++) {
+    for (int i = 1; i < clients.size(); i++) {
       String path =
           "%s, %s of %d KiB"
               .formatted(
-                  rigs.get(i).kind.label, direction.name().toLowerCase(Locale.ROOT), size / KIB);
+                  clients.get(i).kind.label, direction.name().toLowerCase(Locale.ROOT), size / KIB);
       add(bench, path + ", beside sealed", sealed, measured.get(i));
-      if (rigs.get(i).kind != Kind.MESSAGES) {
+      if (clients.get(i).kind != Kind.MESSAGES) {
         add(bench, path + ", beside messages", messages, measured.get(i));
       }
     }
@@ -135,22 +136,22 @@ public final class FilesComparison implements Comparison {
   }
 
   /** An endpoint with a client whose memory is of one kind. */
-  private record Rig(Kind kind, DrivenEndpoint endpoint, Optional<MemoryResponder> responder) {
+  private record Client(Kind kind, DrivenEndpoint endpoint, Optional<MemoryResponder> responder) {
 
     /** Returns empty if this machine has no such files. */
-    static Optional<Rig> start(Kind kind) throws Exception {
+    static Optional<Client> start(Kind kind) throws Exception {
       if (kind == Kind.MESSAGES) {
         DrivenEndpoint endpoint = start(kind, Optional.empty());
         MemorySegment memory = Arena.ofAuto().allocate(BYTES);
         MemoryResponder responder =
             Placement.ONE_CPU.client(
                 () -> MemoryResponder.start(endpoint.connection(), BASE, memory));
-        return Optional.of(new Rig(kind, endpoint, Optional.of(responder)));
+        return Optional.of(new Client(kind, endpoint, Optional.of(responder)));
       }
       try (FileDescriptor file = kind.create()) {
         // Huge pages are found missing here.
         SharedMemory.map(file, 0, BYTES, SharedMemory.Access.READ_WRITE).close();
-        return Optional.of(new Rig(kind, start(kind, Optional.of(file)), Optional.empty()));
+        return Optional.of(new Client(kind, start(kind, Optional.of(file)), Optional.empty()));
       } catch (IOException _) {
         return Optional.empty();
       }

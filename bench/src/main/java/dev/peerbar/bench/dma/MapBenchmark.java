@@ -1,9 +1,9 @@
 package dev.peerbar.bench.dma;
 
-import dev.peerbar.bench.harness.Fixture;
-import dev.peerbar.bench.rig.FixtureBenchmark;
-import dev.peerbar.bench.rig.Floor;
-import dev.peerbar.bench.rig.Placement;
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.FixtureBenchmark;
+import dev.peerbar.bench.fixture.Floor;
+import dev.peerbar.bench.fixture.Placement;
 import dev.peerbar.driver.socket.ClientMemory;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;

@@ -1,5 +1,7 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.Floor;
+import dev.peerbar.bench.fixture.Placement;
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.Comparison;
@@ -8,8 +10,6 @@ import dev.peerbar.bench.harness.Distribution;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.rig.Floor;
-import dev.peerbar.bench.rig.Placement;
 import dev.peerbar.driver.socket.ClientMemory;
 import java.util.ArrayList;
 import java.util.List;

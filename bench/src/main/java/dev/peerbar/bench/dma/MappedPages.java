@@ -1,10 +1,10 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.Messenger;
+import dev.peerbar.bench.fixture.RoundTrip;
+import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.bench.harness.BenchmarkException;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.Messenger;
-import dev.peerbar.bench.rig.RoundTrip;
-import dev.peerbar.bench.rig.ServedEndpoint;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.driver.socket.ClientMemory;

@@ -1,10 +1,10 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.DrivenEndpoint;
+import dev.peerbar.bench.fixture.MemoryResponder;
+import dev.peerbar.bench.fixture.Placement;
+import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.DrivenEndpoint;
-import dev.peerbar.bench.rig.MemoryResponder;
-import dev.peerbar.bench.rig.Placement;
-import dev.peerbar.bench.rig.ServedEndpoint;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.protocol.DmaMap;

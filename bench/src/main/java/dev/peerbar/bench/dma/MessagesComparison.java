@@ -1,5 +1,6 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.Placement;
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.Comparison;
@@ -7,7 +8,6 @@ import dev.peerbar.bench.harness.Curve;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.rig.Placement;
 import dev.peerbar.server.dma.MessageLimits;
 import java.util.ArrayList;
 import java.util.List;

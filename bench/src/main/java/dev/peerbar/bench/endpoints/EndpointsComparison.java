@@ -1,5 +1,9 @@
 package dev.peerbar.bench.endpoints;
 
+import dev.peerbar.bench.fixture.Messenger;
+import dev.peerbar.bench.fixture.Placement;
+import dev.peerbar.bench.fixture.RoundTrip;
+import dev.peerbar.bench.fixture.ServingProcess;
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.BenchmarkException;
@@ -9,10 +13,6 @@ import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.Messenger;
-import dev.peerbar.bench.rig.Placement;
-import dev.peerbar.bench.rig.RoundTrip;
-import dev.peerbar.bench.rig.ServingProcess;
 import dev.peerbar.bench.socket.RegisterAccess;
 import dev.peerbar.driver.socket.ClientMemory;
 import java.io.IOException;

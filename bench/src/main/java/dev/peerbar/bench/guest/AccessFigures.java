@@ -5,8 +5,8 @@ import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.TimedWork;
-import dev.peerbar.bench.harness.TimedWork.Lap;
+import dev.peerbar.bench.harness.TimedWorkload;
+import dev.peerbar.bench.harness.TimedWorkload.Invocation;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.pci.AccessWidth;
@@ -36,11 +36,11 @@ final class AccessFigures {
   private static final long VALUE = 0x5ca1ab1e;
 
   private final Bench bench;
-  private final GuestRig rig;
+  private final GuestFixture fixture;
 
-  AccessFigures(Bench bench, GuestRig rig) {
+  AccessFigures(Bench bench, GuestFixture fixture) {
     this.bench = bench;
-    this.rig = rig;
+    this.fixture = fixture;
   }
 
   void measure() throws Exception {
@@ -52,7 +52,7 @@ final class AccessFigures {
   /** What is done to a register: the same for every device. */
   @FunctionalInterface
   private interface RegisterWork {
-    TimedWork on(GuestMemory registers, long offset, int count);
+    TimedWorkload on(GuestMemory registers, long offset, int count);
   }
 
   private void registers() throws Exception {
@@ -66,12 +66,15 @@ final class AccessFigures {
             Side.keepingTime(
                 "QEMU's edu",
                 work.on(
-                    rig.inProcessRegisters(), InProcessDevices.EDU_LIVENESS, IN_PROCESS_ACCESSES)),
+                    fixture.inProcessRegisters(),
+                    InProcessDevices.EDU_LIVENESS,
+                    IN_PROCESS_ACCESSES)),
             Side.keepingTime(
-                "waiting", work.on(rig.waitingRegisters(), HbmRegisters.SCRATCH, TRAPPED_ACCESSES)),
+                "waiting",
+                work.on(fixture.waitingRegisters(), HbmRegisters.SCRATCH, TRAPPED_ACCESSES)),
             Side.keepingTime(
                 "busy-poll",
-                work.on(rig.pollingRegisters(), HbmRegisters.SCRATCH, TRAPPED_ACCESSES)));
+                work.on(fixture.pollingRegisters(), HbmRegisters.SCRATCH, TRAPPED_ACCESSES)));
     for (Measured side : sides.subList(1, sides.size())) {
       bench.add(
           Figure.cost(
@@ -82,19 +85,21 @@ final class AccessFigures {
     }
   }
 
-  private static TimedWork loads(GuestMemory registers, long offset, int count) {
-    return () -> new Lap(count, registers.timeLoads(offset, AccessWidth.DWORD, count).toNanos());
+  private static TimedWorkload loads(GuestMemory registers, long offset, int count) {
+    return () ->
+        new Invocation(count, registers.timeLoads(offset, AccessWidth.DWORD, count).toNanos());
   }
 
-  private static TimedWork stores(GuestMemory registers, long offset, int count) {
+  private static TimedWorkload stores(GuestMemory registers, long offset, int count) {
     return () ->
-        new Lap(count, registers.timeStores(offset, AccessWidth.DWORD, VALUE, count).toNanos());
+        new Invocation(
+            count, registers.timeStores(offset, AccessWidth.DWORD, VALUE, count).toNanos());
   }
 
   /** Something that is done to memory: the same for each kind. */
   @FunctionalInterface
   private interface MemoryWork {
-    TimedWork on(GuestMemory memory);
+    TimedWorkload on(GuestMemory memory);
   }
 
   private void memory() throws Exception {
@@ -102,7 +107,7 @@ final class AccessFigures {
         "BAR load",
         memory ->
             () ->
-                new Lap(
+                new Invocation(
                     MEMORY_ACCESSES,
                     memory
                         .timeLoads(0, WORKING_SET, AccessWidth.QWORD, MEMORY_ACCESSES)
@@ -111,7 +116,7 @@ final class AccessFigures {
         "BAR store",
         memory ->
             () ->
-                new Lap(
+                new Invocation(
                     MEMORY_ACCESSES,
                     memory
                         .timeStores(0, WORKING_SET, AccessWidth.QWORD, VALUE, MEMORY_ACCESSES)
@@ -130,22 +135,26 @@ final class AccessFigures {
   /** Guest memory, ivshmem, endpoint. */
   private List<Measured> compareMemory(MemoryWork work) throws Exception {
     return bench.compare(
-        Side.keepingTime("guest memory", work.on(GuestMemory.of(rig.ram()))),
-        Side.keepingTime("QEMU's ivshmem", work.on(GuestMemory.of(rig.inProcessMemory()))),
-        Side.keepingTime("endpoint", work.on(GuestMemory.of(rig.endpointMemory()))));
+        Side.keepingTime("guest memory", work.on(GuestMemory.of(fixture.ram()))),
+        Side.keepingTime("QEMU's ivshmem", work.on(GuestMemory.of(fixture.inProcessMemory()))),
+        Side.keepingTime("endpoint", work.on(GuestMemory.of(fixture.endpointMemory()))));
   }
 
   private void copies() throws Exception {
-    GuestMemory ram = GuestMemory.of(rig.ram());
-    long place = GuestRig.TRANSFER; // of guest memory, behind what is compared with BARs
+    GuestMemory ram = GuestMemory.of(fixture.ram());
+    long place = GuestFixture.TRANSFER; // of guest memory, behind what is compared with BARs
     rate(
         "from",
         memory ->
-            () -> new Lap(COPIES * COPY, memory.timeCopies(0, ram, place, COPY, COPIES).toNanos()));
+            () ->
+                new Invocation(
+                    COPIES * COPY, memory.timeCopies(0, ram, place, COPY, COPIES).toNanos()));
     rate(
         "to",
         memory ->
-            () -> new Lap(COPIES * COPY, ram.timeCopies(place, memory, 0, COPY, COPIES).toNanos()));
+            () ->
+                new Invocation(
+                    COPIES * COPY, ram.timeCopies(place, memory, 0, COPY, COPIES).toNanos()));
   }
 
   private void rate(String what, MemoryWork work) throws Exception {

@@ -1,6 +1,6 @@
 package dev.peerbar.bench.guest;
 
-import dev.peerbar.bench.harness.TimedWork;
+import dev.peerbar.bench.harness.TimedWorkload;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.hbm.Completion;
@@ -25,21 +25,21 @@ record EndpointInitiator(HbmChannel channel, GuestMemory registers, MemorySegmen
   }
 
   @Override
-  public TimedWork write(DmaRange to) {
-    return lap(Descriptor.copy(to.length()).fromLocal(0).to(to.iova()).interrupt());
+  public TimedWorkload write(DmaRange to) {
+    return invocation(Descriptor.copy(to.length()).fromLocal(0).to(to.iova()).interrupt());
   }
 
   @Override
-  public TimedWork read(DmaRange from) {
-    return lap(Descriptor.copy(from.length()).from(from.iova()).toLocal(0).interrupt());
+  public TimedWorkload read(DmaRange from) {
+    return invocation(Descriptor.copy(from.length()).from(from.iova()).toLocal(0).interrupt());
   }
 
   /** What moves bytes between two ranges of the same length. */
-  TimedWork move(DmaRange from, DmaRange to) {
-    return lap(Descriptor.copy(to.length()).from(from.iova()).to(to.iova()).interrupt());
+  TimedWorkload move(DmaRange from, DmaRange to) {
+    return invocation(Descriptor.copy(to.length()).from(from.iova()).to(to.iova()).interrupt());
   }
 
-  private TimedWork lap(Descriptor descriptor) {
+  private TimedWorkload invocation(Descriptor descriptor) {
     return () -> {
       int entry = channel.prepare(descriptor);
       Duration took =
@@ -48,7 +48,7 @@ record EndpointInitiator(HbmChannel channel, GuestMemory registers, MemorySegmen
       if (!completion.done() || completion.moved() != descriptor.length()) {
         throw new IOException("%s, %s".formatted(descriptor, completion));
       }
-      return new TimedWork.Lap(completion.moved(), took.toNanos());
+      return new TimedWorkload.Invocation(completion.moved(), took.toNanos());
     };
   }
 }

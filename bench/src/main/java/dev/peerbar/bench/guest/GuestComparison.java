@@ -34,10 +34,10 @@ public final class GuestComparison implements Comparison {
   public void run(Bench bench) throws Exception {
     LabFiles files = setUp();
     Path logs = Files.createTempDirectory("peerbar-bench-logs-");
-    try (GuestRig rig = GuestRig.boot(files, logs)) {
-      new AccessFigures(bench, rig).measure();
-      new TransferFigures(bench, rig).measure();
-      rig.powerOff();
+    try (GuestFixture fixture = GuestFixture.boot(files, logs)) {
+      new AccessFigures(bench, fixture).measure();
+      new TransferFigures(bench, fixture).measure();
+      fixture.powerOff();
     } catch (IOException | BenchmarkException e) {
       throw new BenchmarkException("%s; the logs are in %s.".formatted(e.getMessage(), logs), e);
     }

@@ -30,7 +30,9 @@ final class InProcessDevices implements AutoCloseable {
   private static final long SHARED_BYTES = 64L << 20;
   private static final long IMAGE_BYTES = 16L << 20;
 
-  /** The most data of a command, which QEMU bounds: log2, in pages; {@link GuestRig#TRANSFER}. */
+  /**
+   * The most data of a command, which QEMU bounds: log2, in pages; {@link GuestFixture#TRANSFER}.
+   */
   private static final int MDTS = 9;
 
   private final FileDescriptor image;

@@ -1,6 +1,6 @@
 package dev.peerbar.bench.guest;
 
-import dev.peerbar.bench.harness.TimedWork;
+import dev.peerbar.bench.harness.TimedWorkload;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.Interrupt;
 import dev.peerbar.lab.guest.EventFd;
@@ -11,8 +11,9 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 
 /**
- * A device that masters the bus: it moves bytes between what it has itself and an address. A lap is
- * one request, from the store into the doorbell to the interrupt at its eventfd in the guest.
+ * A device that masters the bus: it moves bytes between what it has itself and an address. An
+ * invocation is one request, from the store into the doorbell to the interrupt at its eventfd in
+ * the guest.
  */
 interface Initiator {
   /** How long a request may take on a machine that is busy with other things. */
@@ -32,10 +33,10 @@ interface Initiator {
   }
 
   /** What moves bytes from the start of what the device has to a range. */
-  TimedWork write(DmaRange to) throws IOException;
+  TimedWorkload write(DmaRange to) throws IOException;
 
   /** What moves bytes from a range to the start of what the device has. */
-  TimedWork read(DmaRange from) throws IOException;
+  TimedWorkload read(DmaRange from) throws IOException;
 
   /** What reports call it. */
   String name();

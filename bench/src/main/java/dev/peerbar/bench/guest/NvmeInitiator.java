@@ -1,6 +1,6 @@
 package dev.peerbar.bench.guest;
 
-import dev.peerbar.bench.harness.TimedWork;
+import dev.peerbar.bench.harness.TimedWorkload;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.driver.DmaRange;
@@ -31,21 +31,23 @@ record NvmeInitiator(
   }
 
   @Override
-  public TimedWork write(DmaRange to) {
-    return () -> lap(NvmeCommands.read(0, blocks(to), DataPointer.of(to, lists)), to.length());
+  public TimedWorkload write(DmaRange to) {
+    return () ->
+        invocation(NvmeCommands.read(0, blocks(to), DataPointer.of(to, lists)), to.length());
   }
 
   @Override
-  public TimedWork read(DmaRange from) {
+  public TimedWorkload read(DmaRange from) {
     return () ->
-        lap(NvmeCommands.write(0, blocks(from), DataPointer.of(from, lists)), from.length());
+        invocation(NvmeCommands.write(0, blocks(from), DataPointer.of(from, lists)), from.length());
   }
 
   private int blocks(DmaRange data) {
     return Math.toIntExact(data.length() / blockSize);
   }
 
-  private TimedWork.Lap lap(SubmissionEntry.Builder command, long length) throws IOException {
+  private TimedWorkload.Invocation invocation(SubmissionEntry.Builder command, long length)
+      throws IOException {
     queue.put(command);
     Duration took =
         Initiator.time(registers, queue.tailDoorbell(), queue.tail(), queue.vector().orElseThrow());
@@ -55,6 +57,6 @@ record NvmeInitiator(
       throw new IOException("an interrupt for %d completions".formatted(completions.size()));
     }
     NvmeQueue.requireSuccess(completions);
-    return new TimedWork.Lap(length, took.toNanos());
+    return new TimedWorkload.Invocation(length, took.toNanos());
   }
 }

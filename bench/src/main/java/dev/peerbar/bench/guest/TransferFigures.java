@@ -5,7 +5,7 @@ import dev.peerbar.bench.harness.BenchmarkException;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.harness.TimedWork;
+import dev.peerbar.bench.harness.TimedWorkload;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.Pattern;
 import java.util.List;
@@ -19,24 +19,24 @@ final class TransferFigures {
   private static final long SLOW_TRANSFER = 1L << 20;
 
   private final Bench bench;
-  private final GuestRig rig;
+  private final GuestFixture fixture;
   private final EndpointInitiator endpoint;
   private final NvmeInitiator nvme;
   private long seed;
 
-  TransferFigures(Bench bench, GuestRig rig) {
+  TransferFigures(Bench bench, GuestFixture fixture) {
     this.bench = bench;
-    this.rig = rig;
-    this.endpoint = rig.endpointInitiator();
-    this.nvme = rig.inProcessInitiator();
+    this.fixture = fixture;
+    this.endpoint = fixture.endpointInitiator();
+    this.nvme = fixture.inProcessInitiator();
   }
 
   void measure() throws Exception {
-    DmaRange ram = rig.ram().slice(0, GuestRig.TRANSFER);
+    DmaRange ram = fixture.ram().slice(0, GuestFixture.TRANSFER);
     between("guest memory", ram);
-    between("ivshmem", rig.inProcessMemory().slice(0, GuestRig.TRANSFER));
-    between("a peer endpoint", rig.endpointMemory().slice(0, SLOW_TRANSFER));
-    DmaRange other = rig.ram().slice(GuestRig.TRANSFER, GuestRig.TRANSFER);
+    between("ivshmem", fixture.inProcessMemory().slice(0, GuestFixture.TRANSFER));
+    between("a peer endpoint", fixture.endpointMemory().slice(0, SLOW_TRANSFER));
+    DmaRange other = fixture.ram().slice(GuestFixture.TRANSFER, GuestFixture.TRANSFER);
     compare("DMA in guest memory, beside nvme", nvme.write(ram), endpoint.move(other, ram));
   }
 
@@ -48,7 +48,7 @@ final class TransferFigures {
     compare("DMA from %s, beside nvme".formatted(name), nvme.read(range), endpoint.read(range));
   }
 
-  private void compare(String path, TimedWork theirs, TimedWork ours) throws Exception {
+  private void compare(String path, TimedWorkload theirs, TimedWorkload ours) throws Exception {
     List<Measured> sides =
         bench.compare(Side.keepingTime("QEMU's nvme", theirs), Side.keepingTime("endpoint", ours));
     bench.add(Figure.rate(path, "MiB/s", MIB, sides.get(0), sides.get(1), Optional.empty()));

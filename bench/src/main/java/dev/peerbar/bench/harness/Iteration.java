@@ -41,16 +41,16 @@ record Iteration(Histogram nanos, long amount, long elapsed) {
   }
 
   /** The same for a side that keeps its own time. */
-  static Iteration ofTimed(TimedWork work, long duration) throws Exception {
+  static Iteration ofTimed(TimedWorkload workload, long duration) throws Exception {
     Histogram nanos = new Histogram(DIGITS);
     long amount = 0;
     long elapsed = 0;
     long begin = System.nanoTime();
     do {
-      TimedWork.Lap lap = work.run();
-      amount += lap.amount();
-      elapsed += lap.nanos();
-      nanos.recordValue(lap.nanos());
+      TimedWorkload.Invocation invocation = workload.run();
+      amount += invocation.amount();
+      elapsed += invocation.nanos();
+      nanos.recordValue(invocation.nanos());
     } while (System.nanoTime() - begin < duration);
     return new Iteration(nanos, amount, elapsed);
   }

@@ -30,7 +30,7 @@ public final class Side {
    *
    * @param name as the report shows it
    */
-  public static Side keepingTime(String name, TimedWork work) {
+  public static Side keepingTime(String name, TimedWorkload work) {
     return new Side(name, (Iterating) duration -> Iteration.ofTimed(work, duration));
   }
 

@@ -1,9 +1,9 @@
 package dev.peerbar.bench.memory;
 
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.bench.harness.BenchmarkException;
-import dev.peerbar.bench.harness.Fixture;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.ServedEndpoint;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;

@@ -1,10 +1,10 @@
 package dev.peerbar.bench.memory;
 
+import dev.peerbar.bench.fixture.Fixture;
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Figure;
-import dev.peerbar.bench.harness.Fixture;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
 import java.util.List;

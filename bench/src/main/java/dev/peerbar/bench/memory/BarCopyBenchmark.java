@@ -1,9 +1,9 @@
 package dev.peerbar.bench.memory;
 
-import dev.peerbar.bench.harness.Fixture;
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.FixtureBenchmark;
+import dev.peerbar.bench.fixture.Placement;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.FixtureBenchmark;
-import dev.peerbar.bench.rig.Placement;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.openjdk.jmh.annotations.Benchmark;

@@ -1,14 +1,14 @@
 package dev.peerbar.bench.socket;
 
 import com.sun.management.ThreadMXBean;
+import dev.peerbar.bench.fixture.Messenger;
+import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.BenchmarkException;
 import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Figure;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.Messenger;
-import dev.peerbar.bench.rig.ServedEndpoint;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import java.lang.management.ManagementFactory;

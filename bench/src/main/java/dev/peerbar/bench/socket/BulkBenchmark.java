@@ -1,9 +1,9 @@
 package dev.peerbar.bench.socket;
 
-import dev.peerbar.bench.harness.Fixture;
-import dev.peerbar.bench.rig.EndpointAndFloor;
-import dev.peerbar.bench.rig.FixtureBenchmark;
-import dev.peerbar.bench.rig.Placement;
+import dev.peerbar.bench.fixture.EndpointAndFloor;
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.FixtureBenchmark;
+import dev.peerbar.bench.fixture.Placement;
 import dev.peerbar.server.ServerOptions;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;

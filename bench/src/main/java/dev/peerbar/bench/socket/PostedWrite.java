@@ -1,8 +1,8 @@
 package dev.peerbar.bench.socket;
 
+import dev.peerbar.bench.fixture.Messenger;
+import dev.peerbar.bench.fixture.RoundTrip;
 import dev.peerbar.bench.harness.Workload;
-import dev.peerbar.bench.rig.Messenger;
-import dev.peerbar.bench.rig.RoundTrip;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.Payload;

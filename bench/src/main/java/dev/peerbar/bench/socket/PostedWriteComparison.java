@@ -1,13 +1,13 @@
 package dev.peerbar.bench.socket;
 
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.Placement;
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.Comparison;
 import dev.peerbar.bench.harness.Figure;
-import dev.peerbar.bench.harness.Fixture;
 import dev.peerbar.bench.harness.Measured;
 import dev.peerbar.bench.harness.Side;
-import dev.peerbar.bench.rig.Placement;
 import java.util.List;
 import java.util.Optional;
 

@@ -1,6 +1,6 @@
 package dev.peerbar.bench.socket;
 
-import dev.peerbar.bench.rig.RoundTrip;
+import dev.peerbar.bench.fixture.RoundTrip;
 import dev.peerbar.devices.hbm.HbmRegisters;
 
 /** An access of a register of the HBM endpoint. */

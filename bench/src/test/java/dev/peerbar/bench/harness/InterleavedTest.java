@@ -10,16 +10,16 @@ import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 
 class InterleavedTest {
-  private final List<String> turns = new ArrayList<>();
+  private final List<String> iterations = new ArrayList<>();
 
-  /** Writes down its turns; each run does an amount. */
+  /** Writes down its iterations; each run does an amount. */
   private Side side(String name, long amount) {
     return new Side(
         name,
         new Workload() {
           @Override
           public void begin() {
-            turns.add(name);
+            iterations.add(name);
           }
 
           @Override
@@ -29,7 +29,7 @@ class InterleavedTest {
 
           @Override
           public void end() {
-            turns.add(".");
+            iterations.add(".");
           }
         });
   }
@@ -41,7 +41,7 @@ class InterleavedTest {
     bench.compareWarm(side("d", 1), side("e", 1));
 
     assertThat(Effort.QUICK.rounds()).isEqualTo(3);
-    assertThat(String.join("", turns))
+    assertThat(String.join("", iterations))
         .isEqualTo("a.b.c.".repeat(3) + "a.b.c." + "b.c.a." + "c.a.b." + "d.e." + "e.d." + "d.e.");
   }
 
@@ -64,8 +64,8 @@ class InterleavedTest {
 
   @Test
   void aSideMayKeepItsOwnTime() throws Exception {
-    Side slow = Side.keepingTime("slow", () -> new TimedWork.Lap(10, 5_000));
-    Side fast = Side.keepingTime("fast", () -> new TimedWork.Lap(100, 100));
+    Side slow = Side.keepingTime("slow", () -> new TimedWorkload.Invocation(10, 5_000));
+    Side fast = Side.keepingTime("fast", () -> new TimedWorkload.Invocation(100, 100));
 
     List<Measured> measured = Interleaved.run(Effort.QUICK, List.of(slow, fast));
 
@@ -78,7 +78,7 @@ class InterleavedTest {
   }
 
   @Test
-  void theTurnOfASideThatFailsIsEnded() {
+  void theIterationOfASideThatFailsIsEnded() {
     Side failing =
         new Side(
             "failing",
@@ -90,11 +90,11 @@ class InterleavedTest {
 
               @Override
               public void end() {
-                turns.add("ended");
+                iterations.add("ended");
               }
             });
 
     assertThatThrownBy(() -> Interleaved.run(Effort.QUICK, List.of(failing))).hasMessage("no more");
-    assertThat(turns).containsExactly("ended");
+    assertThat(iterations).containsExactly("ended");
   }
 }

@@ -48,7 +48,7 @@ final class HbmDescriptorsTest {
     return crc.getValue();
   }
 
-  /** By the numbers of the README, not by those of the code. */
+  /** By the numbers of docs/hbm.md, not by those of the code. */
   @Nested
   final class Layout {
 

@@ -153,6 +153,24 @@ final class HbmStateTest {
     }
 
     @Test
+    void givesTheEngineNothing() {
+      hbm.put(nop()).ring();
+      hbm.host.beforeTransfer(() -> {
+        hbm.host.beforeTransfer(() -> {});
+        hbm.put(nop()).ring();
+      });
+      hbm.host.runJob();
+      hbm.host.pause();
+
+      assertThat(hbm.head()).isEqualTo(1);
+      assertThat(hbm.state()).isEqualTo(RUNNING);
+      assertThat(hbm.host.jobsWaiting()).isZero();
+      hbm.endpoint.resume();
+      hbm.host.settle();
+      assertThat(hbm.head()).isEqualTo(2);
+    }
+
+    @Test
     void letsAChannelBeStopped() {
       hbm.put(nop()).ring();
       hbm.host.pause();
@@ -194,6 +212,22 @@ final class HbmStateTest {
       assertThat(save(other)).isEqualTo(save(hbm));
       assertThat(other.read4(0x18)).as("RESET_COUNT").isEqualTo(1);
       assertThat(other.fault()).isNotZero();
+    }
+
+    /** Entries that the engine was given run all the same, unless it stops before. */
+    @Test
+    void keepsATailThatWentBack() throws Exception {
+      hbm.put(nop()).put(nop()).ring();
+      hbm.ringDoorbell(0);
+      assertThat(hbm.state()).isEqualTo(RUNNING);
+      hbm.host.pause();
+      assertThat(hbm.state()).isEqualTo(IDLE);
+
+      HbmFixture other = restored(save(hbm));
+
+      assertThat(registers(other)).isEqualTo(registers(hbm));
+      other.endpoint.resume();
+      assertThat(other.host.jobsWaiting()).isZero();
     }
 
     /** Error 5 with STATE 2: no driver's abort. */

@@ -2,9 +2,9 @@ package dev.peerbar.bench.harness;
 
 /** What a side does over and over that keeps its own time. For one thread at a time. */
 @FunctionalInterface
-public interface TimedWork {
+public interface TimedWorkload {
   /** Does it once. */
-  Lap run() throws Exception;
+  Invocation run() throws Exception;
 
   /**
    * What was done.
@@ -12,5 +12,5 @@ public interface TimedWork {
    * @param amount in whatever the rate is to count: accesses, bytes
    * @param nanos how long it took, in nanoseconds; positive
    */
-  record Lap(long amount, long nanos) {}
+  record Invocation(long amount, long nanos) {}
 }

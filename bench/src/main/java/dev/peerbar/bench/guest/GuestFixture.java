@@ -32,7 +32,7 @@ import java.util.List;
  * All of them are bound to vfio-pci and reach the same addresses: guest memory, A's memory, and
  * that of QEMU's ivshmem.
  */
-final class GuestRig implements AutoCloseable {
+final class GuestFixture implements AutoCloseable {
   /** The most that is moved at a time. */
   static final long TRANSFER = 2L << 20;
 
@@ -63,7 +63,7 @@ final class GuestRig implements AutoCloseable {
   private final DmaRange endpointMemory;
   private final DmaRange inProcessMemory;
 
-  private GuestRig(InProcessDevices inProcess, ServedPair pair) throws IOException {
+  private GuestFixture(InProcessDevices inProcess, ServedPair pair) throws IOException {
     this.inProcess = inProcess;
     this.pair = pair;
     guest = pair.lab().guest();
@@ -106,7 +106,7 @@ final class GuestRig implements AutoCloseable {
    *
    * @param logs where QEMU's and the guest's logs go
    */
-  static GuestRig boot(LabFiles files, Path logs) throws IOException {
+  static GuestFixture boot(LabFiles files, Path logs) throws IOException {
     InProcessDevices inProcess = InProcessDevices.create();
     ServedPair pair = null;
     try {
@@ -120,7 +120,7 @@ final class GuestRig implements AutoCloseable {
                   new HbmEndpoint(HbmConfig.DEFAULT, 1),
                   ServerOptions.DEFAULT.withBusyPoll(ServerOptions.BUSY_POLL)),
               new ServedPair.Named("hbm-b", new HbmEndpoint(HbmConfig.DEFAULT, 2)));
-      return new GuestRig(inProcess, pair);
+      return new GuestFixture(inProcess, pair);
     } catch (IOException | RuntimeException e) {
       if (pair != null) {
         pair.close();
@@ -135,7 +135,7 @@ final class GuestRig implements AutoCloseable {
   }
 
   private DmaRange range(GuestMemory memory) throws IOException {
-    return DmaRange.of(memory, ioas.map(memory).iova());
+    return ioas.map(memory);
   }
 
   private DmaRange imported(GuestDevice device, int bar) throws IOException {
