@@ -131,6 +131,7 @@ final class ModuleBoundariesTest {
           .resideInAnyPackage(
               "dev.peerbar.server..",
               "dev.peerbar.cli..",
+              "dev.peerbar.probe..",
               "dev.peerbar.endpoint..",
               "dev.peerbar.engine..",
               "dev.peerbar.devices..",

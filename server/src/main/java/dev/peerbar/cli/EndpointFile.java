@@ -76,6 +76,9 @@ record EndpointFile(
     if (listed == null || listed.plugins == null) {
       return List.of();
     }
+    if (listed.plugins.contains(null)) {
+      throw new CommandFailedException(path + ": a plugin has no path");
+    }
     return listed.plugins.stream().map(path::resolveSibling).toList();
   }
 

@@ -80,7 +80,7 @@ record FoundType(String name, EndpointType type, Optional<Path> jar) {
     }
     try {
       return Objects.requireNonNull(step.run(), "nothing was made");
-    } catch (CommandFailedException | VirtualMachineError e) {
+    } catch (CommandFailedException e) {
       throw e;
     } catch (IOException | IllegalArgumentException e) {
       if (e.getMessage() == null) {

@@ -1,6 +1,7 @@
 package dev.peerbar.cli;
 
 import ch.qos.logback.classic.LoggerContext;
+import java.io.PrintWriter;
 import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
@@ -35,18 +36,23 @@ public final class Main implements Runnable {
     // Whatever dies is to be known, and not only by who looks at the console.
     Thread.setDefaultUncaughtExceptionHandler((thread, cause) ->
         LoggerFactory.getLogger(Main.class).error("thread {} died", thread.getName(), cause));
-    System.exit(run(arguments));
+    System.exit(run(new PrintWriter(System.err, true), arguments));
   }
 
-  private static int run(String... arguments) {
+  /**
+   * Carries out a command line.
+   *
+   * @return the exit status
+   */
+  static int run(PrintWriter errors, String... arguments) {
     CommandLine commandLine;
     try {
       commandLine = commandLine(arguments);
     } catch (CommandFailedException e) {
-      System.err.println(explain(e));
+      errors.println(explain(e));
       return CommandLine.ExitCode.SOFTWARE;
     }
-    return commandLine.execute(arguments);
+    return commandLine.setErr(errors).execute(arguments);
   }
 
   /** Writes what has been logged so far, if anybody takes it, and logs no more. Bounded in time. */

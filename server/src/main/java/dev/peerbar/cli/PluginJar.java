@@ -88,8 +88,7 @@ final class PluginJar {
 
   private List<EndpointType> instances(Path real) {
     URLClassLoader loader =
-        new URLClassLoader(
-            jar.toString(), new URL[] {url(real)}, EndpointType.class.getClassLoader());
+        new URLClassLoader(new URL[] {url(real)}, EndpointType.class.getClassLoader());
     List<EndpointType> types = new ArrayList<>();
     try {
       ServiceLoader.load(EndpointType.class, loader).stream()

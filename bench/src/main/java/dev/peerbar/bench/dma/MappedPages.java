@@ -63,8 +63,6 @@ final class MappedPages implements AutoCloseable {
 
   private static long heapInUse() {
     MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
-    // What the first one leaves to cleaners, the second one takes.
-    memory.gc();
     memory.gc();
     return memory.getHeapMemoryUsage().getUsed();
   }

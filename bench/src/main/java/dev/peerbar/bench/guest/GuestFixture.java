@@ -135,7 +135,7 @@ final class GuestFixture implements AutoCloseable {
   }
 
   private DmaRange range(GuestMemory memory) throws IOException {
-    return DmaRange.of(memory, ioas.map(memory).iova());
+    return ioas.map(memory);
   }
 
   private DmaRange imported(GuestDevice device, int bar) throws IOException {

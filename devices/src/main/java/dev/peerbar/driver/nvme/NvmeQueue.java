@@ -207,9 +207,18 @@ public final class NvmeQueue {
       return Optional.empty();
     }
     byte[] bytes = completions.read(offset, CompletionEntry.BYTES);
-    CompletionEntry entry = CompletionEntry.decode(MemorySegment.ofArray(bytes), 0);
+    CompletionEntry entry = decode(MemorySegment.ofArray(bytes), 0);
     took(1);
     return Optional.of(entry);
+  }
+
+  /** One of a command that was put here, or the controller has mixed queues up. */
+  private CompletionEntry decode(MemorySegment bytes, int index) throws IOException {
+    CompletionEntry entry = CompletionEntry.decode(bytes, (long) index * CompletionEntry.BYTES);
+    if (entry.sqId() != id) {
+      throw new IOException("queue %d: %s is another queue's".formatted(id, entry));
+    }
+    return entry;
   }
 
   /**
@@ -228,7 +237,7 @@ public final class NvmeQueue {
           MemorySegment.ofArray(
               completions.read((long) head * CompletionEntry.BYTES, count * CompletionEntry.BYTES));
       for (int i = 0; i < count; i++) {
-        all.add(CompletionEntry.decode(bytes, (long) i * CompletionEntry.BYTES));
+        all.add(decode(bytes, i));
       }
       took(count);
     }

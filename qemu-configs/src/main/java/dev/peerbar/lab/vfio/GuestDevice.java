@@ -93,14 +93,14 @@ public final class GuestDevice implements Device {
 
   @FunctionalInterface
   private interface Mapper {
-    Ioas.Mapping map(GuestMemory memory) throws IOException;
+    DmaRange map(GuestMemory memory) throws IOException;
   }
 
   private DmaRange allocate(long length, Mapper mapper) throws IOException {
     long page = guest.agent().pageSize();
     GuestMemory memory = guest.allocate((length + page - 1) / page * page);
     memories.add(memory);
-    DmaRange range = DmaRange.of(memory, mapper.map(memory).iova());
+    DmaRange range = mapper.map(memory);
     mapped.add(range);
     return range;
   }
@@ -111,7 +111,7 @@ public final class GuestDevice implements Device {
     if (!mapped.remove(memory)) {
       throw new IllegalArgumentException("not allocated here, or not all of it: " + memory);
     }
-    ioas.unmap(new Ioas.Mapping(memory.iova(), memory.length()));
+    ioas.unmap(memory);
   }
 
   /** {@inheritDoc} What it gave before is closed. */

@@ -1,5 +1,6 @@
 package dev.peerbar.lab.vfio;
 
+import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges;
@@ -38,7 +39,7 @@ public final class Ioas implements AutoCloseable {
   }
 
   /**
-   * A mapping.
+   * What was imported.
    *
    * @param iova where devices see its first byte
    * @param length in bytes
@@ -46,21 +47,21 @@ public final class Ioas implements AutoCloseable {
   public record Mapping(long iova, long length) {}
 
   /** Maps guest memory for reading and writing, wherever the kernel likes. */
-  public Mapping map(GuestMemory memory) throws IOException {
+  public DmaRange map(GuestMemory memory) throws IOException {
     return map(memory, READ_WRITE, 0);
   }
 
   /** Maps guest memory at an IOVA. */
-  public Mapping mapAt(GuestMemory memory, long iova) throws IOException {
+  public DmaRange mapAt(GuestMemory memory, long iova) throws IOException {
     return map(memory, withFixed(), iova);
   }
 
   /** Maps guest memory with chosen rights. */
-  public Mapping map(GuestMemory memory, Set<IommuIoasMapFlag> flags, long iova)
+  public DmaRange map(GuestMemory memory, Set<IommuIoasMapFlag> flags, long iova)
       throws IOException {
     byte[] argument = new IommuIoasMap(flags, id, memory.address(), memory.length(), iova).encode();
     system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_MAP, argument);
-    return new Mapping(IommuIoasMap.iova(argument), memory.length());
+    return DmaRange.of(memory, IommuIoasMap.iova(argument));
   }
 
   /** Imports all of a DMABUF for reading and writing, wherever the kernel likes. */
@@ -81,9 +82,18 @@ public final class Ioas implements AutoCloseable {
     return new Mapping(IommuIoasMapFile.iova(argument), length);
   }
 
-  /** Takes a mapping away; how many bytes went. */
+  /** Takes memory away that was mapped, all of it; how many bytes went. */
+  public long unmap(DmaRange memory) throws IOException {
+    return unmap(memory.iova(), memory.length());
+  }
+
+  /** Takes away what was imported; how many bytes went. */
   public long unmap(Mapping mapping) throws IOException {
-    byte[] argument = new IommuIoasUnmap(id, mapping.iova(), mapping.length()).encode();
+    return unmap(mapping.iova(), mapping.length());
+  }
+
+  private long unmap(long iova, long length) throws IOException {
+    byte[] argument = new IommuIoasUnmap(id, iova, length).encode();
     system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_UNMAP, argument);
     return IommuIoasUnmap.unmapped(argument);
   }

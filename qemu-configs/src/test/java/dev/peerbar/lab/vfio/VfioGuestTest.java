@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peerbar.driver.Config;
+import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.Interrupt;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.disk.NvmeDisk;
@@ -96,7 +97,7 @@ class VfioGuestTest {
       assertThat(device.vfio().irq(VfioPciIrq.MSIX).count()).isEqualTo(65);
       assertThat(ioas.ranges()).isNotEmpty();
 
-      Ioas.Mapping mapping = ioas.map(buffer);
+      DmaRange mapping = ioas.map(buffer);
       assertThat(mapping.length()).isEqualTo(BUFFER_SIZE);
       assertThat(ioas.mapAt(buffer, 0x1_0000_0000L).iova()).isEqualTo(0x1_0000_0000L);
 

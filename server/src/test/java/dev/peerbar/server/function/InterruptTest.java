@@ -3,9 +3,12 @@ package dev.peerbar.server.function;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.driver.Config;
+import dev.peerbar.driver.socket.SocketDevice;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.pci.ConfigLayout.Msix;
 import dev.peerbar.protocol.DeviceGetIrqInfo;
 import dev.peerbar.protocol.DeviceSetIrqs;
@@ -16,7 +19,6 @@ import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListeningPlace;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
-import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,14 +41,6 @@ final class InterruptTest {
   private static final int MASK = DeviceSetIrqs.ACTION_MASK;
   private static final int UNMASK = DeviceSetIrqs.ACTION_UNMASK;
   private static final int TRIGGER = DeviceSetIrqs.ACTION_TRIGGER;
-
-  private static final int COMMAND = 4;
-  private static final int STATUS = 6;
-  private static final int BUS_MASTER = 1 << 2;
-  private static final int INTERRUPT_DISABLE = 1 << 10;
-  private static final int INTERRUPT_STATUS = 1 << 3;
-  private static final int MSIX_ENABLE = 1 << 15;
-  private static final int MSIX_FUNCTION_MASK = 1 << 14;
 
   private final PinEndpoint endpoint = new PinEndpoint();
   private final List<FileDescriptor> events = new ArrayList<>();
@@ -113,21 +107,20 @@ final class InterruptTest {
     assertThat(EventDescriptor.await(event, Wire.LIMIT)).isOne();
   }
 
-  private void configWord(int offset, int value) throws IOException {
-    client.regionWrite(
-        Wire.CONFIG, offset, Unpooled.buffer(Short.BYTES).writeShortLE(value).array());
+  private Config config() {
+    return new Config(new SocketDevice(client));
+  }
+
+  private void command(int value) throws IOException {
+    config().word(Header.COMMAND, value);
   }
 
   private void msixEnable(int control) throws IOException {
-    int at = client.regionRead(Wire.CONFIG, 0x34, 1)[0] & 0xff;
-    while (client.regionRead(Wire.CONFIG, at, 1)[0] != Msix.ID) {
-      at = client.regionRead(Wire.CONFIG, at + 1, 1)[0] & 0xff;
-    }
-    configWord(at + 2, control);
+    config().word(config().capability(Msix.ID) + Msix.MESSAGE_CONTROL, control);
   }
 
   private boolean interruptStatus() throws IOException {
-    return (client.regionRead(Wire.CONFIG, STATUS, 1)[0] & INTERRUPT_STATUS) != 0;
+    return (config().word(Header.STATUS) & Header.STATUS_INTERRUPT) != 0;
   }
 
   // The pin.
@@ -168,7 +161,7 @@ final class InterruptTest {
     assertThat(interruptStatus()).isFalse();
     pin(1);
     assertThat(interruptStatus()).isTrue();
-    configWord(COMMAND, INTERRUPT_DISABLE);
+    command(Header.COMMAND_INTERRUPT_DISABLE);
     assertThat(interruptStatus()).isTrue();
     pin(0);
     assertThat(interruptStatus()).isFalse();
@@ -291,18 +284,18 @@ final class InterruptTest {
   @Test
   void interruptDisableHoldsThePinBack() throws Exception {
     FileDescriptor event = intx();
-    configWord(COMMAND, INTERRUPT_DISABLE);
+    command(Header.COMMAND_INTERRUPT_DISABLE);
     pin(1);
     set(NONE | TRIGGER, PciIrq.INTX);
     assertThat(signals(event)).isZero();
-    configWord(COMMAND, 0);
+    command(0);
     assertThat(signals(event)).isOne();
   }
 
   @Test
   void aFunctionWithMsixEnabledDoesNotUseItsPin() throws Exception {
     FileDescriptor event = intx();
-    msixEnable(MSIX_ENABLE);
+    msixEnable(Msix.ENABLE);
     pin(1);
     assertThat(signals(event)).isZero();
     msixEnable(0);
@@ -404,8 +397,8 @@ final class InterruptTest {
   void vectorsAreSetUpAndTakenAwayInAnyRange() throws Exception {
     FileDescriptor first = event();
     FileDescriptor second = event();
-    configWord(COMMAND, BUS_MASTER);
-    msixEnable(MSIX_ENABLE);
+    command(Header.COMMAND_BUS_MASTER);
+    msixEnable(Msix.ENABLE);
     // As QEMU begins: nothing yet but the use.
     client.setIrqs(EVENT | TRIGGER, PciIrq.MSIX, 0, 1, new byte[0]);
     client.setIrqEvents(PciIrq.MSIX, 1, second);
@@ -427,14 +420,14 @@ final class InterruptTest {
   @Test
   void whatAnEngineRaisesIsHeldBackAsSoonAsTheClientHasItsReply() throws Exception {
     FileDescriptor event = event();
-    configWord(COMMAND, BUS_MASTER);
-    msixEnable(MSIX_ENABLE);
+    command(Header.COMMAND_BUS_MASTER);
+    msixEnable(Msix.ENABLE);
     client.setIrqEvents(PciIrq.MSIX, 1, event);
     List<Switch> switches =
         List.of(
-            on -> msixEnable(on ? MSIX_ENABLE : MSIX_ENABLE | MSIX_FUNCTION_MASK),
-            on -> msixEnable(on ? MSIX_ENABLE : 0),
-            on -> configWord(COMMAND, on ? BUS_MASTER : 0),
+            on -> msixEnable(on ? Msix.ENABLE : Msix.ENABLE | Msix.FUNCTION_MASK),
+            on -> msixEnable(on ? Msix.ENABLE : 0),
+            on -> command(on ? Header.COMMAND_BUS_MASTER : 0),
             on -> {
               if (on) {
                 client.setIrqEvents(PciIrq.MSIX, 1, event);

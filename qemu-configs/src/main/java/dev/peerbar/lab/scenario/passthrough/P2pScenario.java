@@ -9,6 +9,7 @@ import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.hbm.Completion;
 import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.driver.hbm.HbmDriver;
@@ -83,10 +84,8 @@ public final class P2pScenario implements Scenario {
   private HbmDriver a;
   private HbmDriver b;
   private HbmChannel channel;
-  private GuestMemory out;
-  private GuestMemory back;
-  private Ioas.Mapping outMapping;
-  private Ioas.Mapping backMapping;
+  private DmaRange out;
+  private DmaRange back;
   private DmaBuf dmaBuf;
   private Ioas.Mapping peer;
   private long seed = 1;
@@ -251,30 +250,28 @@ public final class P2pScenario implements Scenario {
 
   private String copyThereAndBack(long length) throws Exception {
     if (out == null) {
-      out = guest().allocate(COPY, SCATTERED);
-      outMapping = ioas.map(out);
-      back = guest().allocateHuge(COPY);
-      backMapping = ioas.map(back);
+      out = ioas.map(guest().allocate(COPY, SCATTERED));
+      back = ioas.map(guest().allocateHuge(COPY));
     }
-    out.fillPattern(0, length, ++seed);
+    Pattern.fill(out.slice(0, length), ++seed);
     back.fill(0, length, (byte) 0);
     memoryOfA().fill((byte) 0);
     channel.restart();
 
     long start = System.nanoTime();
-    copy(outMapping.iova(), peer.iova(), length);
+    copy(out.iova(), peer.iova(), length);
     long there = System.nanoTime();
-    copy(peer.iova(), backMapping.iova(), length);
+    copy(peer.iova(), back.iova(), length);
     long andBack = System.nanoTime();
 
     MemorySegment written = memoryOfA().asSlice(0, length);
     long mismatch = Pattern.mismatch(written, seed);
     unless(mismatch == length, "A's memory differs at 0x%x", mismatch);
     checkZero(memoryOfA().asSlice(length));
-    var seen = back.verifyPattern(0, length, seed);
+    var seen = Pattern.verify(back.slice(0, length), seed);
     unless(seen.isEmpty(), "guest memory differs: %s", seen);
     long expected = Checksum.of(written);
-    for (long iova : List.of(outMapping.iova(), backMapping.iova())) {
+    for (long iova : List.of(out.iova(), back.iova())) {
       checkCrc(iova, length, expected);
     }
     return "%s there, %s back, CRC32C %08x"
@@ -379,8 +376,8 @@ public final class P2pScenario implements Scenario {
             && a.readLong(HbmRegisters.channel(PEER_CHANNEL) + HbmRegisters.RING_BASE) == 0
             && a.read(HbmRegisters.doorbell(PEER_CHANNEL)) == 0,
         "A's registers kept values");
-    expectFault(copying(outMapping.iova(), peer.iova(), COPY), ErrorCode.WRITE_FAULT, peer.iova());
-    expectFault(copying(peer.iova(), backMapping.iova(), COPY), ErrorCode.READ_FAULT, peer.iova());
+    expectFault(copying(out.iova(), peer.iova(), COPY), ErrorCode.WRITE_FAULT, peer.iova());
+    expectFault(copying(peer.iova(), back.iova(), COPY), ErrorCode.READ_FAULT, peer.iova());
     unless(Checksum.of(memoryOfA()) == before, "A's memory changed");
     return "RESET_COUNT %d, write and read fault at IOVA 0x%x; the reset took %d ms"
         .formatted(after, peer.iova(), took.toMillis());
@@ -484,7 +481,7 @@ public final class P2pScenario implements Scenario {
     b.drainInterrupts();
     b.clearFault();
     var copies = new Descriptor[QUEUED_COPIES];
-    Arrays.fill(copies, copying(outMapping.iova(), peer.iova(), COPY));
+    Arrays.fill(copies, copying(out.iova(), peer.iova(), COPY));
     channel.submit(copies);
     long reached = round * PROGRESS;
     await(
@@ -495,7 +492,7 @@ public final class P2pScenario implements Scenario {
   private void checkWorks(int round) throws Exception {
     channel.restart();
     memoryOfA().asSlice(0, MAPPED_WRITE).fill((byte) 0);
-    copy(outMapping.iova(), peer.iova(), MAPPED_WRITE);
+    copy(out.iova(), peer.iova(), MAPPED_WRITE);
     long mismatch = Pattern.mismatch(memoryOfA().asSlice(0, MAPPED_WRITE), seed);
     unless(mismatch == MAPPED_WRITE, "round %d: a later copy is wrong at 0x%x", round, mismatch);
   }

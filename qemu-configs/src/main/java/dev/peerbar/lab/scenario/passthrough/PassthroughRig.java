@@ -13,7 +13,6 @@ import dev.peerbar.driver.nvme.NvmeDriver;
 import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.driver.nvme.PeerInitiator;
 import dev.peerbar.lab.guest.Guest;
-import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.lab.vfio.GuestDevice;
@@ -104,8 +103,7 @@ final class PassthroughRig {
     b = HbmDriver.of(deviceB);
     channel = b.channel(0, ENTRIES);
     observer = b.channel(1, ENTRIES);
-    GuestMemory ram = guest.allocate(WINDOW, SCATTERED);
-    memories.put(MemoryKind.GUEST, DmaRange.of(ram, ioas.map(ram).iova()));
+    memories.put(MemoryKind.GUEST, ioas.map(guest.allocate(WINDOW, SCATTERED)));
     staging = memories.get(MemoryKind.GUEST).slice(STAGING, PART);
     DmaBuf hbmExport = deviceB.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, WINDOW);
     memories.put(
