@@ -2,10 +2,10 @@ package dev.peerbar.sample;
 
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Endpoint;
-import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.RepeatedWork;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
@@ -13,15 +13,17 @@ import dev.peerbar.pci.ResetKind;
 /**
  * Reads a page of guest memory to the start of its own memory, BAR 2, and raises vector 0.
  *
- * <p>BAR 0 at 0x00: PAGE, WO 8, the page's IOVA; writing it begins the transfer. At 0x08: FETCHED,
- * RO 4, pages read. At 0x0c: FAULTS, RO 4, pages that could not be.
+ * <p>BAR 0 at 0x00: PAGE, WO 8, the page's IOVA; writing it begins the transfer, in place of one
+ * that has not begun. At 0x08: FETCHED, RO 4, pages read. At 0x0c: FAULTS, RO 4, pages that could
+ * not be.
  */
 public final class PageFetcher implements Endpoint {
   private static final int PAGE_BYTES = 4096;
 
   private final PciFunction function;
   private Host host;
-  private Engine engine;
+  private RepeatedWork fetching;
+  private volatile long page;
   private int fetched;
   private int faults;
 
@@ -44,7 +46,7 @@ public final class PageFetcher implements Endpoint {
   @Override
   public void start(Host newHost) {
     host = newHost;
-    engine = newHost.engine("fetch");
+    fetching = newHost.engine("fetch").repeated(this::fetch, _ -> failed());
   }
 
   @Override
@@ -55,14 +57,15 @@ public final class PageFetcher implements Endpoint {
   @Override
   public void write(int bar, long offset, AccessWidth width, long value) {
     if (offset == 0x00 && width == AccessWidth.QWORD) {
-      engine.submit(job -> fetch(job, value), _ -> failed());
+      page = value;
+      fetching.request();
     }
   }
 
   /** On the engine's thread, where waiting is allowed; updates go back to the function's. */
-  private void fetch(Job job, long iova) throws JobEndedException {
+  private void fetch(Job job) throws JobEndedException {
     try {
-      job.dma().read(iova, host.memory(2).asSlice(0, PAGE_BYTES));
+      job.dma().read(page, host.memory(2).asSlice(0, PAGE_BYTES));
       job.update(() -> fetched++);
     } catch (DmaFaultException fault) {
       job.update(() -> faults++);

@@ -8,8 +8,8 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * The MSI-X table and pending bits behind a {@link Bar.Msix} (PCIe 6.0 7.7.2). For the function's
- * thread.
+ * The MSI-X table and pending bits in a BAR of their own or among registers (PCIe 6.0 7.7.2). For
+ * the function's thread.
  *
  * <p>Storage and nothing more: no message is sent from here, and a client that keeps the table to
  * itself (as VFIO clients do) may leave every entry here masked for ever.

@@ -90,6 +90,21 @@ final class PageFetcherTest {
   }
 
   @Test
+  void aDriverThatAsksOftenDoesNotFillAQueue() {
+    host.map(PAGE_IOVA, 4096).fill((byte) 0x5a);
+    for (int i = 1; i < 100; i++) {
+      endpoint.write(0, 0x00, AccessWidth.QWORD, i);
+    }
+
+    endpoint.write(0, 0x00, AccessWidth.QWORD, PAGE_IOVA);
+    assertThat(host.jobsWaiting()).isOne();
+    host.settle();
+
+    assertThat(endpoint.read(0, 0x08, AccessWidth.DWORD)).as("the last").isEqualTo(1);
+    assertThat(endpoint.read(0, 0x0c, AccessWidth.DWORD)).isZero();
+  }
+
+  @Test
   void countsFault() {
     endpoint.write(0, 0x00, AccessWidth.QWORD, PAGE_IOVA);
     host.settle();

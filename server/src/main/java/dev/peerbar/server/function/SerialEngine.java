@@ -152,6 +152,11 @@ final class SerialEngine implements Engine {
     }
   }
 
+  /** Jobs that have not begun; ended ones are not among them. For any thread. */
+  int waiting() {
+    return worker.getQueue().size();
+  }
+
   /**
    * Ends every job, queued or running, without draining. For the function's thread.
    *

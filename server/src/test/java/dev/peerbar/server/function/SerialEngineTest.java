@@ -10,6 +10,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What becomes of work that throws. The test is the function's thread. */
 @Timeout(60)
@@ -185,5 +187,41 @@ final class SerialEngineTest {
     settle();
     assertThat(journal).containsExactly("next");
     assertThat(told).hasSize(1);
+  }
+
+  /** What a driver does that begins and ends work again and again, while the engine is held up. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void workThatWasEndedBeforeItBeganDoesNotWait(boolean byReset) throws Exception {
+    CountDownLatch begun = new CountDownLatch(1);
+    CountDownLatch leave = new CountDownLatch(1);
+    engine.submit(_ -> {
+      begun.countDown();
+      awaitQuietly(leave);
+    });
+    assertThat(begun.await(LIMIT_NANOS, TimeUnit.NANOSECONDS)).isTrue();
+    for (int i = 0; i < 1000; i++) {
+      Engine.Ticket ticket = engine.submit(_ -> journal.add("run"));
+      assertThat(engine.waiting()).isOne();
+      assertThat(ticket.ended()).isFalse();
+      if (byReset) {
+        engine.endAll();
+      } else {
+        ticket.end();
+      }
+      assertThat(ticket.ended()).isTrue();
+      assertThat(engine.waiting()).isZero();
+    }
+    leave.countDown();
+    settle();
+    assertThat(journal).isEmpty();
+  }
+
+  private static void awaitQuietly(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(LIMIT_NANOS, TimeUnit.NANOSECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
   }
 }
