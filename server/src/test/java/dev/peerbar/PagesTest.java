@@ -62,7 +62,7 @@ final class PagesTest {
   }
 
   static List<Path> firstPages() {
-    return Stream.of("protocol", "devices", "server", "qemu-configs")
+    return Stream.of("protocol", "devices", "server", "qemu-configs", "bench")
         .map(module -> root().resolve(module).resolve("README.md"))
         .toList();
   }
