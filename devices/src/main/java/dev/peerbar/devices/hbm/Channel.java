@@ -21,11 +21,12 @@ import dev.peerbar.pci.InvalidStateException;
  *       wraps around the end of the address space, halts at once with error 1. So does a TAIL that
  *       is not an entry of the ring. The low six bits of RING_BASE are always zero.
  *   <li>A doorbell of a channel that is not enabled is ignored.
- *   <li>Clearing the enable bit stops a run as an abort does, but to idle and without an error.
+ *   <li>Clearing the enable bit stops the channel as an abort does, but to idle and without an
+ *       error.
  *   <li>An abort of a channel that is not enabled is ignored; in a write with the abort bit the
  *       enable bit is ignored. An abort latches no fault and raises nothing: who asks for it knows.
- *   <li>A stopped run may have completed entries from HEAD on; no record is written for the entry
- *       that was stopped.
+ *   <li>A stopped channel may have completed entries from HEAD on; no record is written for the
+ *       entry that was stopped.
  *   <li>An endpoint that fails at an entry, by a mistake of its own or for want of memory, halts
  *       the channel with error 5 and no address.
  *   <li>An error raises vector 0, and the channel's vector too, whatever the descriptor's flags, so
@@ -45,7 +46,7 @@ final class Channel implements DmaChannel.Owner<Failure> {
 
   private boolean enabled;
 
-  /** Why the channel is not enabled: IDLE if nothing stopped it. */
+  /** STATE, unless the channel is running: it may be what stopped it. */
   private ChannelState stopped;
 
   private long ringBase;
@@ -101,7 +102,7 @@ final class Channel implements DmaChannel.Owner<Failure> {
     dma.catchUp();
   }
 
-  /** Every register to its reset value; the host has ended the run. */
+  /** Every register to its reset value; the host has ended the channel's jobs. */
   void reset() {
     dma.stop();
     enabled = false;
@@ -117,12 +118,13 @@ final class Channel implements DmaChannel.Owner<Failure> {
   }
 
   /**
-   * Stops at HEAD; the host has ended the run. Every entry that is complete counts, so that at most
-   * one, the one at HEAD, was begun. It runs again from its start when the channel goes on, here or
-   * in another process, and leaves what one run would have left: nothing has said that it is done,
-   * so its driver still keeps its source for it, and what it writes lies outside its source (a copy
-   * that overlaps itself is refused). An entry whose destination is its own source by way of two
-   * mappings, or its own descriptor, is not so; nor can a driver make use of one.
+   * Stops at HEAD; the host has ended the channel's jobs. Every entry that is complete counts, so
+   * that at most one, the one at HEAD, was begun. It runs again from its start when the channel
+   * goes on, here or in another process, and leaves what one run would have left: nothing has said
+   * that it is done, so its driver still keeps its source for it, and what it writes lies outside
+   * its source (a copy that overlaps itself is refused). An entry whose destination is its own
+   * source by way of two mappings, or its own descriptor, is not so; nor can a driver make use of
+   * one.
    */
   void pause() {
     dma.leave();

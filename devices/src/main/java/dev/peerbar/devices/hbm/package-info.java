@@ -3,7 +3,7 @@
  * memory and other devices' BARs. Its register map is in docs/hbm.md.
  *
  * <p>{@link dev.peerbar.devices.hbm.HbmEndpoint} answers for the registers, a channel each for its
- * own; a run of a channel executes descriptors on the channel's engine. Only values cross between
- * the two threads.
+ * own. The rings are gone through by {@link dev.peerbar.engine.DmaChannel}; what is this endpoint's
+ * own on an engine's thread is what a descriptor means.
  */
 package dev.peerbar.devices.hbm;

@@ -55,7 +55,7 @@ public final class AdminCommands implements AdminHandler {
 
   @Override
   public void execute(SubmissionEntry entry, Reply reply) {
-    Command command = new Command(entry, reply, errors);
+    AdminCommand command = new AdminCommand(entry, reply, errors);
     Optional<AdminOpcode> opcode = AdminOpcode.of(entry.opcode()).filter(settings::has);
     if (opcode.isEmpty()) {
       command.end(Status.INVALID_COMMAND_OPCODE, Parameter.OPCODE);

@@ -15,12 +15,12 @@ final class AsyncEvents {
   /** Requests that may wait at once: AERL + 1. */
   static final int MOST_REQUESTS = 4;
 
-  private final Deque<Command> requests = new ArrayDeque<>();
+  private final Deque<AdminCommand> requests = new ArrayDeque<>();
   private final Set<AsyncEvent> pending = EnumSet.noneOf(AsyncEvent.class);
   private final Set<AsyncEvent.Type> masked = EnumSet.noneOf(AsyncEvent.Type.class);
 
   /** Asynchronous Event Request. */
-  void request(Command command) {
+  void request(AdminCommand command) {
     if (requests.size() == MOST_REQUESTS) {
       command.end(Status.ASYNCHRONOUS_EVENT_REQUEST_LIMIT_EXCEEDED);
       return;
@@ -46,8 +46,8 @@ final class AsyncEvents {
 
   /** Completes a waiting request as aborted; says whether there was one of this identifier. */
   boolean abort(int commandId) {
-    for (Iterator<Command> at = requests.iterator(); at.hasNext(); ) {
-      Command request = at.next();
+    for (Iterator<AdminCommand> at = requests.iterator(); at.hasNext(); ) {
+      AdminCommand request = at.next();
       if (request.entry().commandId() == commandId) {
         at.remove();
         request.end(Status.COMMAND_ABORT_REQUESTED);

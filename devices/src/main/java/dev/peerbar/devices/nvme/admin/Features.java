@@ -89,7 +89,7 @@ final class Features {
     return events;
   }
 
-  void get(Command command) {
+  void get(AdminCommand command) {
     Optional<Feature> found = Feature.of(command.field(DWORD10, 0, ID_MASK));
     int select = command.field(DWORD10, SELECT_SHIFT, SELECT_MASK);
     if (found.isEmpty()) {
@@ -113,7 +113,7 @@ final class Features {
     get(command, feature, select == SELECT_CURRENT);
   }
 
-  private void get(Command command, Feature feature, boolean current) {
+  private void get(AdminCommand command, Feature feature, boolean current) {
     int dword = command.entry().dword(DWORD11);
     switch (feature) {
       case ARBITRATION ->
@@ -144,7 +144,7 @@ final class Features {
     return queues - 1 << COMPLETION_QUEUES_SHIFT | queues - 1;
   }
 
-  void set(Command command) {
+  void set(AdminCommand command) {
     Optional<Feature> found = Feature.of(command.field(DWORD10, 0, ID_MASK));
     if (found.isEmpty()) {
       command.invalidField(Parameter.of(DWORD10, 0));
@@ -173,7 +173,7 @@ final class Features {
         : Status.INVALID_NAMESPACE_OR_FORMAT;
   }
 
-  private void set(Command command, Feature feature, int dword) {
+  private void set(AdminCommand command, Feature feature, int dword) {
     switch (feature) {
       case ARBITRATION -> {
         arbitration = ArbitrationFeature.of(dword);
@@ -241,7 +241,7 @@ final class Features {
     }
   }
 
-  private void setQueues(Command command, int dword) {
+  private void setQueues(AdminCommand command, int dword) {
     if (effects.queuesCreated()) {
       command.end(Status.COMMAND_SEQUENCE_ERROR);
     } else if ((dword & WORD) == TOO_MANY_QUEUES) {

@@ -52,7 +52,7 @@ public final class Identify {
     descriptors = IdentifyNamespace.descriptors(identity);
   }
 
-  void execute(Command command, boolean msix) {
+  void execute(AdminCommand command, boolean msix) {
     switch (command.field(DWORD10, 0, CNS_MASK)) {
       case CNS_CONTROLLER -> command.send(msix ? controllerWithMessages : controllerWithPin);
       case CNS_NAMESPACE, CNS_ALLOCATED_NAMESPACE -> ofNamespace(command, namespace);
@@ -75,7 +75,7 @@ public final class Identify {
    * Structures that came after 1.4 (NVMe 2.0 5.17.2.5, 5.17.2.6), which drivers of today ask every
    * controller for. There is nothing to add for the NVM command set: no limit, no other format.
    */
-  private static void ofCommandSet(Command command) {
+  private static void ofCommandSet(AdminCommand command) {
     if (command.field(DWORD11, CSI_SHIFT, CSI_MASK) != CSI_NVM) {
       command.invalidField(Parameter.of(DWORD11, CSI_SHIFT));
     } else if (command.field(DWORD10, 0, CNS_MASK) == CNS_COMMAND_SET_CONTROLLER) {
@@ -85,7 +85,7 @@ public final class Identify {
     }
   }
 
-  private static void ofNamespace(Command command, byte[] page) {
+  private static void ofNamespace(AdminCommand command, byte[] page) {
     if (command.entry().namespaceId() == NAMESPACE) {
       command.send(page);
     } else {
@@ -94,7 +94,7 @@ public final class Identify {
   }
 
   /** The namespaces of a higher identifier than the command's. */
-  private static void namespaces(Command command) {
+  private static void namespaces(AdminCommand command) {
     int after = command.entry().namespaceId();
     if (Integer.compareUnsigned(after, LAST_LISTED) > 0) {
       command.end(Status.INVALID_NAMESPACE_OR_FORMAT, Parameter.NAMESPACE_ID);
@@ -108,7 +108,7 @@ public final class Identify {
   }
 
   /** The controllers from the command's identifier on: their number, then theirs. */
-  private static byte[] controllers(Command command) {
+  private static byte[] controllers(AdminCommand command) {
     Page list = new Page(BYTES);
     if (command.field(DWORD10, CNTID_SHIFT, CNTID_MASK) <= IdentifyController.CONTROLLER_ID) {
       list.put16(0, 1).put16(Short.BYTES, IdentifyController.CONTROLLER_ID);

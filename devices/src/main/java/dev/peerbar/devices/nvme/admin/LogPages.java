@@ -55,7 +55,7 @@ final class LogPages {
     this.identity = identity;
   }
 
-  void get(Command command) {
+  void get(AdminCommand command) {
     Optional<LogPage> log = LogPage.of(command.field(DWORD10, 0, ID_MASK));
     if (log.isEmpty()) {
       command.end(Status.INVALID_LOG_PAGE, Parameter.of(DWORD10, 0));

@@ -43,7 +43,7 @@ final class QueueCommands {
     return created;
   }
 
-  void createCompletionQueue(Command command) {
+  void createCompletionQueue(AdminCommand command) {
     int vector = command.field(DWORD11, HIGH_WORD, WORD);
     if (!contiguous(command) || !entrySizesSet(command)) {
       return;
@@ -65,7 +65,7 @@ final class QueueCommands {
     endCreation(command, status);
   }
 
-  void createSubmissionQueue(Command command) {
+  void createSubmissionQueue(AdminCommand command) {
     if (!contiguous(command) || !entrySizesSet(command)) {
       return;
     }
@@ -82,7 +82,7 @@ final class QueueCommands {
   }
 
   /** PC: CAP.CQR says that queues have to be. */
-  private static boolean contiguous(Command command) {
+  private static boolean contiguous(AdminCommand command) {
     if (command.field(DWORD11, 0, 1) == 0) {
       command.invalidField(Parameter.of(DWORD11, 0));
       return false;
@@ -91,7 +91,7 @@ final class QueueCommands {
   }
 
   /** Hosts may enable the controller first and set the sizes of I/O queue entries later. */
-  private boolean entrySizesSet(Command command) {
+  private boolean entrySizesSet(AdminCommand command) {
     if (!settings.entrySizesSet().getAsBoolean()) {
       command.end(Status.INVALID_QUEUE_SIZE);
       return false;
@@ -99,7 +99,7 @@ final class QueueCommands {
     return true;
   }
 
-  private void endCreation(Command command, Status status) {
+  private void endCreation(AdminCommand command, Status status) {
     created |= status == Status.SUCCESS;
     int parameter =
         switch (status) {
@@ -112,7 +112,7 @@ final class QueueCommands {
     command.end(status, parameter);
   }
 
-  void deleteSubmissionQueue(Command command) {
+  void deleteSubmissionQueue(AdminCommand command) {
     queues
         .get()
         .deleteSubmissionQueue(
@@ -120,12 +120,12 @@ final class QueueCommands {
             status -> command.end(status, Parameter.of(DWORD10, 0)));
   }
 
-  void deleteCompletionQueue(Command command) {
+  void deleteCompletionQueue(AdminCommand command) {
     Status status = queues.get().deleteCompletionQueue(command.field(DWORD10, 0, ID_MASK));
     command.end(status, Parameter.of(DWORD10, 0));
   }
 
-  void abort(Command command) {
+  void abort(AdminCommand command) {
     if (aborts == MOST_ABORTS) {
       command.end(Status.ABORT_COMMAND_LIMIT_EXCEEDED);
       return;
@@ -153,7 +153,7 @@ final class QueueCommands {
             });
   }
 
-  void doorbellBufferConfig(Command command) {
+  void doorbellBufferConfig(AdminCommand command) {
     long buffer = command.entry().prp1();
     long eventIdx = command.entry().prp2();
     long offsetMask = settings.pageSize() - 1L;

@@ -30,7 +30,7 @@ final class TemperatureThresholds {
     return temperature >= over || temperature <= under;
   }
 
-  void get(Command command, int dword, boolean current) {
+  void get(AdminCommand command, int dword, boolean current) {
     if (judge(command, dword, false)) {
       boolean ofOver = (dword >>> TYPE_SHIFT & TYPE_MASK) == OVER;
       command.succeed(ofOver ? (current ? over : DEFAULT_OVER) : (current ? under : DEFAULT_UNDER));
@@ -38,7 +38,7 @@ final class TemperatureThresholds {
   }
 
   /** Ends the command; says whether it changed a threshold. */
-  boolean set(Command command, int dword) {
+  boolean set(AdminCommand command, int dword) {
     if (!judge(command, dword, true)) {
       return false;
     }
@@ -51,7 +51,7 @@ final class TemperatureThresholds {
     return true;
   }
 
-  private static boolean judge(Command command, int dword, boolean set) {
+  private static boolean judge(AdminCommand command, int dword, boolean set) {
     int sensor = dword >>> SENSOR_SHIFT & SENSOR_MASK;
     if (sensor != COMPOSITE && !(set && sensor == EVERY_SENSOR)) {
       command.invalidField(Parameter.of(DWORD11, SENSOR_SHIFT));

@@ -9,15 +9,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** An admin command on its way: its entry, and how it ends. One of the endings, once. */
-final class Command {
-  private static final Logger LOG = LoggerFactory.getLogger(Command.class);
+final class AdminCommand {
+  private static final Logger LOG = LoggerFactory.getLogger(AdminCommand.class);
   private static final int ADMIN_QUEUE = 0;
 
   private final SubmissionEntry entry;
   private final Reply reply;
   private final ErrorLog errors;
 
-  Command(SubmissionEntry entry, Reply reply, ErrorLog errors) {
+  AdminCommand(SubmissionEntry entry, Reply reply, ErrorLog errors) {
     this.entry = entry;
     this.reply = reply;
     this.errors = errors;
