@@ -44,7 +44,7 @@ public sealed interface Bar {
    *     useful first
    */
   record Registers(
-      int index, long size, Type type, Optional<Doorbells> mapped, List<EventDoorbell> events)
+      int index, long size, Type type, Optional<Doorbells> mapped, List<IoEventFd> events)
       implements Bar {
 
     public Registers {
@@ -52,11 +52,11 @@ public sealed interface Bar {
     }
 
     /** Of 32 bits. */
-    public Registers(int index, long size, Optional<Doorbells> mapped, List<EventDoorbell> events) {
+    public Registers(int index, long size, Optional<Doorbells> mapped, List<IoEventFd> events) {
       this(index, size, Type.MEMORY_32, mapped, events);
     }
 
-    /** Of 32 bits, without event doorbells. */
+    /** Of 32 bits, without ioeventfds. */
     public Registers(int index, long size, Optional<Doorbells> mapped) {
       this(index, size, mapped, List.of());
     }
@@ -77,7 +77,7 @@ public sealed interface Bar {
     }
 
     /** The same with writes that a client may announce by event descriptors. */
-    public Registers events(List<EventDoorbell> doorbells) {
+    public Registers events(List<IoEventFd> doorbells) {
       return new Registers(index, size, type, mapped, doorbells);
     }
   }
@@ -127,5 +127,5 @@ public sealed interface Bar {
    * @param width of the write; a write of another width is a message as ever
    * @param value zero-extended to 64 bits; a write of another value is a message as ever
    */
-  record EventDoorbell(long offset, AccessWidth width, long value) {}
+  record IoEventFd(long offset, AccessWidth width, long value) {}
 }

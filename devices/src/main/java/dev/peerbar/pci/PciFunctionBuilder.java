@@ -98,7 +98,7 @@ public final class PciFunctionBuilder {
     return registers(new Bar.Registers(index, size));
   }
 
-  /** A BAR of registers of any type, with mapped doorbells, event doorbells, or both. */
+  /** A BAR of registers of any type, with mapped doorbells, ioeventfds, or both. */
   public PciFunctionBuilder registers(Bar.Registers bar) {
     bar.mapped().ifPresent(mapped -> checkMapped(bar, mapped));
     checkEvents(bar);
@@ -110,20 +110,20 @@ public final class PciFunctionBuilder {
    *
    * @param events in order of preference: a client may take fewer descriptors than there are
    */
-  public PciFunctionBuilder registers(int index, long size, List<Bar.EventDoorbell> events) {
+  public PciFunctionBuilder registers(int index, long size, List<Bar.IoEventFd> events) {
     return registers(new Bar.Registers(index, size).events(events));
   }
 
   private static void checkEvents(Bar.Registers bar) {
     int index = bar.index();
     long size = bar.size();
-    List<Bar.EventDoorbell> events = bar.events();
-    for (Bar.EventDoorbell event : events) {
+    List<Bar.IoEventFd> events = bar.events();
+    for (Bar.IoEventFd event : events) {
       require(
           event.offset() >= 0
               && event.offset() % event.width().bytes() == 0
               && event.offset() <= size - event.width().bytes(),
-          "The event doorbell at 0x%x is no aligned %d-byte register in BAR %d of 0x%x bytes.",
+          "The ioeventfd at 0x%x is no aligned %d-byte register in BAR %d of 0x%x bytes.",
           event.offset(),
           event.width().bytes(),
           index,
@@ -131,19 +131,18 @@ public final class PciFunctionBuilder {
       require(
           event.width() == AccessWidth.QWORD
               || event.value() >>> event.width().bytes() * Byte.SIZE == 0,
-          "The value 0x%x of the event doorbell at 0x%x does not fit into %d bytes.",
+          "The value 0x%x of the ioeventfd at 0x%x does not fit into %d bytes.",
           event.value(),
           event.offset(),
           event.width().bytes());
       require(
           bar.mapped().isEmpty()
               || !bar.mapped().get().touches(event.offset(), event.width().bytes()),
-          "The event doorbell at 0x%x is in the mapped area of BAR %d, where no kernel sees writes.",
+          "The ioeventfd at 0x%x is in the mapped area of BAR %d, where no kernel sees writes.",
           event.offset(),
           index);
     }
-    require(
-        new HashSet<>(events).size() == events.size(), "Two event doorbells are the same write.");
+    require(new HashSet<>(events).size() == events.size(), "Two ioeventfds are the same write.");
   }
 
   /** A 32-bit BAR of registers with doorbells in shared memory. */
@@ -258,10 +257,10 @@ public final class PciFunctionBuilder {
                 !layout.touches(mapped.offset(), mapped.length()),
                 "The MSI-X structures are in the mapped doorbells of BAR %d.",
                 in.index()));
-    for (Bar.EventDoorbell event : in.events()) {
+    for (Bar.IoEventFd event : in.events()) {
       require(
           !layout.touches(event.offset(), event.width().bytes()),
-          "The event doorbell at 0x%x is in the MSI-X structures of BAR %d.",
+          "The ioeventfd at 0x%x is in the MSI-X structures of BAR %d.",
           event.offset(),
           in.index());
     }

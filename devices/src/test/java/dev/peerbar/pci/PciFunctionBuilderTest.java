@@ -52,22 +52,22 @@ final class PciFunctionBuilderTest {
   }
 
   @Test
-  void refusesEventDoorbells() {
+  void refusesIoEventFds() {
     refuses(
-        "The event doorbell at 0x1000 is no aligned 4-byte register in BAR 0 of 0x1000 bytes.",
+        "The ioeventfd at 0x1000 is no aligned 4-byte register in BAR 0 of 0x1000 bytes.",
         b -> b.registers(0, 0x1000, List.of(event(0x1000, AccessWidth.DWORD, 1))));
     refuses(
-        "The event doorbell at 0x12 is no aligned 4-byte register in BAR 0 of 0x1000 bytes.",
+        "The ioeventfd at 0x12 is no aligned 4-byte register in BAR 0 of 0x1000 bytes.",
         b -> b.registers(0, 0x1000, List.of(event(0x12, AccessWidth.DWORD, 1))));
     refuses(
-        "The event doorbell at 0xfffffffffffffff8 is no aligned 8-byte register in BAR 0 of 0x1000"
+        "The ioeventfd at 0xfffffffffffffff8 is no aligned 8-byte register in BAR 0 of 0x1000"
             + " bytes.",
         b -> b.registers(0, 0x1000, List.of(event(-8, AccessWidth.QWORD, 1))));
     refuses(
-        "The value 0x10000 of the event doorbell at 0x10 does not fit into 2 bytes.",
+        "The value 0x10000 of the ioeventfd at 0x10 does not fit into 2 bytes.",
         b -> b.registers(0, 0x1000, List.of(event(0x10, AccessWidth.WORD, 0x10000))));
     refuses(
-        "Two event doorbells are the same write.",
+        "Two ioeventfds are the same write.",
         b ->
             b.registers(
                 0,
@@ -75,20 +75,20 @@ final class PciFunctionBuilderTest {
                 List.of(event(0x10, AccessWidth.WORD, 1), event(0x10, AccessWidth.WORD, 1))));
   }
 
-  private static Bar.EventDoorbell event(long offset, AccessWidth width, long value) {
-    return new Bar.EventDoorbell(offset, width, value);
+  private static Bar.IoEventFd event(long offset, AccessWidth width, long value) {
+    return new Bar.IoEventFd(offset, width, value);
   }
 
   @Test
-  void keepsEventDoorbellsInOrder() {
-    List<Bar.EventDoorbell> events =
+  void keepsIoEventFdsInOrder() {
+    List<Bar.IoEventFd> events =
         List.of(event(0xff8, AccessWidth.QWORD, -1), event(0, AccessWidth.BYTE, 0xff));
     assertThat(valid().registers(0, 0x1000, events).build().bar(0))
         .contains(new Bar.Registers(0, 0x1000, Optional.empty(), events));
   }
 
   @Test
-  void refusesAnEventDoorbellThatNoKernelSees() {
+  void refusesAnIoEventFdThatNoKernelSees() {
     Bar.Doorbells mapped = new Bar.Doorbells(0x1000, 0x1000, 4, 8);
     Bar.Registers both = new Bar.Registers(0, 0x4000).mapped(mapped);
     assertThat(
@@ -100,7 +100,7 @@ final class PciFunctionBuilderTest {
             new Bar.Registers(
                 0, 0x4000, Optional.of(mapped), List.of(event(0xffc, AccessWidth.DWORD, 1))));
     refuses(
-        "The event doorbell at 0x1000 is in the mapped area of BAR 0, where no kernel sees writes.",
+        "The ioeventfd at 0x1000 is in the mapped area of BAR 0, where no kernel sees writes.",
         b -> b.registers(both.events(List.of(event(0x1000, AccessWidth.DWORD, 1)))));
   }
 
@@ -160,7 +160,7 @@ final class PciFunctionBuilderTest {
             b.registers(0, 0x4000, new Bar.Doorbells(0x2000, 0x1000, 4, 1))
                 .msixIn(0, 5, 0x1fc0, 0x1000));
     refuses(
-        "The event doorbell at 0x3000 is in the MSI-X structures of BAR 0.",
+        "The ioeventfd at 0x3000 is in the MSI-X structures of BAR 0.",
         b ->
             b.registers(0, 0x4000, List.of(event(0x3000, AccessWidth.DWORD, 1)))
                 .msixIn(0, 5, 0x2000, 0x3000));

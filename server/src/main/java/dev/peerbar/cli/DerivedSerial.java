@@ -1,6 +1,6 @@
 package dev.peerbar.cli;
 
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -23,14 +23,14 @@ final class DerivedSerial {
    * Made from the path of the image; without one, of the socket. An endpoint in memory behind an
    * inherited socket has nothing that lasts, and gets a number for this process.
    */
-  static String of(Optional<Path> backing, ListeningPlace place) {
+  static String of(Optional<Path> backing, ListenAddress place) {
     if (backing.isPresent()) {
       return digest("image " + real(backing.get()));
     }
     return digest(
         switch (place) {
-          case ListeningPlace.AtPath at -> "socket " + at.path().toAbsolutePath().normalize();
-          case ListeningPlace.Inherited inherited ->
+          case ListenAddress.AtPath at -> "socket " + at.path().toAbsolutePath().normalize();
+          case ListenAddress.Inherited inherited ->
               "descriptor %d of process %d"
                   .formatted(inherited.descriptor(), ProcessHandle.current().pid());
         });

@@ -2,7 +2,7 @@ package dev.peerbar.cli;
 
 import dev.peerbar.endpoint.EndpointOption;
 import dev.peerbar.endpoint.EndpointOptions;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -129,10 +129,10 @@ final class EndpointCommand implements Subcommand {
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
-    ListeningPlace where =
+    ListenAddress where =
         place.socketPath != null
             ? serving.at(place.socketPath)
-            : new ListeningPlace.Inherited(place.descriptor);
+            : new ListenAddress.Inherited(place.descriptor);
     return ServeCommand.serve(List.of(new ServeCommand.Placed(endpoint, where)), trace);
   }
 

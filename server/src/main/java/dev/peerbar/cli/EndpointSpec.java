@@ -2,7 +2,7 @@ package dev.peerbar.cli;
 
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import dev.peerbar.endpoint.EndpointOptions;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import java.io.IOException;
 
 /**
@@ -30,7 +30,7 @@ record EndpointSpec(FoundType type, ServeOptions serving, EndpointOptions option
    * @throws IllegalArgumentException with a sentence if the options do not go together
    * @throws IOException with a sentence if something cannot be opened
    */
-  OpenEndpoint open(ListeningPlace place) throws IOException {
+  OpenEndpoint open(ListenAddress place) throws IOException {
     OpenedStorage storage = new OpenedStorage(place);
     try {
       return new OpenEndpoint(type.make(options, storage), storage);

@@ -1,7 +1,7 @@
 package dev.peerbar.cli;
 
 import dev.peerbar.endpoint.EndpointContext;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.storage.HostMemory;
 import dev.peerbar.server.storage.ImageFile;
 import dev.peerbar.storage.Storage;
@@ -13,10 +13,10 @@ import java.util.Optional;
 
 /** What one endpoint keeps its blocks in: opened while it is made, closed after its server. */
 final class OpenedStorage implements EndpointContext, AutoCloseable {
-  private final ListeningPlace place;
+  private final ListenAddress place;
   private final List<Storage> opened = new ArrayList<>();
 
-  OpenedStorage(ListeningPlace place) {
+  OpenedStorage(ListenAddress place) {
     this.place = place;
   }
 

@@ -1,6 +1,6 @@
 package dev.peerbar.cli;
 
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.dma.DmaTable;
 import dev.peerbar.server.trace.TraceFile;
 import java.io.IOException;
@@ -84,7 +84,7 @@ public final class ServeCommand implements Subcommand {
   }
 
   /** An endpoint, and where to serve it. */
-  record Placed(EndpointSpec spec, ListeningPlace place) {}
+  record Placed(EndpointSpec spec, ListenAddress place) {}
 
   /**
    * Serves until SIGTERM.

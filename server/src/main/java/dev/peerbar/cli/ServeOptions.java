@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import com.fasterxml.jackson.databind.util.StdConverter;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.server.AllowedPeers;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.ServerOptions;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -91,8 +91,8 @@ final class ServeOptions {
   }
 
   /** A socket at a path, with the permissions asked for. */
-  ListeningPlace at(Path path) {
-    return new ListeningPlace.AtPath(path, socketMode);
+  ListenAddress at(Path path) {
+    return new ListenAddress.AtPath(path, socketMode);
   }
 
   ServerOptions options() {

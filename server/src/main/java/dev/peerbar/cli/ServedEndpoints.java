@@ -1,7 +1,7 @@
 package dev.peerbar.cli;
 
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,7 +33,7 @@ final class ServedEndpoints implements AutoCloseable {
    * @throws IOException with a sentence if it cannot be served
    * @throws IllegalArgumentException with a sentence if its options do not go together
    */
-  synchronized boolean start(EndpointSpec spec, ListeningPlace place) throws IOException {
+  synchronized boolean start(EndpointSpec spec, ListenAddress place) throws IOException {
     if (closed) {
       return false;
     }

@@ -4,7 +4,7 @@ import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.UnixSocket.Credentials;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
 import dev.peerbar.server.function.ServedFunction;
-import dev.peerbar.server.session.Occupancy;
+import dev.peerbar.server.session.ClientSlot;
 import dev.peerbar.server.session.Session;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
@@ -65,7 +65,7 @@ final class Connections {
     }
     open.add(channel);
     channel.closeFuture().addListener(_ -> open.remove(channel));
-    channel.pipeline().addLast(Session.decoder(channel), new Session(function, new Place(channel)));
+    channel.pipeline().addLast(Session.decoder(channel), new Session(function, new Slot(channel)));
     channel.config().setAutoRead(true);
   }
 
@@ -116,11 +116,11 @@ final class Connections {
     List.copyOf(open).forEach(Channel::close);
   }
 
-  /** The client's place, as one connection sees it. */
-  private final class Place implements Occupancy {
+  /** The client's slot, as one connection sees it. */
+  private final class Slot implements ClientSlot {
     private final DescriptorSocketChannel channel;
 
-    Place(DescriptorSocketChannel channel) {
+    Slot(DescriptorSocketChannel channel) {
       this.channel = channel;
     }
 

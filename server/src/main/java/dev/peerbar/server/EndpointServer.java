@@ -50,7 +50,7 @@ public final class EndpointServer implements AutoCloseable {
   }
 
   /** Begins to serve whoever the socket lets in, with {@link ServerOptions#DEFAULT}. */
-  public static EndpointServer start(String name, Endpoint endpoint, ListeningPlace place)
+  public static EndpointServer start(String name, Endpoint endpoint, ListenAddress place)
       throws IOException {
     return start(name, endpoint, place, ServerOptions.DEFAULT);
   }
@@ -62,7 +62,7 @@ public final class EndpointServer implements AutoCloseable {
    * @throws IOException with a sentence if the place cannot be served at, or memory cannot be had
    */
   public static EndpointServer start(
-      String name, Endpoint endpoint, ListeningPlace place, ServerOptions options)
+      String name, Endpoint endpoint, ListenAddress place, ServerOptions options)
       throws IOException {
     EventLoopGroup loop = SocketEventLoop.group(new DefaultThreadFactory(name));
     ServedFunction function = null;
@@ -73,7 +73,7 @@ public final class EndpointServer implements AutoCloseable {
       }
       Connections connections = new Connections(function, options);
       return switch (place) {
-        case ListeningPlace.AtPath atPath -> {
+        case ListenAddress.AtPath atPath -> {
           SocketFile file = SocketFile.listen(atPath.path(), atPath.mode());
           try {
             listen(loop, file.descriptor(), connections);
@@ -83,7 +83,7 @@ public final class EndpointServer implements AutoCloseable {
           }
           yield new EndpointServer(loop, function, connections, Optional.of(file));
         }
-        case ListeningPlace.Inherited inherited -> {
+        case ListenAddress.Inherited inherited -> {
           serveInherited(loop, inherited.descriptor(), connections);
           yield new EndpointServer(loop, function, connections, Optional.empty());
         }

@@ -3,7 +3,7 @@ package dev.peerbar.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.linux.UnixSocket;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -13,8 +13,8 @@ import org.junit.jupiter.api.io.TempDir;
 final class DerivedSerialTest {
   @TempDir private Path directory;
 
-  private static ListeningPlace at(String path) {
-    return new ListeningPlace.AtPath(Path.of(path), UnixSocket.OWNER_ONLY);
+  private static ListenAddress at(String path) {
+    return new ListenAddress.AtPath(Path.of(path), UnixSocket.OWNER_ONLY);
   }
 
   @Test
@@ -36,7 +36,7 @@ final class DerivedSerialTest {
     assertThat(DerivedSerial.of(Optional.empty(), at("/run/../run/a"))).isEqualTo(serial);
     assertThat(DerivedSerial.of(Optional.empty(), at("/run/b"))).isNotEqualTo(serial);
     assertThat(DerivedSerial.of(Optional.of(Path.of("/run/a")), at("/run/a"))).isNotEqualTo(serial);
-    assertThat(DerivedSerial.of(Optional.empty(), new ListeningPlace.Inherited(3)))
-        .isNotEqualTo(DerivedSerial.of(Optional.empty(), new ListeningPlace.Inherited(4)));
+    assertThat(DerivedSerial.of(Optional.empty(), new ListenAddress.Inherited(3)))
+        .isNotEqualTo(DerivedSerial.of(Optional.empty(), new ListenAddress.Inherited(4)));
   }
 }

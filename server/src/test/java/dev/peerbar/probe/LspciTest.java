@@ -8,7 +8,7 @@ import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.EverythingEndpoint;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -74,7 +74,7 @@ final class LspciTest {
     Path socket = directory.resolve("hbm.sock");
     HbmConfig config = new HbmConfig(1 << 20, 2, doorbells, false);
     try (EndpointServer _ =
-        EndpointServer.start("hbm", new HbmEndpoint(config), new ListeningPlace.AtPath(socket))) {
+        EndpointServer.start("hbm", new HbmEndpoint(config), new ListenAddress.AtPath(socket))) {
       for (String numbers : List.of("-n", "-i")) {
         boolean numeric = numbers.equals("-n");
         String dump =
@@ -107,7 +107,7 @@ final class LspciTest {
     Path socket = directory.resolve("everything.sock");
     try (EndpointServer _ =
         EndpointServer.start(
-            "everything", new EverythingEndpoint(), new ListeningPlace.AtPath(socket))) {
+            "everything", new EverythingEndpoint(), new ListenAddress.AtPath(socket))) {
       String dump = Probe.of(socket, "-x", "-n").report();
       List<String> theirs =
           Lspci.read(directory, dump, "-vv", "-n", "-i", Probe.ids(socket).toString());

@@ -25,7 +25,7 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
@@ -109,7 +109,7 @@ final class ProbeFailureTest {
     HbmConfig config = new HbmConfig(1 << 20, 2, DoorbellMode.TRAP, false);
     try (EndpointServer _ =
             EndpointServer.start(
-                "hbm", new HbmEndpoint(config), new ListeningPlace.AtPath(socket()));
+                "hbm", new HbmEndpoint(config), new ListenAddress.AtPath(socket()));
         VfioUserClient client = VfioUserClient.connect(socket())) {
       client.negotiate(Capabilities.DEFAULTS);
       Probe.of(socket()).fails(socket() + " is in use by another client", "end that one first");

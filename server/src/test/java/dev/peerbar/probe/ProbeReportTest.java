@@ -15,7 +15,7 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.OpenFiles;
 import io.netty.buffer.Unpooled;
 import java.nio.file.Files;
@@ -54,8 +54,7 @@ final class ProbeReportTest {
 
   private EndpointServer hbm(DoorbellMode doorbells) throws Exception {
     HbmConfig config = new HbmConfig(1 << 20, 2, doorbells, false);
-    return EndpointServer.start(
-        "hbm", new HbmEndpoint(config), new ListeningPlace.AtPath(socket()));
+    return EndpointServer.start("hbm", new HbmEndpoint(config), new ListenAddress.AtPath(socket()));
   }
 
   /** Without what the server can do with any device: that is compared elsewhere. */

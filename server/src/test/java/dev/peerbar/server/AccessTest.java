@@ -50,7 +50,7 @@ final class AccessTest {
     return directory.resolve("access.sock");
   }
 
-  private void serve(ListeningPlace place, AllowedPeers allowed) throws IOException {
+  private void serve(ListenAddress place, AllowedPeers allowed) throws IOException {
     own(
         EndpointServer.start(
             "access",
@@ -86,20 +86,20 @@ final class AccessTest {
   @ParameterizedTest
   @CsvSource({"0600, rw-------", "0660, rw-rw----", "0666, rw-rw-rw-", "0200, -w-------"})
   void theSocketHasTheModeAskedFor(String mode, String permissions) throws Exception {
-    serve(new ListeningPlace.AtPath(path(), Integer.parseInt(mode, 8)), AllowedPeers.ANY_USER);
+    serve(new ListenAddress.AtPath(path(), Integer.parseInt(mode, 8)), AllowedPeers.ANY_USER);
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path())))
         .isEqualTo(permissions);
   }
 
   @Test
   void aUserOnTheListIsServed() throws Exception {
-    serve(new ListeningPlace.AtPath(path()), new AllowedPeers(Set.of(12345, ownUser())));
+    serve(new ListenAddress.AtPath(path()), new AllowedPeers(Set.of(12345, ownUser())));
     works(connect());
   }
 
   @Test
   void aUserNotOnTheListIsHungUpOnUnheard() throws Exception {
-    serve(new ListeningPlace.AtPath(path()), new AllowedPeers(Set.of(ownUser() + 1)));
+    serve(new ListenAddress.AtPath(path()), new AllowedPeers(Set.of(ownUser() + 1)));
     VfioUserClient client = connect();
     assertThat(client.awaitEnd(Wire.LIMIT)).isTrue();
   }
@@ -109,14 +109,14 @@ final class AccessTest {
     UnixSocket.Pair pair = UnixSocket.pair();
     VfioUserClient client = own(VfioUserClient.connect(pair.first()));
     serve(
-        new ListeningPlace.Inherited(pair.second().number()),
+        new ListenAddress.Inherited(pair.second().number()),
         new AllowedPeers(Set.of(ownUser() + 1)));
     assertThat(client.awaitEnd(Wire.LIMIT)).isTrue();
   }
 
   @Test
   void aConnectionThatSaysNothingKeepsNobodyOut() throws Exception {
-    serve(new ListeningPlace.AtPath(path()), AllowedPeers.ANY_USER);
+    serve(new ListenAddress.AtPath(path()), AllowedPeers.ANY_USER);
     connect();
     connect();
     VfioUserClient client = works(connect());
@@ -126,7 +126,7 @@ final class AccessTest {
 
   @Test
   void whoWaitedSilentlyIsTurnedAwayWhileThereIsAClientAndServedAfterIt() throws Exception {
-    serve(new ListeningPlace.AtPath(path()), AllowedPeers.ANY_USER);
+    serve(new ListenAddress.AtPath(path()), AllowedPeers.ANY_USER);
     VfioUserClient early = connect();
     List<VfioUserClient> late = new ArrayList<>();
     for (int i = 0; i < Connections.MOST / 2; i++) {
@@ -150,7 +150,7 @@ final class AccessTest {
 
   @Test
   void connectionsAreBoundedAndTheClientStays() throws Exception {
-    serve(new ListeningPlace.AtPath(path()), AllowedPeers.ANY_USER);
+    serve(new ListenAddress.AtPath(path()), AllowedPeers.ANY_USER);
     VfioUserClient client = works(connect());
     long before = OpenFiles.count();
     List<FileDescriptor> crowd = new ArrayList<>();

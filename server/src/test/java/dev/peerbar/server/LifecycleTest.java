@@ -235,7 +235,7 @@ final class LifecycleTest {
 
   private EndpointServer serve(Path path) throws IOException {
     return EndpointServer.start(
-        "other", new HbmEndpoint(Wire.config(DoorbellMode.TRAP)), new ListeningPlace.AtPath(path));
+        "other", new HbmEndpoint(Wire.config(DoorbellMode.TRAP)), new ListenAddress.AtPath(path));
   }
 
   private static void works(VfioUserClient client) throws IOException {
@@ -342,7 +342,7 @@ final class LifecycleTest {
     return EndpointServer.start(
         "inherited",
         new HbmEndpoint(Wire.config(DoorbellMode.TRAP)),
-        new ListeningPlace.Inherited(socket.number()));
+        new ListenAddress.Inherited(socket.number()));
   }
 
   @Test

@@ -82,7 +82,7 @@ final class StrangersTest {
         EndpointServer.start(
             "nvme",
             new NvmeEndpoint(NvmeWire.config(DoorbellMode.MAP, NvmeWire.CMB_SIZE), storage),
-            new ListeningPlace.AtPath(path));
+            new ListenAddress.AtPath(path));
   }
 
   @AfterEach

@@ -64,8 +64,7 @@ public final class HbmEndpoint implements Migratable {
         switch (config.doorbells()) {
           case TRAP ->
               declaration
-                  .registers(
-                      HbmRegisters.BAR, HbmRegisters.BAR_SIZE, eventDoorbells(config.channels()))
+                  .registers(HbmRegisters.BAR, HbmRegisters.BAR_SIZE, ioEventFds(config.channels()))
                   .build();
           case MAP ->
               declaration
@@ -86,15 +85,14 @@ public final class HbmEndpoint implements Migratable {
    * each: 1, which the first entry after an enable rings, whatever the ring; 0, the other one of a
    * ring of two entries, and the end of any other; then 2, 3 and so on.
    */
-  private static List<Bar.EventDoorbell> eventDoorbells(int channels) {
+  private static List<Bar.IoEventFd> ioEventFds(int channels) {
     return IntStream.range(0, EVENT_VALUES)
         .map(turn -> turn < 2 ? 1 - turn : turn)
         .boxed()
         .flatMap(value ->
             IntStream.range(0, channels)
                 .mapToObj(channel ->
-                    new Bar.EventDoorbell(
-                        HbmRegisters.doorbell(channel), AccessWidth.DWORD, value)))
+                    new Bar.IoEventFd(HbmRegisters.doorbell(channel), AccessWidth.DWORD, value)))
         .toList();
   }
 

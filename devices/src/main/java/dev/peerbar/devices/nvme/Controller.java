@@ -31,9 +31,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The controller's registers (NVMe 1.4 3.1) and its lives. A life goes from CC.EN set to the end of
- * that, by whatever reset, or to a fatal error; it is a {@link QueueSet} with its {@link
- * AdminCommands}. For the function's thread.
+ * The controller's registers (NVMe 1.4 3.1) and its generations. A generation goes from CC.EN set
+ * to the end of that, by whatever reset, or to a fatal error; it is a {@link QueueSet} with its
+ * {@link AdminCommands}. For the function's thread.
  */
 final class Controller {
   private static final Logger log = LoggerFactory.getLogger(Controller.class);
@@ -69,10 +69,10 @@ final class Controller {
   private long adminSubmissionQueue;
   private long adminCompletionQueue;
 
-  /** Of the life; null in between. */
+  /** Of the generation; null in between. */
   private QueueSet queues;
 
-  /** Of the life; null in between. */
+  /** Of the generation; null in between. */
   private AdminCommands admin;
 
   private Engine.Ticket shutdown = Engine.Ticket.NONE;
@@ -197,7 +197,7 @@ final class Controller {
 
   private void enable() {
     log.debug("Enabled, CC 0x{}", Integer.toHexString(configuration.value()));
-    // One that came while the controller was disabled is of no meaning to this life.
+    // One that came while the controller was disabled is of no meaning to this generation.
     shutdown.end();
     shutdownStatus = NvmeRegisters.CSTS_SHST_NORMAL;
     // A mapped doorbell that rang meanwhile was ignored, and would hide a ring of the same value.
@@ -241,7 +241,7 @@ final class Controller {
             engines,
             admin,
             io,
-            new LifeEvents(),
+            new GenerationEvents(),
             () -> ready = true);
   }
 
@@ -369,8 +369,8 @@ final class Controller {
     }
   }
 
-  /** What the queues of a life tell; nothing once it has ended. */
-  private final class LifeEvents implements Events {
+  /** What the queues of a generation tell; nothing once it has ended. */
+  private final class GenerationEvents implements Events {
     @Override
     public void fatal(String why) {
       fail(why);

@@ -65,11 +65,11 @@ final class HbmRegistersTest {
   }
 
   /** Channels in turn, and of each the values in the order of their use. */
-  private static List<Bar.EventDoorbell> tails() {
-    List<Bar.EventDoorbell> tails = new ArrayList<>();
+  private static List<Bar.IoEventFd> tails() {
+    List<Bar.IoEventFd> tails = new ArrayList<>();
     for (long value : new long[] {1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}) {
-      tails.add(new Bar.EventDoorbell(0x8000, AccessWidth.DWORD, value));
-      tails.add(new Bar.EventDoorbell(0x8100, AccessWidth.DWORD, value));
+      tails.add(new Bar.IoEventFd(0x8000, AccessWidth.DWORD, value));
+      tails.add(new Bar.IoEventFd(0x8100, AccessWidth.DWORD, value));
     }
     return tails;
   }

@@ -350,7 +350,7 @@ final class ControllerLifeTest {
             "clear doorbell 0 0x1014");
   }
 
-  // Old lives.
+  // Old generations.
 
   /** The host ends all jobs for any reset but this one. */
   @Test

@@ -260,7 +260,7 @@ final class NvmeRaceTest {
         .anyMatch(frame -> frame.getMethodName().equals("beginSetUp"));
   }
 
-  /** The life ends while somebody waits to set shadows up: that ends too. */
+  /** The generation ends while somebody waits to set shadows up: that ends too. */
   @Test
   void aSetUpThatWaitsEndsWithItsLife() throws Exception {
     device.enableMsix(1);
@@ -348,11 +348,11 @@ final class NvmeRaceTest {
   @CsvSource({"false", "true"})
   void nothingIsStoredAfterALife(boolean shadow) throws IOException {
     device.enableMsix(1);
-    // With memory that no life before has used.
+    // With memory that no generation before has used.
     long half = NvmeFixture.RAM_BYTES / 2;
     NvmeDriver elsewhere = driver(memory.slice(half, half));
     Random random = new Random(1);
-    for (int life = 0; life < 300; life++) {
+    for (int generation = 0; generation < 300; generation++) {
       driver.enable();
       if (shadow) {
         driver.ringByShadows();
@@ -377,7 +377,7 @@ final class NvmeRaceTest {
       }
       long raised = device.raised();
       byte[] before = memory.read(0, (int) NvmeFixture.RAM_BYTES / 16);
-      // The next life is ready once every engine has left the last one.
+      // The next generation is ready once every engine has left the last one.
       driver.status();
       elsewhere.enable();
       assertThat(memory.read(0, (int) NvmeFixture.RAM_BYTES / 16)).isEqualTo(before);
@@ -386,15 +386,15 @@ final class NvmeRaceTest {
     }
   }
 
-  /** What a life has moved its data with the next one takes over. */
+  /** What a generation has moved its data with the next one takes over. */
   @Test
   void resetsUnderLoadTakeNoMemory() throws Exception {
-    int lives = 1000;
+    int generations = 1000;
     device.enableMsix(1);
     Random random = new Random(4);
     long before = 0;
-    for (int life = 0; life < lives; life++) {
-      if (life == lives / 10) {
+    for (int generation = 0; generation < generations; generation++) {
+      if (generation == generations / 10) {
         before = resident();
       }
       driver.enable();
@@ -413,7 +413,7 @@ final class NvmeRaceTest {
     }
     System.out.printf(
         "resident after %d resets under load: %d KiB, after %d: %d KiB; %d places lent%n",
-        lives / 10, before, lives, resident(), device.lent().size());
+        generations / 10, before, generations, resident(), device.lent().size());
     assertThat(device.lent()).hasSizeLessThan(100);
   }
 
@@ -426,7 +426,7 @@ final class NvmeRaceTest {
         .orElseThrow();
   }
 
-  /** A life ends while storage is stuck; the next is not ready before that has come back. */
+  /** A generation ends while storage is stuck; the next is not ready before that has come back. */
   @Test
   void aLifeBeginsOnceStorageHasLeftTheLast() throws Exception {
     driver.enable();

@@ -344,7 +344,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
       }
       buffer.remove();
     }
-    // Others on the loop have their turn first.
+    // Others on the loop come first.
     interest.ignore(EpollInterest.OUT);
     eventLoop().execute(unsafe()::flush);
   }
@@ -409,7 +409,7 @@ public final class DescriptorSocketChannel extends AbstractChannel {
     }
   }
 
-  /** What the receiver's thread brings, in its turn. */
+  /** What the receiver's thread brings, with the loop's lock. */
   private final class Reception implements Receiver.Owner {
     @Override
     public boolean isOpen() {

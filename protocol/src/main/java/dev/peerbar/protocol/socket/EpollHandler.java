@@ -20,8 +20,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Waits for the sockets of a {@link SocketEventLoop}, whose turn it gives to others while it waits.
- * All but {@link #wakeup} is for whoever has the turn.
+ * Waits for the sockets of a {@link SocketEventLoop}, whose lock it leaves to others while it
+ * waits. All but {@link #wakeup} is for whoever has that lock.
  */
 final class EpollHandler implements IoHandler {
   private static final Logger LOG = LoggerFactory.getLogger(EpollHandler.class);
@@ -33,7 +33,7 @@ final class EpollHandler implements IoHandler {
 
   private static final long NANOS_PER_MILLI = 1_000_000;
 
-  private final SocketEventLoop.Turn turn;
+  private final SocketEventLoop.LoopLock loopLock;
   private final Epoll epoll;
   private final FileDescriptor wakeUp;
   private final Map<Long, Registration> registrations = new HashMap<>();
@@ -42,8 +42,8 @@ final class EpollHandler implements IoHandler {
   private final AtomicBoolean waiting = new AtomicBoolean();
   private long deadline;
 
-  private EpollHandler(SocketEventLoop.Turn turn) {
-    this.turn = turn;
+  private EpollHandler(SocketEventLoop.LoopLock loopLock) {
+    this.loopLock = loopLock;
     try {
       epoll = new Epoll(MOST_EVENTS);
       wakeUp = EventDescriptor.create();
@@ -53,8 +53,8 @@ final class EpollHandler implements IoHandler {
     }
   }
 
-  static IoHandlerFactory factory(SocketEventLoop.Turn turn) {
-    return _ -> new EpollHandler(turn);
+  static IoHandlerFactory factory(SocketEventLoop.LoopLock loopLock) {
+    return _ -> new EpollHandler(loopLock);
   }
 
   /** What a socket is asked for, and what has happened to it: bits of {@link Epoll}. */
@@ -84,7 +84,7 @@ final class EpollHandler implements IoHandler {
   }
 
   private int look() throws LinuxException {
-    turn.pass();
+    loopLock.yieldToWaiters();
     return epoll.await(0);
   }
 
@@ -97,11 +97,11 @@ final class EpollHandler implements IoHandler {
       if (!context.canBlock()) {
         return epoll.await(0);
       }
-      turn.give();
+      loopLock.unlock();
       try {
         return epoll.await(milliseconds);
       } finally {
-        turn.take();
+        loopLock.lock();
       }
     } finally {
       waiting.set(false);
@@ -187,7 +187,7 @@ final class EpollHandler implements IoHandler {
   public void destroy() {
     epoll.close();
     wakeUp.close();
-    turn.give();
+    loopLock.unlock();
   }
 
   private final class Registration implements IoRegistration {

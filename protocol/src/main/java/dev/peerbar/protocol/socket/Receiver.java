@@ -14,13 +14,13 @@ import java.util.concurrent.locks.Condition;
 
 /**
  * Receives from one socket on a thread of its own, which waits in the receive: a message costs one
- * recvmsg, and no epoll_wait before it. What comes is handled on this thread in its turn of the
+ * recvmsg, and no epoll_wait before it. What comes is handled on this thread with the lock of the
  * event loop.
  */
 final class Receiver implements Runnable {
   private static final Duration LONG = Duration.ofDays(1);
 
-  /** Whose socket it is. All calls are made in the receiver's turn. */
+  /** Whose socket it is. All calls are made with the loop's lock. */
   interface Owner {
     boolean isOpen();
 
@@ -65,7 +65,7 @@ final class Receiver implements Runnable {
     this.buffers = new ReceiveBuffer(allocator);
   }
 
-  /** Whether to hand over what comes. For whoever has the turn. */
+  /** Whether to hand over what comes. For whoever has the loop's lock. */
   void want(boolean on) {
     if (wanted != on) {
       wanted = on;
@@ -73,12 +73,12 @@ final class Receiver implements Runnable {
     }
   }
 
-  /** Whether what comes is handed over. For whoever has the turn. */
+  /** Whether what comes is handed over. For whoever has the loop's lock. */
   boolean wanted() {
     return wanted;
   }
 
-  /** The socket is being closed, which has ended a receive. For whoever has the turn. */
+  /** The socket is being closed, which has ended a receive. For whoever has the loop's lock. */
   void close() {
     change.signal();
   }
@@ -98,7 +98,7 @@ final class Receiver implements Runnable {
     }
   }
 
-  /** Begins and ends in the turn, whatever happens. */
+  /** Begins and ends with the loop's lock, whatever happens. */
   private void receiveAll() {
     while (awaitWanted()) {
       ByteBuf bytes = buffers.take();
@@ -123,7 +123,7 @@ final class Receiver implements Runnable {
     return owner.isOpen();
   }
 
-  /** Outside the turn. What came is not looked at here. */
+  /** Without the loop's lock. What came is not looked at here. */
   private int receive(ByteBuf bytes) {
     int room = bytes.writableBytes();
     long address = Outbound.address(bytes, 0, room);

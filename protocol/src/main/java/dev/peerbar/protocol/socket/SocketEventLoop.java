@@ -15,10 +15,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An event loop that lends its turn. Its own thread waits for all sockets at once, with epoll; a
- * {@link Receiver} waits for one socket alone, in the receive itself, which spares a system call
- * for each message. Whichever of them has something to do takes the turn, and one has it at a time:
- * what runs on the loop needs no locks, and cannot tell the threads apart.
+ * An event loop of several threads, one of which runs at a time. The loop's own thread waits for
+ * all sockets at once, with epoll; a {@link Receiver} waits for one socket alone, in the receive
+ * itself, which spares a system call for each message. Whichever of them has something to do takes
+ * the loop's lock: what runs on the loop needs no other, and cannot tell the threads apart.
  *
  * <p>Work that was given to the loop before a message came is done before the message is handled.
  */
@@ -29,50 +29,50 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
   static final long NEVER = Long.MAX_VALUE;
 
   /** How long work that never ends keeps a message waiting. */
-  private static final long LONGEST_TURN_MILLIS = 1;
+  private static final long LONGEST_HOLD_MILLIS = 1;
 
-  private final Turn turn;
+  private final LoopLock loopLock;
 
   private SocketEventLoop(
-      IoEventLoopGroup parent, Executor executor, IoHandlerFactory handlers, Turn turn) {
+      IoEventLoopGroup parent, Executor executor, IoHandlerFactory handlers, LoopLock loopLock) {
     super(
         parent,
         executor,
         handlers,
         DEFAULT_MAX_PENDING_TASKS,
         RejectedExecutionHandlers.reject(),
-        LONGEST_TURN_MILLIS);
-    this.turn = turn;
+        LONGEST_HOLD_MILLIS);
+    this.loopLock = loopLock;
   }
 
   /** Who may run what belongs to a loop. */
-  static final class Turn {
+  static final class LoopLock {
     // Fair: a loop that always has something to do lets the others have theirs.
-    private final ReentrantLock lock = new ReentrantLock(true);
+    private final ReentrantLock fair = new ReentrantLock(true);
     // A thread need only see what it wrote itself, so this needs no volatile.
-    private Thread visitor;
+    private Thread holder;
 
     /** For the loop's own thread. */
-    void take() {
-      lock.lock();
+    void lock() {
+      fair.lock();
     }
 
     /** For the loop's own thread. */
-    void give() {
-      lock.unlock();
+    void unlock() {
+      fair.unlock();
     }
 
     /** Lets those who wait for it have it first. For the loop's own thread. */
-    void pass() {
-      if (lock.hasQueuedThreads()) {
-        lock.unlock();
-        lock.lock();
+    void yieldToWaiters() {
+      if (fair.hasQueuedThreads()) {
+        fair.unlock();
+        fair.lock();
       }
     }
 
-    /** Whether one of the visitors has it, and is this one. */
-    private boolean isVisitor(Thread thread) {
-      return thread == visitor;
+    /** Whether a thread has it that is not the loop's own, and is this one. */
+    private boolean isHolder(Thread thread) {
+      return thread == holder;
     }
   }
 
@@ -82,16 +82,16 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
    * @param threads for its own thread
    */
   public static EventLoopGroup group(ThreadFactory threads) {
-    Turn turn = new Turn();
+    LoopLock loopLock = new LoopLock();
     EventLoopGroup group =
-        new MultiThreadIoEventLoopGroup(1, threads, EpollHandler.factory(turn)) {
+        new MultiThreadIoEventLoopGroup(1, threads, EpollHandler.factory(loopLock)) {
           @Override
           protected IoEventLoop newChild(
               Executor executor, IoHandlerFactory handlers, Object... arguments) {
-            return new SocketEventLoop(this, executor, handlers, turn);
+            return new SocketEventLoop(this, executor, handlers, loopLock);
           }
         };
-    // Its thread starts with what somebody outside gives it, and a visitor is inside.
+    // Its thread starts with what other threads give it, and a receiver's counts as its own.
     group.execute(() -> {});
     return group;
   }
@@ -99,7 +99,7 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
   @Override
   public boolean inEventLoop(Thread thread) {
     // Null as long as the loop is being made.
-    return super.inEventLoop(thread) || turn != null && turn.isVisitor(thread);
+    return super.inEventLoop(thread) || loopLock != null && loopLock.isHolder(thread);
   }
 
   @Override
@@ -115,7 +115,7 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
   @Override
   protected void run() {
     // Given back when the handler is destroyed, which is the last that the loop does.
-    turn.take();
+    loopLock.lock();
     try {
       super.run();
     } catch (RuntimeException | Error e) {
@@ -126,11 +126,12 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
   }
 
   /**
-   * Takes the turn, for a thread that is not the loop's own, and does what waits to be done by now.
+   * Takes the loop's lock, for a thread that is not the loop's own, and does what waits to be done
+   * by now.
    */
   void enter() {
-    turn.lock.lock();
-    turn.visitor = Thread.currentThread();
+    loopLock.fair.lock();
+    loopLock.holder = Thread.currentThread();
     // Not what comes meanwhile, which may be without an end.
     for (int left = hasTasks() ? pendingTasks() : 0; left > 0; left--) {
       Runnable task = pollTask();
@@ -141,31 +142,31 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
     }
   }
 
-  /** Gives the turn back. */
+  /** Gives the loop's lock back. */
   void leave() {
     try {
       wakeInTime();
     } finally {
-      turn.visitor = null;
-      turn.lock.unlock();
+      loopLock.holder = null;
+      loopLock.fair.unlock();
     }
   }
 
-  /** What a visitor has scheduled may be due before the loop's own thread would look. */
+  /** What was scheduled may be due before the loop's own thread would look. */
   private void wakeInTime() {
     ((EpollHandler) ioHandler()).wakeBy(nextScheduledTaskDeadlineNanos());
   }
 
-  /** Something that those who have the turn can wait for, letting others have it meanwhile. */
+  /** Something to wait for with the loop's lock, which others may take meanwhile. */
   Condition condition() {
-    return turn.lock.newCondition();
+    return loopLock.fair.newCondition();
   }
 
-  /** Waits, for a visitor. Can end too early. */
+  /** Waits, for a thread that called {@link #enter}. Can end too early. */
   void await(Condition condition) {
     wakeInTime();
-    turn.visitor = null;
+    loopLock.holder = null;
     condition.awaitUninterruptibly();
-    turn.visitor = Thread.currentThread();
+    loopLock.holder = Thread.currentThread();
   }
 }

@@ -563,7 +563,7 @@ class DescriptorSocketChannelTest {
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void whoCannotReceiveAnyMoreHangsUp(boolean error) throws Exception {
-    // The kind of buffer that fails outside the turn of a receiver.
+    // The kind of buffer that fails where no receiver has the loop's lock.
     channel
         .config()
         .setAllocator(
@@ -601,7 +601,7 @@ class DescriptorSocketChannelTest {
     assertThat((Throwable) nextEvent()).hasMessage("on purpose");
     assertThat(nextEvent()).isEqualTo("inactive");
     assertThatThrownBy(() -> peer.receive(LONG)).isInstanceOf(EOFException.class);
-    // The turn is nobody's: the loop goes on.
+    // Nobody has kept the loop's lock: it goes on.
     group.submit(() -> {}).get(20, TimeUnit.SECONDS);
   }
 

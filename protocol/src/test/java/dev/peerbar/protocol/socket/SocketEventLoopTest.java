@@ -28,8 +28,8 @@ import org.junit.jupiter.api.Timeout;
 class SocketEventLoopTest {
   private final EventLoopGroup group = SocketEventLoop.group(new DefaultThreadFactory("loop"));
   private final SocketEventLoop loop = (SocketEventLoop) group.next();
-  // Changed by whoever has the turn, and by nobody else.
-  private int turns;
+  // Changed by whoever has the loop's lock, and by nobody else.
+  private int entries;
 
   @AfterEach
   void itEnds() throws InterruptedException {
@@ -41,50 +41,50 @@ class SocketEventLoopTest {
   void oneHasTheTurnAtATime() throws Exception {
     int each = 20_000;
     CountDownLatch done = new CountDownLatch(each);
-    Thread[] visitors = new Thread[2];
-    for (int i = 0; i < visitors.length; i++) {
-      visitors[i] =
+    Thread[] receivers = new Thread[2];
+    for (int i = 0; i < receivers.length; i++) {
+      receivers[i] =
           Thread.ofPlatform()
               .start(() -> {
-                for (int turn = 0; turn < each; turn++) {
+                for (int count = 0; count < each; count++) {
                   loop.enter();
-                  turns++;
+                  entries++;
                   loop.leave();
                 }
               });
     }
     for (int task = 0; task < each; task++) {
       loop.execute(() -> {
-        turns++;
+        entries++;
         done.countDown();
       });
     }
-    for (Thread visitor : visitors) {
-      visitor.join();
+    for (Thread receiver : receivers) {
+      receiver.join();
     }
     done.await();
-    assertThat(loop.submit(() -> turns).get()).isEqualTo(3 * each);
+    assertThat(loop.submit(() -> entries).get()).isEqualTo(3 * each);
   }
 
   @Test
   void whatTheLoopWasGivenBeforeAVisitIsDoneByThen() throws Exception {
     for (int round = 1; round <= 2_000; round++) {
-      loop.execute(() -> turns++);
+      loop.execute(() -> entries++);
       loop.enter();
-      int seen = turns;
+      int seen = entries;
       loop.leave();
       assertThat(seen).isEqualTo(round);
     }
   }
 
   @Test
-  void workWithoutAnEndKeepsNoVisitorOut() throws Exception {
+  void workWithoutAnEndKeepsNoReceiverOut() throws Exception {
     loop.execute(
         new Runnable() {
           @Override
           public void run() {
-            turns++;
-            if (turns > 0) {
+            entries++;
+            if (entries > 0) {
               loop.execute(this);
             }
           }
@@ -94,12 +94,12 @@ class SocketEventLoopTest {
       loop.leave();
     }
     loop.enter();
-    turns = Integer.MIN_VALUE;
+    entries = Integer.MIN_VALUE;
     loop.leave();
   }
 
   @Test
-  void aVisitorIsInTheLoopAsLongAsItHasTheTurn() throws Exception {
+  void aReceiverIsInTheLoopAsLongAsItHasTheLock() throws Exception {
     assertThat(loop.inEventLoop()).isFalse();
     loop.enter();
     assertThat(loop.inEventLoop()).isTrue();
@@ -110,7 +110,7 @@ class SocketEventLoopTest {
   }
 
   @Test
-  void whatAVisitorSchedulesIsDoneWhileTheLoopWaitsForSomethingElse() throws Exception {
+  void whatAReceiverSchedulesIsDoneWhileTheLoopWaitsForSomethingElse() throws Exception {
     CompletableFuture<Boolean> later = new CompletableFuture<>();
     loop.schedule(() -> later.complete(false), 1, TimeUnit.HOURS);
     loop.submit(() -> true).get();
@@ -121,7 +121,7 @@ class SocketEventLoopTest {
   }
 
   @Test
-  void whatAVisitorSchedulesIsDoneWhileItWaits() throws Exception {
+  void whatAReceiverSchedulesIsDoneWhileItWaits() throws Exception {
     Condition condition = loop.condition();
     loop.schedule(() -> {}, 1, TimeUnit.HOURS);
     loop.submit(() -> true).get();
@@ -132,12 +132,12 @@ class SocketEventLoopTest {
           loop.enter();
           loop.schedule(
               () -> {
-                turns = 1;
+                entries = 1;
                 condition.signalAll();
               },
               1,
               TimeUnit.MILLISECONDS);
-          while (turns == 0) {
+          while (entries == 0) {
             loop.await(condition);
           }
           loop.leave();
@@ -225,7 +225,7 @@ class SocketEventLoopTest {
   }
 
   @Test
-  void whatAVisitorLeavesToTheLoopIsDone() throws Exception {
+  void whatAReceiverLeavesToTheLoopIsDone() throws Exception {
     for (int round = 0; round < 200; round++) {
       CompletableFuture<Boolean> task = new CompletableFuture<>();
       loop.enter();
@@ -236,24 +236,24 @@ class SocketEventLoopTest {
   }
 
   @Test
-  void othersHaveTheTurnWhileAVisitorWaits() throws Exception {
+  void othersHaveTheLockWhileAReceiverWaits() throws Exception {
     Condition condition = loop.condition();
     CompletableFuture<Boolean> woken = new CompletableFuture<>();
-    Thread visitor =
+    Thread receiver =
         Thread.ofPlatform()
             .start(() -> {
               loop.enter();
-              while (turns == 0) {
+              while (entries == 0) {
                 loop.await(condition);
               }
               woken.complete(loop.inEventLoop());
               loop.leave();
             });
     loop.execute(() -> {
-      turns = 1;
+      entries = 1;
       condition.signalAll();
     });
     assertThat(woken.get(30, TimeUnit.SECONDS)).isTrue();
-    visitor.join();
+    receiver.join();
   }
 }

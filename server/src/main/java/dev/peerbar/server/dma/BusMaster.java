@@ -125,7 +125,7 @@ public final class BusMaster {
   }
 
   /** Bus mastering on behalf of one job of an engine. */
-  public Dma dma(JobLife job, EngineName engine, Bounce bounce) {
+  public Dma dma(JobState job, EngineName engine, Bounce bounce) {
     return new RecordedDma(new JobDma(this, job, bounce), engine);
   }
 

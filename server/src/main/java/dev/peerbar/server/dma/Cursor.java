@@ -6,14 +6,14 @@ package dev.peerbar.server.dma;
  */
 final class Cursor {
   private final DmaTable table;
-  private final Runs.Place place;
+  private final Runs.Position position;
   private final Extent extent = new Extent();
   private boolean found;
   private long seen;
 
   Cursor(DmaTable table) {
     this.table = table;
-    place = table.place();
+    position = table.position();
   }
 
   /** The extent that covers an address, or null; good until this is called again. */
@@ -21,12 +21,12 @@ final class Cursor {
     long changes = table.changes();
     if (found && seen == changes) {
       // Page by page this is half of what a copy costs beside the copying: so it takes a short way.
-      if (extent.covers(address) || place.goOn(address, extent)) {
+      if (extent.covers(address) || position.goOn(address, extent)) {
         return extent;
       }
     }
     seen = changes;
-    found = table.find(address, place, extent);
+    found = table.find(address, position, extent);
     return found ? extent : null;
   }
 }

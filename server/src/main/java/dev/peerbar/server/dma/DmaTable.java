@@ -213,7 +213,7 @@ public final class DmaTable {
   /** What covers an address, or null. Inside the gate, or on the function's thread. */
   Extent find(long address) {
     Extent found = new Extent();
-    return find(address, place(), found) ? found : null;
+    return find(address, position(), found) ? found : null;
   }
 
   /**
@@ -221,8 +221,8 @@ public final class DmaTable {
    *
    * @return whether anything covers it; the extent is as it was if nothing does
    */
-  boolean find(long address, Runs.Place place, Extent extent) {
-    Run run = place.covering(address);
+  boolean find(long address, Runs.Position position, Extent extent) {
+    Run run = position.covering(address);
     if (run == null) {
       return false;
     }
@@ -231,8 +231,8 @@ public final class DmaTable {
   }
 
   /** A place to go on from. */
-  Runs.Place place() {
-    return runs.new Place();
+  Runs.Position position() {
+    return runs.new Position();
   }
 
   /** Another number after each change. Extents found before a change are of no use any more. */

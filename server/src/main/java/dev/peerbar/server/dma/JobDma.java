@@ -24,7 +24,7 @@ final class JobDma implements Dma {
   static final long STEP = 256 << 10;
 
   private final BusMaster bus;
-  private final JobLife job;
+  private final JobState job;
   private final Bounce bounce;
   // Null unless memory is trusted that a client could take away.
   private final Runnable betrayed;
@@ -32,7 +32,7 @@ final class JobDma implements Dma {
   private final Cursor target;
   private Progress progress = new Progress();
 
-  JobDma(BusMaster bus, JobLife job, Bounce bounce) {
+  JobDma(BusMaster bus, JobState job, Bounce bounce) {
     this.bus = bus;
     this.job = job;
     this.bounce = bounce;

@@ -20,7 +20,7 @@ final class MessageTransfer {
   private static final long QUICK_NANOS = 1_000_000;
 
   private final BusMaster bus;
-  private final JobLife job;
+  private final JobState job;
   private final MessagePath path;
   private final Access access;
   private final long address;
@@ -48,7 +48,7 @@ final class MessageTransfer {
    */
   MessageTransfer(
       BusMaster bus,
-      JobLife job,
+      JobState job,
       MessagePath path,
       MessageLimits limits,
       Access access,

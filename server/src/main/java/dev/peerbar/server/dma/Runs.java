@@ -42,7 +42,7 @@ final class Runs {
   }
 
   /** Where somebody was who looked for runs; of use until they change. */
-  final class Place {
+  final class Position {
     private RunLeaf leaf;
     private int index;
     private long seen;
@@ -120,7 +120,7 @@ final class Runs {
 
   /** The last run that begins at or before an address, or null. */
   Run floor(long address) {
-    return new Place().floor(address);
+    return new Position().floor(address);
   }
 
   /** Adds a run, which overlaps none. */
@@ -135,10 +135,10 @@ final class Runs {
 
   /** Puts a run in place of the one that begins at the same address. */
   void replace(Run run) {
-    Place place = new Place();
-    place.seek(run.iova());
+    Position position = new Position();
+    position.seek(run.iova());
     changes++;
-    place.leaf.set(place.index, run);
+    position.leaf.set(position.index, run);
   }
 
   /**

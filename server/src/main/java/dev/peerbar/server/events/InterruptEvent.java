@@ -13,7 +13,7 @@ import jdk.jfr.StackTrace;
 @Description("An interrupt that was raised, held back, or delivered later")
 @Category({"Peerbar", "Function"})
 @StackTrace(false)
-public final class InterruptEvent extends Event implements Occurrence {
+public final class InterruptEvent extends Event implements TraceEvent {
 
   /** What came of it. */
   public enum Outcome {

@@ -22,7 +22,7 @@ import jdk.jfr.Threshold;
 @Category({"Peerbar", "Wire"})
 @StackTrace(false)
 @Threshold("0 ns")
-public final class MessageEvent extends Event implements Occurrence {
+public final class MessageEvent extends Event implements TraceEvent {
 
   /** Who asked whom. */
   public enum Direction {

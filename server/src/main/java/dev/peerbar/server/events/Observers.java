@@ -3,12 +3,12 @@ package dev.peerbar.server.events;
 import java.util.function.Consumer;
 
 /**
- * Who is told of every occurrence of this process, besides the flight recorder: nobody, or one. For
- * any thread.
+ * Who is told of every event of this process, besides the flight recorder: nobody, or one. For any
+ * thread.
  */
 public final class Observers {
   // Null is nobody: read on the path of every register access.
-  private static volatile Consumer<? super Occurrence> observer;
+  private static volatile Consumer<? super TraceEvent> observer;
 
   private Observers() {}
 
@@ -19,7 +19,7 @@ public final class Observers {
    *     wait nor throw
    * @throws IllegalStateException if there is one already
    */
-  public static synchronized void observe(Consumer<? super Occurrence> newObserver) {
+  public static synchronized void observe(Consumer<? super TraceEvent> newObserver) {
     if (observer != null) {
       throw new IllegalStateException("observed already");
     }
@@ -27,7 +27,7 @@ public final class Observers {
   }
 
   /** Tells no more, if it is this one that is told. */
-  public static synchronized void leave(Consumer<? super Occurrence> oldObserver) {
+  public static synchronized void leave(Consumer<? super TraceEvent> oldObserver) {
     if (observer == oldObserver) {
       observer = null;
     }
@@ -37,10 +37,10 @@ public final class Observers {
     return observer != null;
   }
 
-  static void tell(Occurrence occurrence) {
-    Consumer<? super Occurrence> present = observer;
+  static void tell(TraceEvent event) {
+    Consumer<? super TraceEvent> present = observer;
     if (present != null) {
-      present.accept(occurrence);
+      present.accept(event);
     }
   }
 }

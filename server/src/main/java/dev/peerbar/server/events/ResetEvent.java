@@ -15,7 +15,7 @@ import jdk.jfr.Threshold;
 @Category({"Peerbar", "Function"})
 @StackTrace(false)
 @Threshold("0 ns")
-public final class ResetEvent extends Event implements Occurrence {
+public final class ResetEvent extends Event implements TraceEvent {
   private static final ResetEvent PROBE = new ResetEvent("", "");
 
   @Label("Function")

@@ -17,7 +17,7 @@ import jdk.jfr.Threshold;
 @Category({"Peerbar", "Bus"})
 @StackTrace(false)
 @Threshold("0 ns")
-public final class TransferEvent extends Event implements Occurrence {
+public final class TransferEvent extends Event implements TraceEvent {
 
   /** What was to be moved. */
   public enum Access {

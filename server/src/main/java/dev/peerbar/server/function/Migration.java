@@ -43,7 +43,7 @@ public final class Migration {
   }
 
   /** What stops the function and starts it again. */
-  interface Brake {
+  interface Quiescer {
 
     /**
      * Stops it, without waiting for a client.
@@ -58,7 +58,7 @@ public final class Migration {
 
   private final FunctionLog log;
   private final MigrationParts parts;
-  private final Brake brake;
+  private final Quiescer quiescer;
   private State state = State.RUNNING;
 
   /** The data transfer session of STOP_COPY and PRE_COPY, else null. */
@@ -67,10 +67,10 @@ public final class Migration {
   /** The data transfer session of RESUMING, else null. */
   private MigrationSink sink;
 
-  Migration(FunctionLog log, MigrationParts parts, Brake brake) {
+  Migration(FunctionLog log, MigrationParts parts, Quiescer quiescer) {
     this.log = log;
     this.parts = parts;
-    this.brake = brake;
+    this.quiescer = quiescer;
   }
 
   public State state() {
@@ -101,7 +101,7 @@ public final class Migration {
       case RUNNING -> {
         source = null;
         if (state == State.STOP) {
-          brake.resume();
+          quiescer.resume();
         }
       }
       case PRE_COPY -> source = new MigrationSource(parts);
@@ -127,7 +127,7 @@ public final class Migration {
   }
 
   private void pause() throws RefusedException {
-    if (!brake.pause()) {
+    if (!quiescer.pause()) {
       fail();
       throw new RefusedException(Errno.EIO, "an engine does not stop");
     }

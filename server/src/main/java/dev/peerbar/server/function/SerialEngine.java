@@ -8,7 +8,7 @@ import dev.peerbar.linux.TimerSlack;
 import dev.peerbar.server.dma.Bounce;
 import dev.peerbar.server.dma.BusMaster;
 import dev.peerbar.server.dma.EngineName;
-import dev.peerbar.server.dma.JobLife;
+import dev.peerbar.server.dma.JobState;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -136,7 +136,7 @@ final class SerialEngine implements Engine {
 
   private void end(RunningJob job) {
     if (live.remove(job)) {
-      job.life.end();
+      job.state.end();
       withdraw(job);
       bus.gate().revoke(() -> {});
     }
@@ -165,7 +165,7 @@ final class SerialEngine implements Engine {
   int endAll() {
     forgetOver();
     int count = live.size();
-    live.forEach(job -> job.life.end());
+    live.forEach(job -> job.state.end());
     live.clear();
     // Whatever waits has been ended.
     List<Runnable> waiting = new ArrayList<>();
@@ -219,7 +219,7 @@ final class SerialEngine implements Engine {
   }
 
   private final class RunningJob implements Job, Ticket, Runnable {
-    private final JobLife life = new JobLife();
+    private final JobState state = new JobState();
     private final Work work;
     private final Consumer<Throwable> failed;
     private Dma dma;
@@ -240,8 +240,8 @@ final class SerialEngine implements Engine {
     @Override
     public void run() {
       try {
-        life.check();
-        dma = bus.dma(life, name, BOUNCE.get());
+        state.check();
+        dma = bus.dma(state, name, BOUNCE.get());
         work.run(this);
       } catch (JobEndedException _) {
         log.debug("{}: job ended early", name);
@@ -260,7 +260,7 @@ final class SerialEngine implements Engine {
 
     @Override
     public boolean ended() {
-      return life.ended();
+      return state.ended();
     }
 
     /** Has the endpoint told what the work threw, after the updates that it has made. */
@@ -271,7 +271,7 @@ final class SerialEngine implements Engine {
     }
 
     private void tell(Throwable cause) {
-      if (!life.ended() && !told) {
+      if (!state.ended() && !told) {
         told = true;
         failed.accept(cause);
       }
@@ -305,7 +305,7 @@ final class SerialEngine implements Engine {
     public boolean signal(int vector) throws JobEndedException {
       bus.gate().enter();
       try {
-        life.check();
+        state.check();
         return interrupts.signalAtOnce(vector);
       } finally {
         bus.gate().exit();
@@ -314,10 +314,10 @@ final class SerialEngine implements Engine {
 
     @Override
     public void update(Runnable change) throws JobEndedException {
-      life.check();
+      state.check();
       updated = true;
       functionThread.execute(() -> {
-        if (life.ended()) {
+        if (state.ended()) {
           return;
         }
         try {

@@ -56,7 +56,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   private final Map<String, SerialEngine> engines = new HashMap<>();
   private final List<FunctionTimer> timers = new ArrayList<>();
   private final Optional<Migration> migration;
-  private final Map<Integer, DoorbellEvents> doorbellEvents = new HashMap<>();
+  private final Map<Integer, IoEventFds> doorbellEvents = new HashMap<>();
   // Ends the connection of the client that is there.
   private volatile Runnable hangUp = () -> {};
 
@@ -102,7 +102,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     return new Migration(
         log,
         parts,
-        new Migration.Brake() {
+        new Migration.Quiescer() {
           @Override
           public boolean pause() {
             boolean stopped = stopEngines();
@@ -234,7 +234,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
    * @param doorbell which write one stands for
    * @param event stays the function's
    */
-  public record DoorbellEvent(Bar.EventDoorbell doorbell, FileDescriptor event) {}
+  public record BoundIoEventFd(Bar.IoEventFd doorbell, FileDescriptor event) {}
 
   /**
    * Event descriptors that the client may have signalled in place of writes to a BAR; the same ones
@@ -244,7 +244,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
    * @return none if the BAR has no such doorbells
    * @throws LinuxException EMFILE, ENFILE, ENOSPC
    */
-  public List<DoorbellEvent> doorbellEvents(int bar, int most, EventWatcher watcher)
+  public List<BoundIoEventFd> doorbellEvents(int bar, int most, EventWatcher watcher)
       throws LinuxException {
     Optional<Bar> declared = function().bar(bar);
     if (most == 0
@@ -252,14 +252,14 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
         || registers.events().isEmpty()) {
       return List.of();
     }
-    DoorbellEvents made = doorbellEvents.get(bar);
+    IoEventFds made = doorbellEvents.get(bar);
     if (made == null) {
-      made = new DoorbellEvents(endpoint, registers, most, watcher);
+      made = new IoEventFds(endpoint, registers, most, watcher);
       doorbellEvents.put(bar, made);
     }
-    List<DoorbellEvent> all = new ArrayList<>();
+    List<BoundIoEventFd> all = new ArrayList<>();
     for (int i = 0; i < made.doorbells().size(); i++) {
-      all.add(new DoorbellEvent(made.doorbells().get(i), made.events().get(i)));
+      all.add(new BoundIoEventFd(made.doorbells().get(i), made.events().get(i)));
     }
     return all;
   }
@@ -270,7 +270,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
    */
   public void ringDoorbells() {
     if (!doorbellEvents.isEmpty()) {
-      doorbellEvents.values().forEach(DoorbellEvents::ring);
+      doorbellEvents.values().forEach(IoEventFds::ring);
     }
   }
 
@@ -286,7 +286,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     bus.enable(endpoint.function().busMasterEnabled());
     interrupts.reset();
     bars.clearDoorbells();
-    doorbellEvents.values().forEach(DoorbellEvents::discard);
+    doorbellEvents.values().forEach(IoEventFds::discard);
     endpoint.reset(kind);
     migration.ifPresent(Migration::reset);
     if (event != null) {
@@ -325,7 +325,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     bus.gate().slowSteps().forget();
     bus.stopLogging();
     interrupts.releaseAll();
-    doorbellEvents.values().forEach(DoorbellEvents::close);
+    doorbellEvents.values().forEach(IoEventFds::close);
     doorbellEvents.clear();
   }
 

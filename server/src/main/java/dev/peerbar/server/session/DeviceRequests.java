@@ -19,7 +19,7 @@ import dev.peerbar.server.function.EventWatcher;
 import dev.peerbar.server.function.IrqIndex;
 import dev.peerbar.server.function.Region;
 import dev.peerbar.server.function.ServedFunction;
-import dev.peerbar.server.function.ServedFunction.DoorbellEvent;
+import dev.peerbar.server.function.ServedFunction.BoundIoEventFd;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.ArrayList;
 import java.util.List;
@@ -119,7 +119,7 @@ record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher
       throw new InvalidMessageException("flags or count set");
     }
     int most = Math.min(client.maxDescriptors(), Negotiation.MAX_DESCRIPTORS);
-    List<DoorbellEvent> events;
+    List<BoundIoEventFd> events;
     try {
       events = function.doorbellEvents(regionIndex(wanted.index()), most, watcher);
     } catch (LinuxException e) {
@@ -135,10 +135,10 @@ record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher
   }
 
   /** One for each event, which is the descriptor with the same index. */
-  private static List<DeviceGetRegionIoFds.SubRegion> subRegions(List<DoorbellEvent> events) {
+  private static List<DeviceGetRegionIoFds.SubRegion> subRegions(List<BoundIoEventFd> events) {
     List<DeviceGetRegionIoFds.SubRegion> subRegions = new ArrayList<>();
-    for (DoorbellEvent event : events) {
-      Bar.EventDoorbell doorbell = event.doorbell();
+    for (BoundIoEventFd event : events) {
+      Bar.IoEventFd doorbell = event.doorbell();
       subRegions.add(
           new DeviceGetRegionIoFds.IoEventFd(
               doorbell.offset(),
@@ -150,10 +150,11 @@ record DeviceRequests(ServedFunction function, ClientLimits client, EventWatcher
     return subRegions;
   }
 
-  private static Descriptors duplicates(List<DoorbellEvent> events) throws InvalidMessageException {
+  private static Descriptors duplicates(List<BoundIoEventFd> events)
+      throws InvalidMessageException {
     List<FileDescriptor> all = new ArrayList<>();
     try {
-      for (DoorbellEvent event : events) {
+      for (BoundIoEventFd event : events) {
         all.add(duplicate(event.event()));
       }
     } catch (InvalidMessageException e) {

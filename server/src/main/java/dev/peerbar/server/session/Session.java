@@ -52,13 +52,13 @@ public final class Session extends ChannelInboundHandlerAdapter {
   private static final Optional<Command> VERSION = Optional.of(Command.VERSION);
 
   private final ServedFunction function;
-  private final Occupancy place;
+  private final ClientSlot slot;
   private final Map<Command, RequestHandler> handlers = new EnumMap<>(Command.class);
   private final Set<Command> saidUnwanted = EnumSet.noneOf(Command.class);
   private Optional<ClientMemory> memory = Optional.empty();
   private ScheduledFuture<?> silenceLimit;
   private Optional<TwinSocket> twin = Optional.empty();
-  // Whether the client's place is this connection's.
+  // Whether the client's slot is this connection's.
   private boolean placed;
   private boolean hangingUp;
   private int held;
@@ -67,11 +67,11 @@ public final class Session extends ChannelInboundHandlerAdapter {
   private Header current;
 
   /**
-   * @param place taken when the version is agreed on
+   * @param slot taken when the version is agreed on
    */
-  public Session(ServedFunction function, Occupancy place) {
+  public Session(ServedFunction function, ClientSlot slot) {
     this.function = function;
-    this.place = place;
+    this.slot = slot;
   }
 
   /**
@@ -120,7 +120,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
    */
   private Optional<FileDescriptor> begin(Channel channel, ClientLimits client)
       throws InvalidMessageException {
-    if (!place.take()) {
+    if (!slot.take()) {
       hangingUp = true;
       throw new InvalidMessageException(Errno.EBUSY, "another client is connected");
     }
@@ -177,9 +177,9 @@ public final class Session extends ChannelInboundHandlerAdapter {
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     Frame frame = (Frame) message;
-    if (wantsPlace(frame) && place.isBeingLeft()) {
+    if (wantsSlot(frame) && slot.isBeingLeft()) {
       context.channel().config().setAutoRead(false);
-      place.whenFree(() -> goOn(context, frame));
+      slot.whenFree(() -> goOn(context, frame));
       return;
     }
     try {
@@ -246,11 +246,11 @@ public final class Session extends ChannelInboundHandlerAdapter {
         });
   }
 
-  private boolean wantsPlace(Frame request) {
+  private boolean wantsSlot(Frame request) {
     return memory.isEmpty() && request.header().knownCommand().equals(VERSION);
   }
 
-  /** The place that a request waited for is free, or was: who else waited may have it by now. */
+  /** The slot that a request waited for is free, or was: who else waited may have it by now. */
   private void goOn(ChannelHandlerContext context, Frame request) {
     if (!context.channel().isOpen()) {
       request.release();
@@ -395,7 +395,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
       function.clientGone();
       function.log().info("the client has gone");
     } finally {
-      place.leave();
+      slot.leave();
     }
   }
 

@@ -75,7 +75,7 @@ final class TwinSocket extends ChannelInboundHandlerAdapter {
     UnixSocket.makeNonBlocking(sockets.first());
     DescriptorSocketChannel channel = DescriptorSocketChannel.adopt(sockets.first());
     // A request that is half sent when a reset is replied to on the other socket would be one of
-    // the old life that comes after the reply.
+    // the old generation that comes after the reply.
     int whole = Math.max(LEAST, channel.beginWhole() - ClientMemory.HEAD);
     channel.config().setWriteBufferWaterMark(unsent);
     TwinSocket twin = new TwinSocket(function, main, channel, Math.min(maxTransfer, whole));

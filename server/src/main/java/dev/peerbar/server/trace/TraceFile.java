@@ -1,7 +1,7 @@
 package dev.peerbar.server.trace;
 
 import dev.peerbar.server.events.Observers;
-import dev.peerbar.server.events.Occurrence;
+import dev.peerbar.server.events.TraceEvent;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -43,9 +43,9 @@ public final class TraceFile implements AutoCloseable {
 
   private final Path path;
   private final FileChannel file;
-  private final BlockingQueue<Occurrence> waiting = new ArrayBlockingQueue<>(MOST_WAITING);
+  private final BlockingQueue<TraceEvent> waiting = new ArrayBlockingQueue<>(MOST_WAITING);
   private final AtomicLong lost = new AtomicLong();
-  private final Consumer<Occurrence> observer = this::take;
+  private final Consumer<TraceEvent> observer = this::take;
   private final ByteArrayOutputStream buffer = new ByteArrayOutputStream();
   private final TraceFormat format;
   private final Thread writer = Thread.ofPlatform().daemon().name("trace").unstarted(this::run);
@@ -82,8 +82,8 @@ public final class TraceFile implements AutoCloseable {
     return trace;
   }
 
-  private void take(Occurrence occurrence) {
-    if (!waiting.offer(occurrence)) {
+  private void take(TraceEvent event) {
+    if (!waiting.offer(event)) {
       lost.incrementAndGet();
     }
   }
@@ -110,14 +110,14 @@ public final class TraceFile implements AutoCloseable {
   }
 
   private void writeAll() throws IOException {
-    List<Occurrence> batch = new ArrayList<>(MOST_AT_ONCE);
+    List<TraceEvent> batch = new ArrayList<>(MOST_AT_ONCE);
     boolean last;
     do {
       // In this order: what was there when closing began is written.
       last = closing;
       while (waiting.drainTo(batch, MOST_AT_ONCE) > 0) {
-        for (Occurrence occurrence : batch) {
-          format.write(occurrence);
+        for (TraceEvent event : batch) {
+          format.write(event);
         }
         batch.clear();
         reportLost();

@@ -4,8 +4,8 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.peerbar.server.events.InterruptEvent;
 import dev.peerbar.server.events.MessageEvent;
-import dev.peerbar.server.events.Occurrence;
 import dev.peerbar.server.events.ResetEvent;
+import dev.peerbar.server.events.TraceEvent;
 import dev.peerbar.server.events.TransferEvent;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -49,8 +49,8 @@ final class TraceFormat {
     json.writeStartArray();
   }
 
-  void write(Occurrence occurrence) throws IOException {
-    switch (occurrence) {
+  void write(TraceEvent event) throws IOException {
+    switch (event) {
       case MessageEvent message
           when message.direction() == MessageEvent.Direction.SERVER_TO_CLIENT ->
           exchange(message);
@@ -165,18 +165,17 @@ final class TraceFormat {
     endWithArguments();
   }
 
-  private void complete(
-      Occurrence occurrence, String name, String category, String track, long until)
+  private void complete(TraceEvent event, String name, String category, String track, long until)
       throws IOException {
-    begin(occurrence, "X", name, category, track, occurrence.began());
-    number("dur", until - occurrence.began());
+    begin(event, "X", name, category, track, event.began());
+    number("dur", until - event.began());
     json.writeObjectFieldStart("args");
   }
 
   private void begin(
-      Occurrence occurrence, String phase, String name, String category, String track, long at)
+      TraceEvent event, String phase, String name, String category, String track, long at)
       throws IOException {
-    Process process = process(occurrence.function());
+    Process process = process(event.function());
     int thread = track(process, track);
     json.writeStartObject();
     json.writeStringField("name", name);

@@ -7,7 +7,7 @@ import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -43,7 +43,7 @@ record ServedDevice(EndpointServer server, SocketDevice device) {
     ServedDevice open(Path directory, Endpoint endpoint) throws IOException {
       Path path = directory.resolve("device.sock");
       EndpointServer server =
-          EndpointServer.start("device", endpoint, new ListeningPlace.AtPath(path));
+          EndpointServer.start("device", endpoint, new ListenAddress.AtPath(path));
       VfioUserClient client = VfioUserClient.connect(path);
       client.negotiate(Capabilities.DEFAULTS);
       return new ServedDevice(server, new SocketDevice(client, memory).accessBar(0, registers));

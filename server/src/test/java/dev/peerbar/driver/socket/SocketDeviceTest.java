@@ -25,7 +25,7 @@ import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
@@ -73,7 +73,7 @@ final class SocketDeviceTest {
         EndpointServer.start(
             name,
             new HbmEndpoint(new HbmConfig(BAR_SIZE, 2, doorbells, false)),
-            new ListeningPlace.AtPath(path)));
+            new ListenAddress.AtPath(path)));
     return path;
   }
 

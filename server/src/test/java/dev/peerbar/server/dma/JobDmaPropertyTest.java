@@ -50,7 +50,7 @@ final class JobDmaPropertyTest {
     Random random = new Random(seed);
     BusMaster bus = new BusMaster(Runnable::run, 1000);
     bus.enable(true);
-    Dma dma = bus.dma(new JobLife(), new EngineName("test", "engine"), new Bounce());
+    Dma dma = bus.dma(new JobState(), new EngineName("test", "engine"), new Bounce());
     FileDescriptor file = SharedMemory.create("job-dma", BYTES);
     Mapping ram = SharedMemory.map(file, 0, BYTES, SharedMemory.Access.READ_WRITE);
     try (Arena arena = Arena.ofConfined()) {

@@ -41,7 +41,7 @@ final class JobDmaTest {
 
   private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
   private final BusMaster bus = new BusMaster(functionThread, 1000);
-  private final JobLife job = new JobLife();
+  private final JobState job = new JobState();
   private final Dma dma = bus.dma(job, new EngineName("test", "engine"), new Bounce());
   private final Arena arena = Arena.ofShared();
   private FileDescriptor file;

@@ -46,7 +46,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Everything that ends a controller's life or its right to memory, at moments that chance chooses
+ * Everything that ends a controller's state or its right to memory, at moments that chance chooses
  * while several queues are full of work: nothing of it is seen afterwards, and the controller
  * initialises again.
  */

@@ -34,7 +34,7 @@ final class RunsTest {
   void findsWhatAMapFinds(@ForAll long seed) {
     Random random = new Random(seed);
     Runs runs = new Runs(4 + random.nextInt(5), 4 + random.nextInt(5));
-    Runs.Place place = runs.new Place();
+    Runs.Position place = runs.new Position();
     NavigableMap<Long, Run> model = new TreeMap<>();
     // All over the address space, or close together at its top.
     int shift = random.nextBoolean() ? 56 : 13;

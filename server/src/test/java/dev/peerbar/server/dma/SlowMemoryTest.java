@@ -158,7 +158,7 @@ final class SlowMemoryTest {
             Command.REGION_READ, new RegionRead.Request(Wire.ID, Wire.REGISTERS, Integer.BYTES)));
   }
 
-  /** What an old life still reads does not come into the memory of the next. */
+  /** What an old state still reads does not come into the memory of the next. */
   @Test
   void whatIsReadAfterAResetIsDropped() throws Exception {
     channel.submit(Descriptor.copy(SIZE).from(TARGET).toLocal(0));

@@ -329,7 +329,7 @@ final class TransferTest {
         });
     channel.submit(Descriptor.copy(Wire.BAR_SIZE).from(TARGET).toLocal(0).interrupt());
     assertThat(asked.tryAcquire(20, TimeUnit.SECONDS)).isTrue();
-    // Both are on the wire before the replies to what was asked in the life before.
+    // Both are on the wire before the replies to what was asked in the state before.
     client.post(Command.DEVICE_RESET, new DeviceReset.Request());
     client.regionWritePosted(Wire.MEMORY, 0, new byte[(int) Wire.BAR_SIZE]);
     answer.release();

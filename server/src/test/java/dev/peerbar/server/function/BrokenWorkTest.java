@@ -26,7 +26,7 @@ import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.NvmeWire;
 import dev.peerbar.server.fixture.Wire;
@@ -110,7 +110,7 @@ final class BrokenWorkTest {
   void aChannelHalts() throws Exception {
     Path path = directory.resolve("hbm.sock");
     Endpoint broken = new WithoutMemory(new HbmEndpoint(Wire.config(DoorbellMode.TRAP)));
-    try (EndpointServer _ = EndpointServer.start("hbm", broken, new ListeningPlace.AtPath(path));
+    try (EndpointServer _ = EndpointServer.start("hbm", broken, new ListenAddress.AtPath(path));
         SocketDevice device = new SocketDevice(NvmeWire.connect(path))) {
       HbmChannel channel = Wire.channel(device, 0);
       for (int time = 0; time < 2; time++) {

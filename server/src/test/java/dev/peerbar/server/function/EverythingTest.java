@@ -29,7 +29,7 @@ import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.EverythingEndpoint;
 import dev.peerbar.server.fixture.EverythingEndpoint.Register;
 import dev.peerbar.server.fixture.GuestMemory;
@@ -79,7 +79,7 @@ final class EverythingTest {
 
   private VfioUserClient serve(String name, EverythingEndpoint endpoint) throws IOException {
     Path path = directory.resolve(name);
-    own(EndpointServer.start(name, endpoint, new ListeningPlace.AtPath(path)));
+    own(EndpointServer.start(name, endpoint, new ListenAddress.AtPath(path)));
     VfioUserClient connected = own(VfioUserClient.connect(path));
     connected.setTimeout(Wire.LIMIT);
     connected.negotiate(Wire.capabilities());

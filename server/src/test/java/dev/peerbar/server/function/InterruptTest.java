@@ -16,7 +16,7 @@ import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
@@ -51,7 +51,7 @@ final class InterruptTest {
   @BeforeEach
   void start() throws Exception {
     Path path = directory.resolve("pin.sock");
-    server = EndpointServer.start("pin", endpoint, new ListeningPlace.AtPath(path));
+    server = EndpointServer.start("pin", endpoint, new ListenAddress.AtPath(path));
     client = connect(path);
   }
 

@@ -23,7 +23,7 @@ import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
@@ -240,11 +240,11 @@ final class IoEventFdTest {
 
   private VfioUserClient connectTo(Endpoint served) throws IOException {
     Path path = directory.resolve("pin.sock");
-    own(EndpointServer.start("pin", served, new ListeningPlace.AtPath(path)));
+    own(EndpointServer.start("pin", served, new ListenAddress.AtPath(path)));
     return connect(path, 8);
   }
 
-  private static Bar.EventDoorbell bell(int index) {
+  private static Bar.IoEventFd bell(int index) {
     return PinEndpoint.BELLS.get(index);
   }
 
@@ -294,10 +294,7 @@ final class IoEventFdTest {
     written.get().release();
     assertThat(endpoint.written())
         .containsExactly(
-            bell(3),
-            bell(0),
-            bell(1),
-            new Bar.EventDoorbell(PinEndpoint.BELL, AccessWidth.DWORD, 99));
+            bell(3), bell(0), bell(1), new Bar.IoEventFd(PinEndpoint.BELL, AccessWidth.DWORD, 99));
   }
 
   @Test

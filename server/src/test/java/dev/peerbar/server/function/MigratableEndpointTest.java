@@ -27,7 +27,7 @@ import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.StateStream;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
@@ -63,7 +63,7 @@ class MigratableEndpointTest {
 
   private VfioUserClient serve(String name, Counter endpoint) throws IOException {
     Path path = directory.resolve(name);
-    owned.add(EndpointServer.start(name, endpoint, new ListeningPlace.AtPath(path)));
+    owned.add(EndpointServer.start(name, endpoint, new ListenAddress.AtPath(path)));
     VfioUserClient client = VfioUserClient.connect(path);
     owned.add(client);
     client.setTimeout(Wire.LIMIT);

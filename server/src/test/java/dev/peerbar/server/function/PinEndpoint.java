@@ -30,15 +30,15 @@ final class PinEndpoint implements Endpoint {
   static final long BELL = 0x40;
   static final int VECTORS = 2;
 
-  static final List<Bar.EventDoorbell> BELLS =
+  static final List<Bar.IoEventFd> BELLS =
       List.of(
-          new Bar.EventDoorbell(BELL, AccessWidth.DWORD, 7),
-          new Bar.EventDoorbell(BELL, AccessWidth.DWORD, 8),
-          new Bar.EventDoorbell(BELL + 8, AccessWidth.QWORD, -1),
-          new Bar.EventDoorbell(BELL + 16, AccessWidth.BYTE, 0xff));
+          new Bar.IoEventFd(BELL, AccessWidth.DWORD, 7),
+          new Bar.IoEventFd(BELL, AccessWidth.DWORD, 8),
+          new Bar.IoEventFd(BELL + 8, AccessWidth.QWORD, -1),
+          new Bar.IoEventFd(BELL + 16, AccessWidth.BYTE, 0xff));
 
   /** Stands among the writes for a reset. */
-  static final Bar.EventDoorbell RESET = new Bar.EventDoorbell(-1, AccessWidth.BYTE, 0);
+  static final Bar.IoEventFd RESET = new Bar.IoEventFd(-1, AccessWidth.BYTE, 0);
 
   private final PciFunction function =
       PciFunction.builder()
@@ -48,7 +48,7 @@ final class PinEndpoint implements Endpoint {
           .registers(BAR, 4096, BELLS)
           .msix(4, 4096, VECTORS, 0, 0x800)
           .build();
-  private final Queue<Bar.EventDoorbell> written = new ConcurrentLinkedQueue<>();
+  private final Queue<Bar.IoEventFd> written = new ConcurrentLinkedQueue<>();
   private volatile CountDownLatch held = new CountDownLatch(0);
   private volatile CountDownLatch reached = new CountDownLatch(0);
   private Host host;
@@ -87,7 +87,7 @@ final class PinEndpoint implements Endpoint {
     } else if (offset == HOLD) {
       hold();
     } else {
-      written.add(new Bar.EventDoorbell(offset, width, value));
+      written.add(new Bar.IoEventFd(offset, width, value));
     }
   }
 
@@ -124,7 +124,7 @@ final class PinEndpoint implements Endpoint {
   }
 
   /** What was written to other registers, in order, and resets. */
-  Queue<Bar.EventDoorbell> written() {
+  Queue<Bar.IoEventFd> written() {
     return written;
   }
 }

@@ -12,7 +12,7 @@ import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.OpenFiles;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.server.function.ServedFunction;
@@ -80,7 +80,7 @@ public final class SessionFuzzer {
         EndpointServer.start(
             "fuzzed",
             new HbmEndpoint(Wire.config(DoorbellMode.TRAP)),
-            new ListeningPlace.AtPath(path));
+            new ListenAddress.AtPath(path));
     descriptors = new FuzzDescriptors(directory);
     // Whatever is opened once is opened now.
     play(new byte[0]);

@@ -16,7 +16,7 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.ProcessFacts;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.Unpooled;
@@ -94,8 +94,7 @@ final class FailureTest {
   @BeforeEach
   void serve() throws IOException {
     Path path = directory.resolve("failing.sock");
-    server =
-        EndpointServer.start("failing", new FailingEndpoint(), new ListeningPlace.AtPath(path));
+    server = EndpointServer.start("failing", new FailingEndpoint(), new ListenAddress.AtPath(path));
     client = connect();
   }
 

@@ -79,7 +79,7 @@ class RegisterAccessTest {
     }
   }
 
-  private static final class Free implements Occupancy {
+  private static final class Free implements ClientSlot {
     @Override
     public boolean isBeingLeft() {
       return false;

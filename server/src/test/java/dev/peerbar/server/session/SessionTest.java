@@ -68,7 +68,7 @@ final class SessionTest {
 
   private final Endpoint endpoint = mock(Endpoint.class);
   private final List<ReferenceCounted> sent = new ArrayList<>();
-  private final Occupancy place = mock(Occupancy.class);
+  private final ClientSlot place = mock(ClientSlot.class);
   private EmbeddedChannel channel;
   private ServedFunction function;
   private int id;

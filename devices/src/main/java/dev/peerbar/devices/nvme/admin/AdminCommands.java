@@ -13,7 +13,7 @@ import dev.peerbar.storage.StorageException;
 import java.util.Optional;
 import java.util.function.Supplier;
 
-/** The admin commands of one life of the controller. For the function's thread. */
+/** The admin commands of one generation of the controller. For the function's thread. */
 public final class AdminCommands implements AdminHandler {
   private final AdminSettings settings;
   private final Identify identify;
@@ -31,7 +31,7 @@ public final class AdminCommands implements AdminHandler {
   private int warned;
 
   /**
-   * @param queues of this life; asked only while a command is executed
+   * @param queues of this generation; asked only while a command is executed
    */
   public AdminCommands(
       AdminSettings settings,

@@ -5,7 +5,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 
 /**
- * What a life of the controller begins with, as far as admin commands have to know.
+ * What a generation of the controller begins with, as far as admin commands have to know.
  *
  * @param pageSize CC.MPS in bytes
  * @param queues pairs of I/O queues there may be

@@ -8,8 +8,8 @@ import java.util.Iterator;
 import java.util.Set;
 
 /**
- * Asynchronous events of one life (NVMe 1.4 5.2): requests that wait for an event, and events that
- * wait for a request. An event that was told masks its type until the log page is read.
+ * Asynchronous events of one generation (NVMe 1.4 5.2): requests that wait for an event, and events
+ * that wait for a request. An event that was told masks its type until the log page is read.
  */
 final class AsyncEvents {
   /** Requests that may wait at once: AERL + 1. */

@@ -5,8 +5,8 @@ import dev.peerbar.devices.nvme.queue.ArbitrationFeature;
 import java.util.Optional;
 
 /**
- * Get and Set Features (NVMe 1.4 5.13, 5.21), of one life: nothing can be saved, so every life
- * begins with the default values.
+ * Get and Set Features (NVMe 1.4 5.13, 5.21), of one generation: nothing can be saved, so every
+ * generation begins with the default values.
  */
 final class Features {
   // Fields of the commands.
@@ -42,7 +42,7 @@ final class Features {
 
     void writeCache(boolean enabled);
 
-    /** Whether a queue was created in this life, so that their number is settled. */
+    /** Whether a queue was created in this generation, so that their number is settled. */
     boolean queuesCreated();
 
     /** {@link #warnings} or {@link #events} may have changed. */

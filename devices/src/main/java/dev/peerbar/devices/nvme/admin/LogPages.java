@@ -6,7 +6,7 @@ import dev.peerbar.devices.nvme.entry.Status;
 import java.util.Arrays;
 import java.util.Optional;
 
-/** Get Log Page (NVMe 1.4 5.14), of one life. */
+/** Get Log Page (NVMe 1.4 5.14), of one generation. */
 final class LogPages {
   // Fields of the command.
   private static final int ID_MASK = 0xff;

@@ -7,7 +7,7 @@ import java.util.function.Supplier;
 
 /**
  * The commands about I/O queues: Create and Delete (NVMe 1.4 5.3 to 5.6), Abort (5.1), Doorbell
- * Buffer Config (5.7). Of one life.
+ * Buffer Config (5.7). Of one generation.
  */
 final class QueueCommands {
   /** Aborts that may be under way at once: ACL + 1. */

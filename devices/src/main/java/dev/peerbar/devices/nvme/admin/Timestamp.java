@@ -4,7 +4,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
- * The Timestamp feature (NVMe 1.4 5.21.1.14), of one life: milliseconds, which go on by themselves.
+ * The Timestamp feature (NVMe 1.4 5.21.1.14), of one generation: milliseconds, which go on by
+ * themselves.
  */
 final class Timestamp {
   static final int BYTES = 8;

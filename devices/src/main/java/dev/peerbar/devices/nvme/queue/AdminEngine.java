@@ -9,10 +9,11 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * The admin engine during one life: jobs in the order they are given. For the function's thread.
+ * The admin engine during one generation: jobs in the order they are given. For the function's
+ * thread.
  */
 final class AdminEngine {
-  private final QueueEngines.Seat seat;
+  private final QueueEngines.BufferedEngine buffered;
   private final Events events;
   private final Set<Engine.Ticket> tickets = new HashSet<>();
   private boolean over;
@@ -25,8 +26,8 @@ final class AdminEngine {
     void run(Job job, Buffers buffers) throws DmaFaultException, JobEndedException;
   }
 
-  AdminEngine(QueueEngines.Seat seat, Events events) {
-    this.seat = seat;
+  AdminEngine(QueueEngines.BufferedEngine buffered, Events events) {
+    this.buffered = buffered;
     this.events = events;
   }
 
@@ -38,11 +39,11 @@ final class AdminEngine {
     GuardedWork work =
         new GuardedWork(
             job -> {
-              task.run(job, seat.buffers());
+              task.run(job, buffered.buffers());
               job.update(() -> tickets.remove(ticket[0]));
             },
             this::failed);
-    ticket[0] = work.submitTo(seat.engine());
+    ticket[0] = work.submitTo(buffered.engine());
     tickets.add(ticket[0]);
   }
 
@@ -52,7 +53,7 @@ final class AdminEngine {
     }
   }
 
-  /** Hands a change to the function's thread, for as long as the life lasts. */
+  /** Hands a change to the function's thread, for as long as the generation lasts. */
   void update(Job job, Runnable change) throws JobEndedException {
     job.update(() -> {
       if (!over) {

@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The admin submission and completion queues of one life. For the function's thread; the admin
- * engine moves what is in memory.
+ * The admin submission and completion queues of one generation. For the function's thread; the
+ * admin engine moves what is in memory.
  *
  * <p>Commands may be outstanding for long (Asynchronous Event Request), so no slot of the
  * completion queue is kept for them: while it is full completions are held back and nothing is

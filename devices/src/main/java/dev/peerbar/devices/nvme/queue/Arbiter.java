@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Who executes what: the I/O queues of one life, and what its workers are about. Any thread; its
- * lock is held for a few steps at a time, never while memory is moved.
+ * Who executes what: the I/O queues of one generation, and what its workers are about. Any thread;
+ * its lock is held for a few steps at a time, never while memory is moved.
  *
  * <p>A worker is idle, or it watches, so that it will look for work again soon, or it is away with
  * a command that may take long. What comes in is seen by whoever watches; if nobody does, one who
@@ -39,7 +39,7 @@ final class Arbiter {
   }
 
   private final Rotation rotation;
-  private final Roster roster = new Roster();
+  private final IoWorkers workers = new IoWorkers();
 
   /** How many workers are worth their processor when nothing waits. */
   private final int busyWorkers;
@@ -72,7 +72,7 @@ final class Arbiter {
   }
 
   void add(IoWorker worker) {
-    roster.add(worker);
+    workers.add(worker);
   }
 
   boolean over() {
@@ -157,7 +157,7 @@ final class Arbiter {
   /** Wishes a command aborted. Returns false, and tells nobody, if it is too late or too early. */
   synchronized boolean abort(int sqid, int commandId, Consumer<Boolean> done) {
     boolean unstarted =
-        roster.hasUnstarted(sqid, commandId)
+        workers.hasUnstarted(sqid, commandId)
             || putAside.has(it -> it.queue().id == sqid && it.entry().commandId() == commandId);
     if (unstarted) {
       aborts.add(sqid, commandId, done);
@@ -211,7 +211,7 @@ final class Arbiter {
       return null;
     }
     signals++;
-    return roster.watched() ? null : roster.takeIdle();
+    return workers.watched() ? null : workers.takeIdle();
   }
 
   // Shadow doorbells. For workers, but for the first.
@@ -269,7 +269,7 @@ final class Arbiter {
    * Waits until nobody polls; as {@link #beginPoll} from then on, before there is a shadow too.
    * Somebody who polls may wait for a host that does not answer.
    *
-   * @throws JobEndedException if the life ends first
+   * @throws JobEndedException if the generation ends first
    */
   synchronized void beginSetUp() throws JobEndedException {
     polls.setUpWaits(true);
@@ -327,12 +327,12 @@ final class Arbiter {
     if (takeAside(worker)) {
       return Next.EXECUTE;
     }
-    while (worker.takeOwn() || roster.stealFromAbsent(worker)) {
+    while (worker.takeOwn() || workers.stealFromAbsent(worker)) {
       if (begin(worker)) {
         return Next.EXECUTE;
       }
     }
-    Rotation.Turn turn = rotation.next(Buffers.BATCH);
+    Rotation.Grant turn = rotation.next(Buffers.BATCH);
     if (turn != null) {
       SubmissionQueue queue = turn.queue();
       queue.fetching = true;
@@ -341,7 +341,7 @@ final class Arbiter {
       worker.batch().claim(queue, turn.count());
       return Next.FETCH;
     }
-    while (roster.steal(worker)) {
+    while (workers.steal(worker)) {
       if (begin(worker)) {
         return Next.EXECUTE;
       }
@@ -364,10 +364,10 @@ final class Arbiter {
     while (!begun && worker.takeOwn()) {
       begun = begin(worker);
     }
-    int watching = roster.watching();
+    int watching = workers.watching();
     int backlog = queue.pending() + batch.unstarted();
     if (watching < busyWorkers && backlog > BACKLOG * watching) {
-      worker.helper = roster.takeIdle();
+      worker.helper = workers.takeIdle();
     }
     return begun;
   }
@@ -450,12 +450,12 @@ final class Arbiter {
 
   /** Whether a worker that goes must tell the host to ring first. */
   synchronized boolean mustArm(IoWorker worker) {
-    return polls.unarmed() && !roster.othersWatch(worker);
+    return polls.unarmed() && !workers.othersWatch(worker);
   }
 
   /** Whether no other worker would see what comes in. */
   synchronized boolean watchesAlone(IoWorker worker) {
-    return !roster.othersWatch(worker);
+    return !workers.othersWatch(worker);
   }
 
   /**
@@ -465,16 +465,16 @@ final class Arbiter {
    */
   synchronized IoWorker away(IoWorker worker) {
     worker.state = IoWorker.State.AWAY;
-    if (roster.othersWatch(worker)) {
+    if (workers.othersWatch(worker)) {
       return null;
     }
     boolean work =
-        roster.anyUnstarted()
+        workers.anyUnstarted()
             || polls.wanted()
             || rotation.waiting()
             || canTakeAside()
             || polls.unarmed();
-    return work ? roster.takeIdle() : null;
+    return work ? workers.takeIdle() : null;
   }
 
   /** A worker wants to go idle. */
@@ -486,7 +486,7 @@ final class Arbiter {
     if (polls.wanted() || rotation.waiting() || canTakeAside()) {
       return Leave.LOOK_AGAIN;
     }
-    if (polls.unarmed() && !roster.othersWatch(worker)) {
+    if (polls.unarmed() && !workers.othersWatch(worker)) {
       return Leave.ARM;
     }
     worker.state = IoWorker.State.IDLE;

@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * The Controller Memory Buffer as commands address it (NVMe 1.4 4.7, 8.5): a window of addresses
- * that never leaves the controller. It stays as it is from life to life.
+ * that never leaves the controller. It stays as it is from generation to generation.
  */
 public final class ControllerMemory {
   private final MemorySegment memory;

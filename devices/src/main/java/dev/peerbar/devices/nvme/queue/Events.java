@@ -4,7 +4,10 @@ import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.storage.StorageException;
 
-/** What the queues tell the controller. On the function's thread, and not after the life's end. */
+/**
+ * What the queues tell the controller. On the function's thread, and not after the generation's
+ * end.
+ */
 public interface Events {
 
   /** No parameter of the command is to blame (NVMe 1.4 figure 192, Parameter Error Location). */

@@ -13,8 +13,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 
 /**
- * Executes I/O commands of one life on one engine: looks for work until there is none for a while.
- * Its job is submitted again when there is.
+ * Executes I/O commands of one generation on one engine: looks for work until there is none for a
+ * while. Its job is submitted again when there is.
  */
 final class IoWorker {
   /** How long a worker looks for more before it goes idle, if looking has been worth it. */
@@ -50,7 +50,7 @@ final class IoWorker {
     AWAY
   }
 
-  private final IoLife life;
+  private final IoGeneration generation;
   private final Arbiter arbiter;
   private final Buffers buffers;
   private final GuardedWork work;
@@ -83,11 +83,11 @@ final class IoWorker {
   private long idleSince = System.nanoTime() - SPIN_NANOS;
   private long spinNanos = SPIN_NANOS;
 
-  IoWorker(IoLife life, Arbiter arbiter, Buffers buffers) {
-    this.life = life;
+  IoWorker(IoGeneration generation, Arbiter arbiter, Buffers buffers) {
+    this.generation = generation;
     this.arbiter = arbiter;
     this.buffers = buffers;
-    work = new GuardedWork(this::run, life::workFailed);
+    work = new GuardedWork(this::run, generation::workFailed);
   }
 
   /** Has the worker look for work. For the function's thread. */
@@ -152,7 +152,7 @@ final class IoWorker {
   // On the engine's thread.
 
   private void run(Job job) throws DmaFaultException, JobEndedException {
-    buffers.transfer().job(job.dma(), life.pageSize(), arbiter::over);
+    buffers.transfer().job(job.dma(), generation.pageSize(), arbiter::over);
     if (System.nanoTime() - idleSince < SPIN_NANOS) {
       spinNanos = SPIN_NANOS;
     }
@@ -184,7 +184,7 @@ final class IoWorker {
   }
 
   private Arbiter.Next look(Job job) throws DmaFaultException, JobEndedException {
-    ShadowDoorbells shadow = life.shadow();
+    ShadowDoorbells shadow = generation.shadow();
     if (shadow != null && batch.unstarted() == 0) {
       shadow.poll(job, buffers);
     }
@@ -203,7 +203,7 @@ final class IoWorker {
 
   /** Returns whether there is a command to execute. */
   private boolean fetch(Job job) throws DmaFaultException, JobEndedException {
-    life.memory().read(job.dma(), batch.address(), buffers.fetched(batch.count()));
+    generation.memory().read(job.dma(), batch.address(), buffers.fetched(batch.count()));
     boolean begun = arbiter.fetched(this);
     if (helper != null) {
       wake(job, helper);
@@ -213,7 +213,7 @@ final class IoWorker {
   }
 
   private void wake(Job job, IoWorker other) throws JobEndedException {
-    job.update(() -> life.wake(other));
+    job.update(() -> generation.wake(other));
   }
 
   private void execute(Job job) throws DmaFaultException, JobEndedException {
@@ -237,12 +237,12 @@ final class IoWorker {
   }
 
   private Status executeCommand() throws JobEndedException {
-    return life.io().execute(command, buffers.transfer());
+    return generation.io().execute(command, buffers.transfer());
   }
 
   private void goAway(Job job) throws DmaFaultException, JobEndedException {
     if (arbiter.mustArm(this)) {
-      life.shadow().arm(job, buffers);
+      generation.shadow().arm(job, buffers);
     }
     IoWorker other = arbiter.away(this);
     if (other != null) {
@@ -265,7 +265,7 @@ final class IoWorker {
     if (aborted != null) {
       Consumer<Boolean> done = aborted;
       aborted = null;
-      job.update(() -> life.unlessOver(() -> done.accept(true)));
+      job.update(() -> generation.unlessOver(() -> done.accept(true)));
     }
     if (unraised >= MOST_UNRAISED || batch.unstarted() == 0) {
       raise(job);
@@ -279,10 +279,10 @@ final class IoWorker {
     int nsid = command.namespaceId();
     int parameter = transfer.parameter();
     long lba = transfer.lba();
-    job.update(() -> life.failed(sqid, commandId, status, parameter, lba, nsid));
+    job.update(() -> generation.failed(sqid, commandId, status, parameter, lba, nsid));
     if (transfer.storageFailure().isPresent()) {
       var kind = transfer.storageFailure().get();
-      job.update(() -> life.storageFailed(kind));
+      job.update(() -> generation.storageFailed(kind));
     }
   }
 
@@ -292,7 +292,7 @@ final class IoWorker {
       unraised = 0;
       arbiter.settle(this);
       afterSettling(job);
-      life.raise(job);
+      generation.raise(job);
       lastCommand = System.nanoTime();
     }
   }
@@ -304,7 +304,7 @@ final class IoWorker {
    */
   private boolean spin(Job job, int seen) throws DmaFaultException, JobEndedException {
     long deadline = System.nanoTime() + spinNanos;
-    ShadowDoorbells shadow = life.shadow();
+    ShadowDoorbells shadow = generation.shadow();
     do {
       if (shadow != null) {
         shadow.poll(job, buffers);
@@ -325,7 +325,7 @@ final class IoWorker {
    * @param seen the signals before the last look
    */
   private boolean watch(Job job, int seen) throws DmaFaultException, JobEndedException {
-    ShadowDoorbells shadow = life.shadow();
+    ShadowDoorbells shadow = generation.shadow();
     if (shadow == null) {
       return false;
     }
@@ -346,7 +346,7 @@ final class IoWorker {
         idleSince = System.nanoTime();
         return true;
       }
-      case ARM -> life.shadow().arm(job, buffers);
+      case ARM -> generation.shadow().arm(job, buffers);
       case LOOK_AGAIN -> {}
     }
     rest();
@@ -355,7 +355,7 @@ final class IoWorker {
 
   /** Leaves shadow doorbells alone that cannot be reached. */
   private void rest() {
-    ShadowDoorbells shadow = life.shadow();
+    ShadowDoorbells shadow = generation.shadow();
     long nanos = shadow == null ? 0 : shadow.rests();
     if (nanos > 0) {
       LockSupport.parkNanos(this, nanos);

@@ -5,7 +5,9 @@ import dev.peerbar.endpoint.Host;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** The engines that work for the queues, from life to life: one for admin, some for I/O. */
+/**
+ * The engines that work for the queues, from generation to generation: one for admin, some for I/O.
+ */
 public final class QueueEngines {
   private static final int IO_ENGINES = 5;
 
@@ -14,22 +16,22 @@ public final class QueueEngines {
 
   private final Host host;
   private final ControllerMemory memory;
-  private final Seat admin;
-  private final List<Seat> io;
+  private final BufferedEngine admin;
+  private final List<BufferedEngine> io;
 
   /** An engine, and what its work is done with. */
-  record Seat(Engine engine, Buffers buffers) {}
+  record BufferedEngine(Engine engine, Buffers buffers) {}
 
   /** For {@link dev.peerbar.endpoint.Endpoint#start}, once. */
   public QueueEngines(Host host, ControllerMemory memory) {
     this.host = host;
     this.memory = memory;
-    admin = seat("admin");
-    io = IntStream.range(0, IO_ENGINES).mapToObj(index -> seat("io-" + index)).toList();
+    admin = buffered("admin");
+    io = IntStream.range(0, IO_ENGINES).mapToObj(index -> buffered("io-" + index)).toList();
   }
 
-  private Seat seat(String name) {
-    return new Seat(host.engine(name), new Buffers(memory));
+  private BufferedEngine buffered(String name) {
+    return new BufferedEngine(host.engine(name), new Buffers(memory));
   }
 
   Host host() {
@@ -40,11 +42,11 @@ public final class QueueEngines {
     return memory;
   }
 
-  Seat admin() {
+  BufferedEngine admin() {
     return admin;
   }
 
-  List<Seat> io() {
+  List<BufferedEngine> io() {
     return io;
   }
 }

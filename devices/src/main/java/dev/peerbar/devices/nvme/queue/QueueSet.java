@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * All queues of one life of the controller, from CC.EN set to the end of that. For the function's
- * thread. After {@link #end} nothing of it is issued any more.
+ * All queues of one generation of the controller, from CC.EN set to the end of that. For the
+ * function's thread. After {@link #end} nothing of it is issued any more.
  */
 public final class QueueSet {
   private static final int SMALLEST_QUEUE = 2;
@@ -21,7 +21,7 @@ public final class QueueSet {
   private final AdminEngine adminEngine;
   private final AdminQueue admin;
   private final Arbiter arbiter;
-  private final IoLife life;
+  private final IoGeneration generation;
   private final SubmissionQueue[] submissionQueues;
   private final CompletionQueue[] completionQueues;
 
@@ -48,14 +48,15 @@ public final class QueueSet {
     arbiter = new Arbiter(settings.weighted(), settings.arbitration(), busyWorkers, io);
     submissionQueues = new SubmissionQueue[settings.queues() + 1];
     completionQueues = new CompletionQueue[settings.queues() + 1];
-    life = new IoLife(settings, engines, io, events, arbiter);
+    generation = new IoGeneration(settings, engines, io, events, arbiter);
   }
 
   /**
-   * Begins a life with its admin queues. Doorbells may ring at once; nothing is fetched before the
-   * engines have left what they did for the life before.
+   * Begins a generation with its admin queues. Doorbells may ring at once; nothing is fetched
+   * before the engines have left what they did for the generation before.
    *
-   * @param ready CSTS.RDY may be set: runs on the function's thread, unless the life ends before
+   * @param ready CSTS.RDY may be set: runs on the function's thread, unless the generation ends
+   *     before
    */
   public static QueueSet start(
       QueueSettings settings,
@@ -70,23 +71,24 @@ public final class QueueSet {
   }
 
   private void awaitEngines(Runnable ready) {
-    List<QueueEngines.Seat> all = new ArrayList<>(engines.io());
+    List<QueueEngines.BufferedEngine> all = new ArrayList<>(engines.io());
     all.add(engines.admin());
     enginesToCome = all.size();
-    for (QueueEngines.Seat seat : all) {
-      barrier.add(seat.engine().submit(job -> job.update(() -> arrived(ready)), this::startFailed));
+    for (QueueEngines.BufferedEngine buffered : all) {
+      barrier.add(
+          buffered.engine().submit(job -> job.update(() -> arrived(ready)), this::startFailed));
     }
   }
 
   private void startFailed(Throwable cause) {
-    if (!life.over()) {
+    if (!generation.over()) {
       events.fatal("the queues cannot be started: " + cause);
     }
   }
 
   private void arrived(Runnable ready) {
     enginesToCome--;
-    if (enginesToCome == 0 && !life.over()) {
+    if (enginesToCome == 0 && !generation.over()) {
       ready.run();
       admin.ready();
     }
@@ -104,7 +106,7 @@ public final class QueueSet {
     if (value < 0 || value >= queue.entries) {
       return RingResult.INVALID_VALUE;
     }
-    life.wake(arbiter.tail(queue, value));
+    generation.wake(arbiter.tail(queue, value));
     return RingResult.OK;
   }
 
@@ -120,7 +122,7 @@ public final class QueueSet {
     if (!arbiter.head(queue, value)) {
       return RingResult.INVALID_VALUE;
     }
-    life.wake(arbiter.wakeWatcher());
+    generation.wake(arbiter.wakeWatcher());
     if (settings.pinInUse().getAsBoolean()) {
       events.interruptStateChanged();
     }
@@ -209,7 +211,7 @@ public final class QueueSet {
     submissionQueues[id] = null;
     Runnable whenEmpty =
         () -> {
-          if (!life.over()) {
+          if (!generation.over()) {
             arbiter.release(queue.completions);
             done.accept(Status.SUCCESS);
           }
@@ -218,7 +220,7 @@ public final class QueueSet {
       whenEmpty.run();
     } else {
       // What is put aside is to be aborted.
-      life.wake(arbiter.wakeWatcher());
+      generation.wake(arbiter.wakeWatcher());
     }
   }
 
@@ -248,7 +250,7 @@ public final class QueueSet {
    */
   public void abort(int sqid, int commandId, Consumer<Boolean> aborted) {
     if (arbiter.abort(sqid, commandId, aborted)) {
-      life.wake(arbiter.wakeWatcher());
+      generation.wake(arbiter.wakeWatcher());
     } else {
       aborted.accept(false);
     }
@@ -263,7 +265,7 @@ public final class QueueSet {
    */
   public void shadowDoorbells(long buffer, long eventIdx) {
     ShadowDoorbells doorbells =
-        new ShadowDoorbells(buffer, eventIdx, settings.queues(), life, arbiter);
+        new ShadowDoorbells(buffer, eventIdx, settings.queues(), generation, arbiter);
     int adminTail = admin.tail();
     int adminHead = admin.completionHead();
     adminEngine.submit((job, buffers) -> {
@@ -285,7 +287,7 @@ public final class QueueSet {
       arbiter.beginSetUp();
       try {
         // First, as workers look there once a queue has a shadow.
-        life.shadow(doorbells);
+        generation.shadow(doorbells);
         doorbells.setUp(job, buffers, submission, completion);
       } finally {
         arbiter.endPoll(false);
@@ -305,9 +307,9 @@ public final class QueueSet {
     return arbiter.pendingVectors() | (admin.occupied() ? 1 : 0);
   }
 
-  /** Ends the life: no more data, completions, interrupts, events, replies. */
+  /** Ends the generation: no more data, completions, interrupts, events, replies. */
   public void end() {
-    life.end();
+    generation.end();
     adminEngine.end();
     barrier.forEach(Engine.Ticket::end);
   }

@@ -3,7 +3,7 @@ package dev.peerbar.devices.nvme.queue;
 import java.util.function.BooleanSupplier;
 
 /**
- * What a life of the controller begins with.
+ * What a generation of the controller begins with.
  *
  * @param pageSize CC.MPS in bytes, 4 KiB to 64 KiB
  * @param mostEntries of an I/O queue: CAP.MQES + 1

@@ -5,8 +5,8 @@ import java.util.function.Consumer;
 
 /**
  * How an admin command ends: exactly one call, now or later, on the function's thread. After the
- * end of the life that the command belongs to all calls do nothing. A command whose data pointer
- * fails completes with what is wrong with it, and {@link Events#failed} is told.
+ * end of the generation that the command belongs to all calls do nothing. A command whose data
+ * pointer fails completes with what is wrong with it, and {@link Events#failed} is told.
  */
 public interface Reply {
 

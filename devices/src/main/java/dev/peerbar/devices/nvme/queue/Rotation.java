@@ -27,7 +27,7 @@ final class Rotation {
   private boolean crowded;
 
   /** What a turn is given. */
-  record Turn(SubmissionQueue queue, int count) {}
+  record Grant(SubmissionQueue queue, int count) {}
 
   Rotation(boolean weighted, ArbitrationFeature feature) {
     this.weighted = weighted;
@@ -71,7 +71,7 @@ final class Rotation {
    *
    * @param most entries
    */
-  Turn next(int most) {
+  Grant next(int most) {
     int burst =
         feature.burstLog2() == ArbitrationFeature.NO_LIMIT ? most : 1 << feature.burstLog2();
     int limit = Math.min(most, burst);
@@ -79,7 +79,7 @@ final class Rotation {
     if (urgent != null) {
       return give(urgent, limit);
     }
-    Turn turn = weightedTurn(limit);
+    Grant turn = weightedTurn(limit);
     if (turn == null && weighted) {
       refill();
       turn = weightedTurn(limit);
@@ -87,12 +87,12 @@ final class Rotation {
     return turn;
   }
 
-  private Turn weightedTurn(int limit) {
+  private Grant weightedTurn(int limit) {
     for (int i = 1; i < CLASSES; i++) {
       if (credits[i] > 0) {
         SubmissionQueue queue = turn(i);
         if (queue != null) {
-          Turn turn = give(queue, Math.min(limit, credits[i]));
+          Grant turn = give(queue, Math.min(limit, credits[i]));
           credits[i] -= turn.count();
           return turn;
         }
@@ -120,9 +120,9 @@ final class Rotation {
     return null;
   }
 
-  private static Turn give(SubmissionQueue queue, int limit) {
+  private static Grant give(SubmissionQueue queue, int limit) {
     int contiguous = Math.min(queue.pending(), queue.entries - queue.head);
-    return new Turn(queue, Math.min(limit, Math.min(contiguous, queue.completions.free())));
+    return new Grant(queue, Math.min(limit, Math.min(contiguous, queue.completions.free())));
   }
 
   /** Whether nothing is to be fetched from queues that have commands put aside. */

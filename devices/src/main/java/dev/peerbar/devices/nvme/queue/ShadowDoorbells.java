@@ -42,7 +42,7 @@ final class ShadowDoorbells {
 
   private final long buffer;
   private final long eventIdx;
-  private final IoLife life;
+  private final IoGeneration generation;
   private final Arbiter arbiter;
 
   /** Bytes of the buffer that queues may use. */
@@ -55,10 +55,11 @@ final class ShadowDoorbells {
   // For the engine that polls.
   private int failures;
 
-  ShadowDoorbells(long buffer, long eventIdx, int queues, IoLife life, Arbiter arbiter) {
+  ShadowDoorbells(
+      long buffer, long eventIdx, int queues, IoGeneration generation, Arbiter arbiter) {
     this.buffer = buffer;
     this.eventIdx = eventIdx;
-    this.life = life;
+    this.generation = generation;
     this.arbiter = arbiter;
     this.length = (queues + 1) * PAIR_BYTES;
   }
@@ -111,7 +112,7 @@ final class ShadowDoorbells {
       throws DmaFaultException, JobEndedException {
     MemorySegment doorbell = buffers.doorbell();
     doorbell.set(Buffers.INT, 0, value);
-    life.memory().write(job.dma(), address, doorbell);
+    generation.memory().write(job.dma(), address, doorbell);
   }
 
   /** Reads a doorbell until it is the same twice: not every memory is read without a tear. */
@@ -129,7 +130,7 @@ final class ShadowDoorbells {
   private int loadOnce(Job job, Buffers buffers, long offset)
       throws DmaFaultException, JobEndedException {
     MemorySegment doorbell = buffers.doorbell();
-    life.memory().read(job.dma(), buffer + offset, doorbell);
+    generation.memory().read(job.dma(), buffer + offset, doorbell);
     return doorbell.get(Buffers.INT, 0);
   }
 
@@ -203,13 +204,13 @@ final class ShadowDoorbells {
 
   /** Whether the host has not configured others meanwhile. */
   private boolean current() {
-    return life.shadow() == this;
+    return generation.shadow() == this;
   }
 
   /** Returns whether a doorbell has moved. */
   private boolean look(Job job, Buffers buffers) throws DmaFaultException, JobEndedException {
     MemorySegment all = buffers.doorbells(length);
-    life.memory().read(job.dma(), buffer, all);
+    generation.memory().read(job.dma(), buffer, all);
     boolean moved = false;
     for (SubmissionQueue queue : arbiter.submissionQueues()) {
       moved |= queue.shadowed && lookAt(job, buffers, queue, all);
@@ -221,7 +222,7 @@ final class ShadowDoorbells {
           && lookAt(job, buffers, queue, all)) {
         moved = true;
         if (pin) {
-          life.raise(job);
+          generation.raise(job);
         }
       }
     }
@@ -245,7 +246,7 @@ final class ShadowDoorbells {
     }
     queue.seenRung = rung;
     if (!arbiter.polledTail(queue, queue.usesShadow ? shadow : rung)) {
-      life.invalidDoorbell(job);
+      generation.invalidDoorbell(job);
     }
     return true;
   }
@@ -266,7 +267,7 @@ final class ShadowDoorbells {
     }
     queue.seenRung = rung;
     if (!arbiter.polledHead(queue, queue.usesShadow ? shadow : rung)) {
-      life.invalidDoorbell(job);
+      generation.invalidDoorbell(job);
     }
     return true;
   }

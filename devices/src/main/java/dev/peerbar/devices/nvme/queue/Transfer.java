@@ -113,7 +113,7 @@ public final class Transfer {
   /**
    * To be called before storage is changed.
    *
-   * @throws JobEndedException if the command's life is over
+   * @throws JobEndedException if the command's generation is over
    */
   public void checkLife() throws JobEndedException {
     if (over.getAsBoolean()) {

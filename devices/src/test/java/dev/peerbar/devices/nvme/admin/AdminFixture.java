@@ -39,11 +39,11 @@ final class AdminFixture {
   AdminFixture(NvmeConfig config) {
     this.config = config;
     smart = new SmartLog(new IoCounters(), errors, () -> nanos);
-    admin = life();
+    admin = generation();
   }
 
-  /** Another life of the same controller. */
-  AdminCommands life() {
+  /** Another generation of the same controller. */
+  AdminCommands generation() {
     Identity identity = new Identity(config.serialNumber());
     return new AdminCommands(
         new AdminSettings(

@@ -147,10 +147,10 @@ final class AsyncEventsTest {
     nvme.run(setFeatures(EVENTS, 0b10));
     nvme.run(setFeatures(TEMPERATURE, 200));
     assertThat(old.dword0()).isEqualTo(TOO_HOT);
-    AdminCommands next = nvme.life();
+    AdminCommands next = nvme.generation();
 
     next.doorbellFailed(RingResult.NO_SUCH_QUEUE);
 
-    assertThat(request(2).waits()).as("that of the old life").isTrue();
+    assertThat(request(2).waits()).as("that of the old generation").isTrue();
   }
 }

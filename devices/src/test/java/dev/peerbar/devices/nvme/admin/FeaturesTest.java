@@ -84,7 +84,7 @@ final class FeaturesTest {
   void writeCacheIsOffUntilTheNextLife() {
     nvme.run(setFeatures(WRITE_CACHE, 0));
     verify(nvme.io).writeCache(false);
-    nvme.life();
+    nvme.generation();
     verify(nvme.io, org.mockito.Mockito.times(2)).writeCache(true);
   }
 

@@ -229,7 +229,9 @@ final class IoCommandsTest {
     refused(dsm(1, 3), Status.SUCCESS);
   }
 
-  /** Whatever one command has to do, the end of its life waits for a step of it and no more. */
+  /**
+   * Whatever one command has to do, the end of its generation waits for a step of it and no more.
+   */
   @ParameterizedTest
   @EnumSource(
       value = IoOpcode.class,
@@ -248,7 +250,7 @@ final class IoCommandsTest {
     queue.put(command.build());
     queue.ring();
     nvme.host.settle();
-    assertThat(storage.calls()).as("the step in which the life ended is the last").hasSize(3);
+    assertThat(storage.calls()).as("the step in which the generation ended is the last").hasSize(3);
     storage.before(_ -> {});
     driver.enable();
     assertThat(driver.createQueue(1, 16).execute(io(IoOpcode.FLUSH, 0, 1).commandId(1)).status())

@@ -23,8 +23,8 @@ final class RotationTest {
   }
 
   /** Takes a turn as an engine does; the commands complete and are taken at once. */
-  private static Rotation.Turn take(Rotation rotation) {
-    Rotation.Turn turn = rotation.next(Buffers.BATCH);
+  private static Rotation.Grant take(Rotation rotation) {
+    Rotation.Grant turn = rotation.next(Buffers.BATCH);
     SubmissionQueue queue = turn.queue();
     queue.head = (queue.head + turn.count()) % ENTRIES;
     return turn;
@@ -44,7 +44,7 @@ final class RotationTest {
       for (SubmissionQueue queue : all) {
         fill(queue);
       }
-      Rotation.Turn turn = take(rotation);
+      Rotation.Grant turn = take(rotation);
       assertThat(turn.count()).isPositive();
       assertThat(turn.count()).isLessThanOrEqualTo(burstLog2 == 7 ? Buffers.BATCH : 1 << burstLog2);
       turns[turn.queue().id]++;
@@ -76,7 +76,7 @@ final class RotationTest {
         queue.head = 0;
         fill(queue);
       }
-      Rotation.Turn turn = take(rotation);
+      Rotation.Grant turn = take(rotation);
       taken += turn.count();
       commands.merge(turn.queue().priority, turn.count(), Integer::sum);
     }
@@ -98,7 +98,7 @@ final class RotationTest {
     fill(high);
     fill(urgent);
     for (int left = ENTRIES - 1; left > 0; ) {
-      Rotation.Turn turn = take(rotation);
+      Rotation.Grant turn = take(rotation);
       assertThat(turn.queue()).isSameAs(urgent);
       left -= turn.count();
     }

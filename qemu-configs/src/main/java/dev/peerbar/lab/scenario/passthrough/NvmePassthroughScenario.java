@@ -417,7 +417,7 @@ public final class NvmePassthroughScenario implements Scenario {
     PassthroughRig.Snapshot later = rig.snapshot();
     unless(later.equals(landed), "round %d: %s, later %s", round, landed, later);
     long late = rig.a().drainInterrupts();
-    unless(late == 0, "round %d: %d interrupts of a life that is over", round, late);
+    unless(late == 0, "round %d: %d interrupts of a generation that is over", round, late);
   }
 
   private void checkWorks(int round) throws Exception {
@@ -462,8 +462,8 @@ public final class NvmePassthroughScenario implements Scenario {
   }
 
   /**
-   * B stores into each doorbell what the next life's first command will: it must count all the
-   * same, then.
+   * B stores into each doorbell what the next generation's first command will: it must count all
+   * the same, then.
    */
   private void ringEveryDoorbell() throws Exception {
     List<Descriptor> rings = new ArrayList<>();

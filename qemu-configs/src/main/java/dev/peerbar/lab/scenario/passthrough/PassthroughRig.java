@@ -188,7 +188,7 @@ final class PassthroughRig {
   }
 
   /**
-   * Begins a life of the controller, with a submission queue in the CMB that only B writes.
+   * Begins a generation of the controller, with a submission queue in the CMB that only B writes.
    *
    * @param completions where those go
    */

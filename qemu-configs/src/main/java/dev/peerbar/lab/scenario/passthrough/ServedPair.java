@@ -5,7 +5,7 @@ import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.ServerOptions;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -59,7 +59,7 @@ public final class ServedPair implements AutoCloseable {
 
   private static EndpointServer serve(Named named, Path socket) throws IOException {
     return EndpointServer.start(
-        named.name, named.endpoint, new ListeningPlace.AtPath(socket), named.options);
+        named.name, named.endpoint, new ListenAddress.AtPath(socket), named.options);
   }
 
   public EndpointServer serverA() {

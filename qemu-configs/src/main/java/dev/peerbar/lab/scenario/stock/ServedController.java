@@ -5,7 +5,7 @@ import dev.peerbar.devices.nvme.NvmeEndpoint;
 import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListeningPlace;
+import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.storage.ImageFile;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -58,7 +58,7 @@ final class ServedController implements NvmeController {
           EndpointServer.start(
               "nvme-" + port.letter(),
               new NvmeEndpoint(config, storage),
-              new ListeningPlace.AtPath(socket));
+              new ListenAddress.AtPath(socket));
       return new ServedController(port, image, socket, config, storage, server);
     } catch (IOException | RuntimeException e) {
       storage.close();

@@ -18,10 +18,10 @@ import java.util.List;
  * forgotten at a reset. Between an event and a write that the client posted at the same time there
  * is no order: the message may still have been on its way in the client.
  */
-final class DoorbellEvents implements AutoCloseable {
+final class IoEventFds implements AutoCloseable {
   private final Endpoint endpoint;
   private final int bar;
-  private final List<Bar.EventDoorbell> doorbells;
+  private final List<Bar.IoEventFd> doorbells;
   private final List<FileDescriptor> events = new ArrayList<>();
   private final EventSet set = new EventSet();
   private EventWatcher.Watch watch;
@@ -30,7 +30,7 @@ final class DoorbellEvents implements AutoCloseable {
    * @param most how many descriptors the client takes
    * @throws LinuxException EMFILE, ENFILE, ENOSPC; nothing is left open then
    */
-  DoorbellEvents(Endpoint endpoint, Bar.Registers bar, int most, EventWatcher watcher)
+  IoEventFds(Endpoint endpoint, Bar.Registers bar, int most, EventWatcher watcher)
       throws LinuxException {
     this.endpoint = endpoint;
     this.bar = bar.index();
@@ -47,7 +47,7 @@ final class DoorbellEvents implements AutoCloseable {
     }
   }
 
-  List<Bar.EventDoorbell> doorbells() {
+  List<Bar.IoEventFd> doorbells() {
     return doorbells;
   }
 
@@ -70,7 +70,7 @@ final class DoorbellEvents implements AutoCloseable {
     try {
       set.take(index -> {
         if (ring) {
-          Bar.EventDoorbell doorbell = doorbells.get(index);
+          Bar.IoEventFd doorbell = doorbells.get(index);
           endpoint.write(bar, doorbell.offset(), doorbell.width(), doorbell.value());
         }
       });

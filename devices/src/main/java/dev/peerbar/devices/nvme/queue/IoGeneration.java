@@ -9,8 +9,8 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/** The I/O workers of one life: what they share, how they are woken, what they have told. */
-final class IoLife {
+/** The I/O workers of one generation: what they share, how they are woken, what they have told. */
+final class IoGeneration {
   private final QueueSettings settings;
   private final QueueEngines engines;
   private final IoHandler io;
@@ -25,17 +25,17 @@ final class IoLife {
   private volatile ShadowDoorbells shadow;
   private boolean over;
 
-  IoLife(
+  IoGeneration(
       QueueSettings settings, QueueEngines engines, IoHandler io, Events events, Arbiter arbiter) {
     this.settings = settings;
     this.engines = engines;
     this.io = io;
     this.events = events;
     this.arbiter = arbiter;
-    for (QueueEngines.Seat seat : engines.io()) {
-      IoWorker worker = new IoWorker(this, arbiter, seat.buffers());
+    for (QueueEngines.BufferedEngine buffered : engines.io()) {
+      IoWorker worker = new IoWorker(this, arbiter, buffered.buffers());
       arbiter.add(worker);
-      workers.put(worker, seat.engine());
+      workers.put(worker, buffered.engine());
     }
   }
 

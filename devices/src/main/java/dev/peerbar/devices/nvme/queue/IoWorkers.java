@@ -3,8 +3,8 @@ package dev.peerbar.devices.nvme.queue;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The workers of one life, and what each is about. Guarded by the {@link Arbiter}. */
-final class Roster {
+/** The workers of one generation, and what each is about. Guarded by the {@link Arbiter}. */
+final class IoWorkers {
   /** A watching worker that has been at one command for so long may be stuck with it. */
   private static final long STUCK_NANOS = 200_000;
 

@@ -1,7 +1,7 @@
 package dev.peerbar.server.events;
 
 /** Something that happened. Not changed any more when observers are told. */
-public sealed interface Occurrence permits MessageEvent, TransferEvent, ResetEvent, InterruptEvent {
+public sealed interface TraceEvent permits MessageEvent, TransferEvent, ResetEvent, InterruptEvent {
 
   /** The name of the function that it happened to. */
   String function();

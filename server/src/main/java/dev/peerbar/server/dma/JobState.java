@@ -5,7 +5,7 @@ import java.util.LinkedHashSet;
 import java.util.Set;
 
 /** Whether a job may still act, and what it has on the wire. */
-public final class JobLife {
+public final class JobState {
   private volatile boolean ended;
   // The messages in flight: the function's thread only.
   private final Set<MessagePath.Exchange> exchanges = new LinkedHashSet<>();
