@@ -88,7 +88,13 @@ final class NvmeRevocationTest {
   }
 
   /** Fills every queue with reads and writes, small and large, and rings. */
-  private List<NvmeQueue> load(NvmeDriver driver) throws Exception {
+  private void load(NvmeDriver driver) throws Exception {
+    for (NvmeQueue queue : fill(driver)) {
+      queue.ring();
+    }
+  }
+
+  private List<NvmeQueue> fill(NvmeDriver driver) throws Exception {
     NvmeBuffer small = driver.buffer(SMALL);
     NvmeBuffer large = driver.buffer(LARGE);
     DmaArea cmb = NvmeWire.cmb(driver);
@@ -103,7 +109,6 @@ final class NvmeRevocationTest {
         NvmeBuffer data = List.of(small, large, own).get(random.nextInt(3));
         queue.put(random.nextBoolean() ? NvmeWire.read(lba, data) : NvmeWire.write(lba, data));
       }
-      queue.ring();
     }
     return queues;
   }
@@ -186,8 +191,12 @@ final class NvmeRevocationTest {
     for (int round = 0; round < ROUNDS; round++) {
       watch.live();
       NvmeWire.start(driver);
-      load(driver);
+      List<NvmeQueue> queues = fill(driver);
+      // What is asked for from here on is asked for by commands, however slowly this goes on.
       watch.asked.drainPermits();
+      for (NvmeQueue queue : queues) {
+        queue.ring();
+      }
       assertThat(watch.asked.tryAcquire(60, TimeUnit.SECONDS)).isTrue();
       delay();
       // The reader gets replies and requests in the order of the wire, and tells both.
