@@ -16,14 +16,25 @@ public final class ConfigLayout {
     public static final int STATUS = 0x06;
     public static final int REVISION_ID = 0x08;
     public static final int CLASS_CODE = 0x09;
+
+    /** Of the class code: the subclass, with the base class behind it. */
+    public static final int SUB_CLASS = 0x0a;
+
     public static final int CACHE_LINE_SIZE = 0x0c;
+    public static final int LATENCY_TIMER = 0x0d;
+    public static final int HEADER_TYPE = 0x0e;
+    public static final int BIST = 0x0f;
     public static final int BAR0 = 0x10;
     public static final int SUBSYSTEM_VENDOR_ID = 0x2c;
     public static final int SUBSYSTEM_ID = 0x2e;
+    public static final int EXPANSION_ROM = 0x30;
     public static final int CAPABILITIES_POINTER = 0x34;
     public static final int INTERRUPT_LINE = 0x3c;
     public static final int INTERRUPT_PIN = 0x3d;
+    public static final int MIN_GRANT = 0x3e;
+    public static final int MAX_LATENCY = 0x3f;
 
+    public static final int COMMAND_IO_SPACE = 1;
     public static final int COMMAND_MEMORY_SPACE = 1 << 1;
     public static final int COMMAND_BUS_MASTER = 1 << 2;
     public static final int COMMAND_PARITY_ERROR_RESPONSE = 1 << 6;
@@ -191,6 +202,7 @@ public final class ConfigLayout {
     public static final int UNCORRECTABLE_SEVERITY = 0x0c;
     public static final int CORRECTABLE_STATUS = 0x10;
     public static final int CORRECTABLE_MASK = 0x14;
+    public static final int CAPABILITIES_AND_CONTROL = 0x18;
     public static final int HEADER_LOG = 0x1c;
 
     private AdvancedErrorReporting() {}

@@ -1,5 +1,13 @@
 package dev.peerbar.probe;
 
+import static dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting.CAPABILITIES_AND_CONTROL;
+import static dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting.CORRECTABLE_MASK;
+import static dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting.CORRECTABLE_STATUS;
+import static dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting.HEADER_LOG;
+import static dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting.UNCORRECTABLE_MASK;
+import static dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting.UNCORRECTABLE_SEVERITY;
+import static dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting.UNCORRECTABLE_STATUS;
+
 import dev.peerbar.probe.Capability.Decoded;
 import dev.peerbar.probe.Register.Flag;
 import java.util.List;
@@ -8,13 +16,6 @@ import java.util.List;
 final class AdvancedErrorReporting {
   private static final String NAME = "Advanced Error Reporting";
 
-  private static final int UNCORRECTABLE_STATUS = 0x04;
-  private static final int UNCORRECTABLE_MASK = 0x08;
-  private static final int UNCORRECTABLE_SEVERITY = 0x0c;
-  private static final int CORRECTABLE_STATUS = 0x10;
-  private static final int CORRECTABLE_MASK = 0x14;
-  private static final int CONTROL = 0x18;
-  private static final int HEADER_LOG = 0x1c;
   private static final int HEADER_LOG_LENGTH = 16;
 
   private static final int FIRST_ERROR = 0x1f;
@@ -58,7 +59,7 @@ final class AdvancedErrorReporting {
             errors("UESvrt", config.longAt(at + UNCORRECTABLE_SEVERITY), UNCORRECTABLE),
             errors("CESta", config.longAt(at + CORRECTABLE_STATUS), CORRECTABLE),
             errors("CEMsk", config.longAt(at + CORRECTABLE_MASK), CORRECTABLE),
-            control(config.longAt(at + CONTROL)),
+            control(config.longAt(at + CAPABILITIES_AND_CONTROL)),
             headerLog(config, at + HEADER_LOG)));
   }
 

@@ -1,5 +1,6 @@
 package dev.peerbar.probe;
 
+import dev.peerbar.pci.ConfigLayout.Header;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -12,12 +13,10 @@ import java.util.List;
  * @param address what was programmed, 0 if nothing
  */
 record BaseAddress(int index, Kind kind, boolean prefetchable, long address) {
-  private static final int FIRST = 0x10;
   private static final int COUNT = 6;
   private static final int IO = 1;
   private static final int IO_ADDRESS = ~3;
-  private static final int PREFETCHABLE = 1 << 3;
-  private static final int MEMORY_ADDRESS = ~0xf;
+  private static final int MEMORY_ADDRESS = ~Header.BAR_TYPE;
 
   /** What a register decodes, and lspci's words for it. */
   enum Kind {
@@ -56,7 +55,7 @@ record BaseAddress(int index, Kind kind, boolean prefetchable, long address) {
   }
 
   private static BaseAddress decode(ConfigBytes config, int index) {
-    int at = FIRST + index * Integer.BYTES;
+    int at = Header.BAR0 + index * Integer.BYTES;
     int value = config.longAt(at);
     // All ones is what a bus reads where nobody answers.
     int low = value == -1 ? 0 : value;
@@ -74,7 +73,7 @@ record BaseAddress(int index, Kind kind, boolean prefetchable, long address) {
     if (kind == Kind.MEMORY_64 && index + 1 < COUNT) {
       address |= (long) config.longAt(at + Integer.BYTES) << Integer.SIZE;
     }
-    return new BaseAddress(index, kind, (low & PREFETCHABLE) != 0, address);
+    return new BaseAddress(index, kind, (low & Header.BAR_PREFETCHABLE) != 0, address);
   }
 
   /** Whether there is anything in the register, if only its type. */

@@ -1,5 +1,8 @@
 package dev.peerbar.probe;
 
+import dev.peerbar.pci.ConfigLayout;
+import dev.peerbar.pci.ConfigLayout.ExtendedCapability;
+import dev.peerbar.pci.ConfigLayout.Header;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -11,18 +14,11 @@ import java.util.Set;
  * that loops or leaves config space ends there.
  */
 final class CapabilityChain {
-  private static final int STATUS_CAPABILITIES = 1 << 4;
   private static final int POINTER_MASK = ~3;
-  private static final int NEXT = 1;
   private static final int STANDARD_HEADER = 4;
   private static final int BROKEN_ID = 0xff;
 
-  private static final int EXTENDED_START = 0x100;
   private static final int EXTENDED_HEADER = 4;
-  private static final int EXTENDED_ID_MASK = 0xffff;
-  private static final int EXTENDED_VERSION_SHIFT = 16;
-  private static final int EXTENDED_VERSION_MASK = 0xf;
-  private static final int EXTENDED_NEXT_SHIFT = 20;
 
   private final ConfigBytes config;
   private final boolean memoryBar;
@@ -40,7 +36,7 @@ final class CapabilityChain {
    */
   static List<Capability> decode(ConfigBytes config, boolean memoryBar) {
     CapabilityChain chain = new CapabilityChain(config, memoryBar);
-    if ((config.wordAt(ConfigHeader.STATUS) & STATUS_CAPABILITIES) != 0) {
+    if ((config.wordAt(Header.STATUS) & Header.STATUS_CAPABILITIES_LIST) != 0) {
       chain.walkStandard();
     }
     if (chain.found.stream().anyMatch(CapabilityChain::allowsExtended)) {
@@ -51,13 +47,13 @@ final class CapabilityChain {
 
   /** Only PCI Express and PCI-X functions have more than 256 bytes. */
   private static boolean allowsExtended(Capability capability) {
-    return capability.id() == StandardCapabilities.EXPRESS
+    return capability.id() == ConfigLayout.Express.ID
         || capability.id() == StandardCapabilities.PCI_X;
   }
 
   private void walkStandard() {
     Set<Integer> seen = new HashSet<>();
-    int at = config.byteAt(ConfigHeader.CAPABILITIES_POINTER) & POINTER_MASK;
+    int at = config.byteAt(Header.CAPABILITIES_POINTER) & POINTER_MASK;
     while (at != 0) {
       if (!config.has(at, STANDARD_HEADER)) {
         add(at, OptionalInt.empty(), Capability.Decoded.named("<outside of config space>"));
@@ -73,27 +69,28 @@ final class CapabilityChain {
         return;
       }
       add(at, id, OptionalInt.empty(), StandardCapabilities.decode(config, at, id, memoryBar));
-      at = config.byteAt(at + NEXT) & POINTER_MASK;
+      at = config.byteAt(at + ConfigLayout.Capability.NEXT) & POINTER_MASK;
     }
   }
 
   private void walkExtended() {
     Set<Integer> seen = new HashSet<>();
-    int at = EXTENDED_START;
+    int at = ExtendedCapability.START;
     while (at != 0 && config.has(at, EXTENDED_HEADER)) {
       int header = config.longAt(at);
       if (header == 0 || header == -1) {
         return;
       }
-      int id = header & EXTENDED_ID_MASK;
+      int id = header & ExtendedCapability.ID_MASK;
       OptionalInt version =
-          OptionalInt.of(header >>> EXTENDED_VERSION_SHIFT & EXTENDED_VERSION_MASK);
+          OptionalInt.of(
+              header >>> ExtendedCapability.VERSION_SHIFT & ExtendedCapability.VERSION_MASK);
       if (!seen.add(at)) {
         add(at, id, version, Capability.Decoded.named("<chain looped>"));
         return;
       }
       add(at, id, version, ExtendedCapabilities.decode(config, at, id));
-      at = header >>> EXTENDED_NEXT_SHIFT & POINTER_MASK;
+      at = header >>> ExtendedCapability.NEXT_SHIFT & POINTER_MASK;
     }
   }
 

@@ -1,36 +1,14 @@
 package dev.peerbar.probe;
 
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.probe.Register.Flag;
 import java.util.Optional;
 
 /** The header of config space (PCIe 6.0 7.5.1): who the function is, Command and Status. */
 final class ConfigHeader {
-  static final int VENDOR_ID = 0x00;
-  static final int DEVICE_ID = 0x02;
-  static final int COMMAND = 0x04;
-  static final int STATUS = 0x06;
-  static final int REVISION = 0x08;
-  static final int PROGRAMMING_INTERFACE = 0x09;
-  static final int CLASS = 0x0a;
-  static final int CACHE_LINE_SIZE = 0x0c;
-  static final int LATENCY_TIMER = 0x0d;
-  static final int HEADER_TYPE = 0x0e;
-  static final int BIST = 0x0f;
-  static final int SUBSYSTEM_VENDOR_ID = 0x2c;
-  static final int SUBSYSTEM_ID = 0x2e;
-  static final int EXPANSION_ROM = 0x30;
-  static final int CAPABILITIES_POINTER = 0x34;
-  static final int INTERRUPT_LINE = 0x3c;
-  static final int INTERRUPT_PIN = 0x3d;
-  static final int MIN_GRANT = 0x3e;
-  static final int MAX_LATENCY = 0x3f;
 
   /** In bytes; nothing can be said of a function with less config space. */
   static final int LENGTH = 0x40;
-
-  static final int IO_ENABLE = 1;
-  static final int MEMORY_ENABLE = 1 << 1;
-  private static final int MASTER_ENABLE = 1 << 2;
 
   private static final int LAYOUT_MASK = 0x7f;
   private static final int NO_VENDOR = 0xffff;
@@ -40,9 +18,9 @@ final class ConfigHeader {
   private static final int NANOSECONDS_PER_UNIT = 250;
 
   private static final Flag[] COMMAND_FLAGS = {
-    new Flag("I/O", IO_ENABLE),
-    new Flag("Mem", MEMORY_ENABLE),
-    new Flag("BusMaster", MASTER_ENABLE),
+    new Flag("I/O", Header.COMMAND_IO_SPACE),
+    new Flag("Mem", Header.COMMAND_MEMORY_SPACE),
+    new Flag("BusMaster", Header.COMMAND_BUS_MASTER),
     new Flag("SpecCycle", 1 << 3),
     new Flag("MemWINV", 1 << 4),
     new Flag("VGASnoop", 1 << 5),
@@ -60,29 +38,29 @@ final class ConfigHeader {
   }
 
   int vendor() {
-    return config.wordAt(VENDOR_ID);
+    return config.wordAt(Header.VENDOR_ID);
   }
 
   int device() {
-    return config.wordAt(DEVICE_ID);
+    return config.wordAt(Header.DEVICE_ID);
   }
 
   int revision() {
-    return config.byteAt(REVISION);
+    return config.byteAt(Header.REVISION_ID);
   }
 
   int programmingInterface() {
-    return config.byteAt(PROGRAMMING_INTERFACE);
+    return config.byteAt(Header.CLASS_CODE);
   }
 
   /** Base class and sub-class. */
   int classCode() {
-    return config.wordAt(CLASS);
+    return config.wordAt(Header.SUB_CLASS);
   }
 
   /** The layout of the header: 0 for all but bridges. */
   int layout() {
-    return config.byteAt(HEADER_TYPE) & LAYOUT_MASK;
+    return config.byteAt(Header.HEADER_TYPE) & LAYOUT_MASK;
   }
 
   boolean isEndpoint() {
@@ -90,11 +68,11 @@ final class ConfigHeader {
   }
 
   int subsystemVendor() {
-    return config.wordAt(SUBSYSTEM_VENDOR_ID);
+    return config.wordAt(Header.SUBSYSTEM_VENDOR_ID);
   }
 
   int subsystem() {
-    return config.wordAt(SUBSYSTEM_ID);
+    return config.wordAt(Header.SUBSYSTEM_ID);
   }
 
   boolean hasSubsystem() {
@@ -103,17 +81,17 @@ final class ConfigHeader {
 
   /** Whether Command lets a BAR answer. */
   boolean decodes(int enable) {
-    return (config.wordAt(COMMAND) & enable) != 0;
+    return (config.wordAt(Header.COMMAND) & enable) != 0;
   }
 
   Register command() {
-    return new Register.Writer("Control", "Control:", config.wordAt(COMMAND))
+    return new Register.Writer("Control", "Control:", config.wordAt(Header.COMMAND))
         .flags(COMMAND_FLAGS)
         .end();
   }
 
   Register status() {
-    int status = config.wordAt(STATUS);
+    int status = config.wordAt(Header.STATUS);
     return new Register.Writer("Status", "Status:", status)
         .flags(
             new Flag("Cap", 1 << 4),
@@ -144,12 +122,12 @@ final class ConfigHeader {
 
   /** What lspci says of a bus master's latency, if it is one. */
   Optional<String> latency() {
-    if (!decodes(MASTER_ENABLE)) {
+    if (!decodes(Header.COMMAND_BUS_MASTER)) {
       return Optional.empty();
     }
-    StringBuilder text = new StringBuilder("Latency: ").append(config.byteAt(LATENCY_TIMER));
-    int least = config.byteAt(MIN_GRANT) * NANOSECONDS_PER_UNIT;
-    int most = config.byteAt(MAX_LATENCY) * NANOSECONDS_PER_UNIT;
+    StringBuilder text = new StringBuilder("Latency: ").append(config.byteAt(Header.LATENCY_TIMER));
+    int least = config.byteAt(Header.MIN_GRANT) * NANOSECONDS_PER_UNIT;
+    int most = config.byteAt(Header.MAX_LATENCY) * NANOSECONDS_PER_UNIT;
     if (least != 0 || most != 0) {
       text.append(" (")
           .append(least != 0 ? least + "ns min" : "")
@@ -157,7 +135,7 @@ final class ConfigHeader {
           .append(most != 0 ? most + "ns max" : "")
           .append(')');
     }
-    int line = config.byteAt(CACHE_LINE_SIZE);
+    int line = config.byteAt(Header.CACHE_LINE_SIZE);
     if (line != 0) {
       text.append(", Cache Line Size: ").append(line * Integer.BYTES).append(" bytes");
     }
@@ -166,8 +144,8 @@ final class ConfigHeader {
 
   /** The interrupt pin and line, if there is one. */
   Optional<String> interrupt() {
-    int pin = config.byteAt(INTERRUPT_PIN);
-    int line = config.byteAt(INTERRUPT_LINE);
+    int pin = config.byteAt(Header.INTERRUPT_PIN);
+    int line = config.byteAt(Header.INTERRUPT_LINE);
     if (pin == 0 && line == 0) {
       return Optional.empty();
     }
@@ -182,7 +160,7 @@ final class ConfigHeader {
 
   /** The state of the built-in self test, if there is one. */
   Optional<String> selfTest() {
-    int bist = config.byteAt(BIST);
+    int bist = config.byteAt(Header.BIST);
     if ((bist & BIST_CAPABLE) == 0) {
       return Optional.empty();
     }

@@ -1,5 +1,13 @@
 package dev.peerbar.probe;
 
+import static dev.peerbar.pci.ConfigLayout.Express.CAPABILITIES;
+import static dev.peerbar.pci.ConfigLayout.Express.DEVICE_CAPABILITIES;
+import static dev.peerbar.pci.ConfigLayout.Express.DEVICE_CAPABILITIES_2;
+import static dev.peerbar.pci.ConfigLayout.Express.DEVICE_CONTROL;
+import static dev.peerbar.pci.ConfigLayout.Express.DEVICE_CONTROL_2;
+import static dev.peerbar.pci.ConfigLayout.Express.DEVICE_STATUS;
+import static dev.peerbar.pci.ConfigLayout.Express.FUNCTION_LEVEL_RESET_CAPABLE;
+
 import dev.peerbar.probe.Capability.Decoded;
 import dev.peerbar.probe.Register.Flag;
 import java.math.BigDecimal;
@@ -20,18 +28,10 @@ final class Express {
   static final int INTEGRATED_ENDPOINT = 0x9;
   static final int EVENT_COLLECTOR = 0xa;
 
-  private static final int CAPABILITIES = 0x02;
-  private static final int DEVICE_CAPABILITIES = 0x04;
-  private static final int DEVICE_CONTROL = 0x08;
-  private static final int DEVICE_STATUS = 0x0a;
-  private static final int DEVICE_CAPABILITIES_2 = 0x24;
-  private static final int DEVICE_CONTROL_2 = 0x28;
-
   /** Of the first and of the second set of registers of an endpoint, in bytes. */
   private static final int SET_LENGTH = 16;
 
   private static final int VERSION = 0xf;
-  private static final int FLR_CAPABLE = 1 << 28;
 
   private static final String[] L0S_LATENCIES = {
     "<64ns", "<128ns", "<256ns", "<512ns", "<1us", "<2us", "<4us", "unlimited"
@@ -112,7 +112,7 @@ final class Express {
     registers.add(
         deviceControl(
             config.wordAt(at + DEVICE_CONTROL),
-            isEndpoint(type) && (capabilities & FLR_CAPABLE) != 0));
+            isEndpoint(type) && (capabilities & FUNCTION_LEVEL_RESET_CAPABLE) != 0));
     registers.add(deviceStatus(config.wordAt(at + DEVICE_STATUS)));
   }
 
@@ -135,7 +135,7 @@ final class Express {
     }
     text.flags(new Flag("RBE", 1 << 15));
     if (isEndpoint(type)) {
-      text.flags(new Flag("FLReset", FLR_CAPABLE));
+      text.flags(new Flag("FLReset", FUNCTION_LEVEL_RESET_CAPABLE));
     }
     if (type == ENDPOINT) {
       text.say(" SlotPowerLimit ")

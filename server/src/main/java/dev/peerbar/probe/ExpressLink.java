@@ -1,16 +1,17 @@
 package dev.peerbar.probe;
 
+import static dev.peerbar.pci.ConfigLayout.Express.LINK_CAPABILITIES;
+import static dev.peerbar.pci.ConfigLayout.Express.LINK_CAPABILITIES_2;
+import static dev.peerbar.pci.ConfigLayout.Express.LINK_CONTROL;
+import static dev.peerbar.pci.ConfigLayout.Express.LINK_CONTROL_2;
+import static dev.peerbar.pci.ConfigLayout.Express.LINK_STATUS;
+import static dev.peerbar.pci.ConfigLayout.Express.LINK_STATUS_2;
+
 import dev.peerbar.probe.Register.Flag;
 import java.util.List;
 
 /** The link's registers of the PCI Express capability (PCIe 6.0 7.5.3.6 to 8, 18 to 20). */
 final class ExpressLink {
-  private static final int CAPABILITIES = 0x0c;
-  private static final int CONTROL = 0x10;
-  private static final int STATUS = 0x12;
-  private static final int CAPABILITIES_2 = 0x2c;
-  private static final int CONTROL_2 = 0x30;
-  private static final int STATUS_2 = 0x32;
 
   private static final int ASPM_L0S = 1;
   private static final int ASPM_L1 = 1 << 1;
@@ -37,20 +38,20 @@ final class ExpressLink {
 
   /** Those that every link has. */
   static void decode(ConfigBytes config, int at, int type, List<Register> registers) {
-    int capabilities = config.longAt(at + CAPABILITIES);
+    int capabilities = config.longAt(at + LINK_CAPABILITIES);
     registers.add(capabilities(capabilities));
-    registers.add(control(config.wordAt(at + CONTROL), type));
-    registers.add(status(config.wordAt(at + STATUS), capabilities));
+    registers.add(control(config.wordAt(at + LINK_CONTROL), type));
+    registers.add(status(config.wordAt(at + LINK_STATUS), capabilities));
   }
 
   /** Those of version 2. */
   static void decodeSecond(ConfigBytes config, int at, List<Register> registers) {
-    int capabilities = config.longAt(at + CAPABILITIES_2);
+    int capabilities = config.longAt(at + LINK_CAPABILITIES_2);
     if (capabilities != 0) {
       registers.add(capabilities2(capabilities));
     }
-    registers.add(control2(config.wordAt(at + CONTROL_2)));
-    registers.add(status2(config.wordAt(at + STATUS_2)));
+    registers.add(control2(config.wordAt(at + LINK_CONTROL_2)));
+    registers.add(status2(config.wordAt(at + LINK_STATUS_2)));
   }
 
   private static Register capabilities(int bits) {

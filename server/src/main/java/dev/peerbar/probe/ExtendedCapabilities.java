@@ -1,14 +1,12 @@
 package dev.peerbar.probe;
 
+import dev.peerbar.pci.ConfigLayout;
 import dev.peerbar.probe.Capability.Decoded;
 import java.util.Map;
 
 /** Which extended capability a number stands for (PCI Code and ID Assignment 1.11, 3). */
 final class ExtendedCapabilities {
   static final int NULL = 0x00;
-  static final int ADVANCED_ERROR_REPORTING = 0x01;
-  static final int SERIAL_NUMBER = 0x03;
-  static final int VENDOR_SPECIFIC = 0x0b;
 
   /** What lspci calls those that have contents, which are not decoded here. */
   private static final Map<Integer, String> NAMES =
@@ -56,9 +54,9 @@ final class ExtendedCapabilities {
   /** Decodes the capability at an offset, whose first 4 bytes are there. */
   static Decoded decode(ConfigBytes config, int at, int id) {
     return switch (id) {
-      case ADVANCED_ERROR_REPORTING -> AdvancedErrorReporting.decode(config, at);
-      case SERIAL_NUMBER -> SerialNumber.decode(config, at);
-      case VENDOR_SPECIFIC -> VendorSpecific.decodeExtended(config, at);
+      case ConfigLayout.AdvancedErrorReporting.ID -> AdvancedErrorReporting.decode(config, at);
+      case ConfigLayout.SerialNumber.ID -> SerialNumber.decode(config, at);
+      case ConfigLayout.VendorSpecificExtended.ID -> VendorSpecific.decodeExtended(config, at);
       case NULL -> Decoded.named("Null");
       default ->
           NAMES.containsKey(id)

@@ -1,5 +1,10 @@
 package dev.peerbar.probe;
 
+import static dev.peerbar.pci.ConfigLayout.PowerManagement.CAPABILITIES;
+import static dev.peerbar.pci.ConfigLayout.PowerManagement.CONTROL_STATUS;
+import static dev.peerbar.pci.ConfigLayout.PowerManagement.LENGTH;
+import static dev.peerbar.pci.ConfigLayout.PowerManagement.POWER_STATE;
+
 import dev.peerbar.probe.Capability.Decoded;
 import dev.peerbar.probe.Register.Flag;
 import java.util.ArrayList;
@@ -9,14 +14,10 @@ import java.util.List;
 final class PowerManagement {
   private static final String NAME = "Power Management";
 
-  private static final int CAPABILITIES = 2;
-  private static final int CONTROL = 4;
   private static final int BRIDGE = 6;
-  private static final int LENGTH = 8;
 
   private static final int VERSION = 0x7;
   private static final int[] AUX_MILLIAMPERES = {0, 55, 100, 160, 220, 270, 320, 375};
-  private static final int STATE = 0x3;
 
   private PowerManagement() {}
 
@@ -28,8 +29,8 @@ final class PowerManagement {
             .end();
     List<Register> registers = new ArrayList<>();
     registers.add(flags(capabilities));
-    if (config.has(at + CONTROL, LENGTH - CONTROL)) {
-      registers.add(status(config.wordAt(at + CONTROL)));
+    if (config.has(at + CONTROL_STATUS, LENGTH - CONTROL_STATUS)) {
+      registers.add(status(config.wordAt(at + CONTROL_STATUS)));
       int bridge = config.byteAt(at + BRIDGE);
       if (bridge != 0) {
         registers.add(bridge(bridge));
@@ -59,7 +60,7 @@ final class PowerManagement {
 
   private static Register status(int control) {
     return new Register.Writer("Status", "Status: ", control)
-        .value("State", "D" + (control & STATE))
+        .value("State", "D" + (control & POWER_STATE))
         .flags(new Flag("NoSoftRst", 1 << 3), new Flag("PME-Enable", 1 << 8))
         .say(" DSel=")
         .value("DSel", control >>> 9 & 0xf)

@@ -1,18 +1,16 @@
 package dev.peerbar.probe;
 
+import dev.peerbar.pci.ConfigLayout;
+import dev.peerbar.pci.ConfigLayout.Msi;
+import dev.peerbar.pci.ConfigLayout.Msix;
 import dev.peerbar.probe.Capability.Decoded;
 import java.util.Map;
 
 /** Which capability a number below 0x100 stands for (PCI Code and ID Assignment 1.11, 2). */
 final class StandardCapabilities {
   static final int NULL = 0x00;
-  static final int POWER_MANAGEMENT = 0x01;
-  static final int MSI = 0x05;
   static final int PCI_X = 0x07;
-  static final int VENDOR_SPECIFIC = 0x09;
   static final int HOT_PLUG = 0x0c;
-  static final int EXPRESS = 0x10;
-  static final int MSIX = 0x11;
 
   private static final int FLAGS = 2;
 
@@ -39,11 +37,11 @@ final class StandardCapabilities {
   /** Decodes the capability at an offset, whose first 4 bytes are there. */
   static Decoded decode(ConfigBytes config, int at, int id, boolean memoryBar) {
     return switch (id) {
-      case POWER_MANAGEMENT -> PowerManagement.decode(config, at);
-      case MSI -> MessageInterrupts.decodeMsi(config, at);
-      case MSIX -> MessageInterrupts.decodeMsix(config, at);
-      case VENDOR_SPECIFIC -> VendorSpecific.decode(config, at);
-      case EXPRESS -> Express.decode(config, at, memoryBar);
+      case ConfigLayout.PowerManagement.ID -> PowerManagement.decode(config, at);
+      case Msi.ID -> MessageInterrupts.decodeMsi(config, at);
+      case Msix.ID -> MessageInterrupts.decodeMsix(config, at);
+      case ConfigLayout.VendorSpecific.ID -> VendorSpecific.decode(config, at);
+      case ConfigLayout.Express.ID -> Express.decode(config, at, memoryBar);
       case NULL -> Decoded.named("Null");
       case HOT_PLUG -> Decoded.named("Hot-plug capable");
       default ->

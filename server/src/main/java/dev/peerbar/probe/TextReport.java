@@ -1,5 +1,6 @@
 package dev.peerbar.probe;
 
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.probe.Snapshot.Irq;
 import dev.peerbar.probe.Snapshot.Mapping;
 import dev.peerbar.probe.Snapshot.Region;
@@ -81,7 +82,8 @@ final class TextReport {
   private void bar(BaseAddress bar) {
     StringBuilder text = new StringBuilder("Region %d: ".formatted(bar.index()));
     boolean memory = bar.kind().isMemory();
-    boolean enabled = header.decodes(memory ? ConfigHeader.MEMORY_ENABLE : ConfigHeader.IO_ENABLE);
+    boolean enabled =
+        header.decodes(memory ? Header.COMMAND_MEMORY_SPACE : Header.COMMAND_IO_SPACE);
     text.append(memory ? "Memory at " : "I/O ports at ");
     if (bar.address() != 0 || !memory && enabled) {
       text.append((memory ? "%08x" : "%04x").formatted(bar.address()));
@@ -97,7 +99,7 @@ final class TextReport {
   }
 
   private void expansionRom() {
-    int register = header.isEndpoint() ? snapshot.config().longAt(ConfigHeader.EXPANSION_ROM) : 0;
+    int register = header.isEndpoint() ? snapshot.config().longAt(Header.EXPANSION_ROM) : 0;
     int rom = register == -1 ? 0 : register;
     Optional<Region> region = snapshot.region(PciRegion.ROM);
     if (rom == 0 && region.isEmpty()) {
@@ -107,7 +109,7 @@ final class TextReport {
     text.append((rom & ROM_ADDRESS) != 0 ? "%08x".formatted(rom & ROM_ADDRESS) : "<unassigned>");
     if ((rom & ROM_ENABLE) == 0) {
       text.append(" [disabled]");
-    } else if (!header.decodes(ConfigHeader.MEMORY_ENABLE)) {
+    } else if (!header.decodes(Header.COMMAND_MEMORY_SPACE)) {
       text.append(" [disabled by cmd]");
     }
     region(text, region);

@@ -1,5 +1,7 @@
 package dev.peerbar.probe;
 
+import dev.peerbar.pci.ConfigLayout;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.probe.Capability.Decoded;
 import java.util.List;
 
@@ -8,8 +10,6 @@ import java.util.List;
  */
 final class VendorSpecific {
   private static final String NAME = "Vendor Specific Information";
-
-  private static final int LENGTH = 2;
 
   private static final int VIRTIO_VENDOR = 0x1af4;
   private static final int VIRTIO_FIRST_DEVICE = 0x1000;
@@ -23,12 +23,10 @@ final class VendorSpecific {
   private static final int VIRTIO_NOTIFY_LENGTH = 20;
   private static final int VIRTIO_NOTIFY = 2;
 
-  private static final int EXTENDED_HEADER = 4;
-
   private VendorSpecific() {}
 
   static Decoded decode(ConfigBytes config, int at) {
-    int length = config.byteAt(at + LENGTH);
+    int length = config.byteAt(at + ConfigLayout.VendorSpecific.CAPABILITY_LENGTH);
     if (isVirtio(config) && length >= VIRTIO_LEAST && config.has(at, length)) {
       return virtio(config, at, length);
     }
@@ -41,8 +39,8 @@ final class VendorSpecific {
   }
 
   private static boolean isVirtio(ConfigBytes config) {
-    int device = config.wordAt(ConfigHeader.DEVICE_ID);
-    return config.wordAt(ConfigHeader.VENDOR_ID) == VIRTIO_VENDOR
+    int device = config.wordAt(Header.DEVICE_ID);
+    return config.wordAt(Header.VENDOR_ID) == VIRTIO_VENDOR
         && device >= VIRTIO_FIRST_DEVICE
         && device <= VIRTIO_LAST_DEVICE;
   }
@@ -78,10 +76,12 @@ final class VendorSpecific {
   }
 
   static Decoded decodeExtended(ConfigBytes config, int at) {
-    if (!config.has(at + EXTENDED_HEADER, EXTENDED_HEADER)) {
+    if (!config.has(
+        at + ConfigLayout.VendorSpecificExtended.VENDOR_HEADER,
+        ConfigLayout.VendorSpecificExtended.VENDOR_HEADER)) {
       return Decoded.named(NAME + ": <unreadable>");
     }
-    int header = config.longAt(at + EXTENDED_HEADER);
+    int header = config.longAt(at + ConfigLayout.VendorSpecificExtended.VENDOR_HEADER);
     int length = header >>> 20;
     return new Decoded(
         NAME,

@@ -1,5 +1,6 @@
 package dev.peerbar.probe;
 
+import dev.peerbar.pci.ConfigLayout.Header;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Random;
@@ -12,9 +13,9 @@ final class ConfigImage {
 
   ConfigImage(int size) {
     bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-    word(ConfigHeader.VENDOR_ID, 0x1234);
-    word(ConfigHeader.DEVICE_ID, 0x7032);
-    word(ConfigHeader.CLASS, 0x1200);
+    word(Header.VENDOR_ID, 0x1234);
+    word(Header.DEVICE_ID, 0x7032);
+    word(Header.SUB_CLASS, 0x1200);
   }
 
   ConfigImage at(int offset, int value) {
@@ -42,8 +43,8 @@ final class ConfigImage {
 
   /** Where the list of capabilities begins. */
   ConfigImage capabilities(int first) {
-    return word(ConfigHeader.STATUS, bytes.getShort(ConfigHeader.STATUS) | 1 << 4)
-        .at(ConfigHeader.CAPABILITIES_POINTER, first);
+    return word(Header.STATUS, bytes.getShort(Header.STATUS) | 1 << 4)
+        .at(Header.CAPABILITIES_POINTER, first);
   }
 
   ConfigImage capability(int offset, int id, int next) {

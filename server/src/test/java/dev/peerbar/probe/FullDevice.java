@@ -3,6 +3,7 @@ package dev.peerbar.probe;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.linux.UnixSocket;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceFeature;
@@ -60,12 +61,12 @@ final class FullDevice implements AutoCloseable {
 
   private static byte[] config() {
     ConfigImage image = new ConfigImage(ConfigImage.SIZE);
-    image.word(ConfigHeader.COMMAND, 0x0407).at(ConfigHeader.REVISION, 0x02);
-    image.at(ConfigHeader.PROGRAMMING_INTERFACE, 0x01).at(ConfigHeader.CACHE_LINE_SIZE, 16);
-    image.word(ConfigHeader.SUBSYSTEM_VENDOR_ID, 0x1234).word(ConfigHeader.SUBSYSTEM_ID, 0x7032);
+    image.word(Header.COMMAND, 0x0407).at(Header.REVISION_ID, 0x02);
+    image.at(Header.CLASS_CODE, 0x01).at(Header.CACHE_LINE_SIZE, 16);
+    image.word(Header.SUBSYSTEM_VENDOR_ID, 0x1234).word(Header.SUBSYSTEM_ID, 0x7032);
     image.dword(0x10, 0xfe000000).dword(0x18, 0x0000000c).dword(0x1c, 0x40).dword(0x20, 0xc001);
-    image.dword(ConfigHeader.EXPANSION_ROM, 0xfd000001);
-    image.at(ConfigHeader.INTERRUPT_PIN, 1).at(ConfigHeader.INTERRUPT_LINE, 11);
+    image.dword(Header.EXPANSION_ROM, 0xfd000001);
+    image.at(Header.INTERRUPT_PIN, 1).at(Header.INTERRUPT_LINE, 11);
     image.capabilities(0x40).capability(0x40, 0x05, 0x58).word(0x42, 0x0184);
     image.dword(0x44, 0xfee00000).word(0x4c, 0x4021);
     image.capability(0x58, 0x10, 0x98).word(0x5a, 0x0002).dword(0x5c, 0x10008001);

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.pci.ConfigLayout;
+import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.Version;
@@ -136,7 +138,7 @@ final class LspciTest {
   @Test
   void theDumpIsTheSameAfterLspciHasReadIt() throws Exception {
     ConfigImage image = new ConfigImage(ConfigImage.SIZE).random(new Random(1), 0x40, 4096);
-    image.capabilities(0x40).capability(0x40, StandardCapabilities.EXPRESS, 0);
+    image.capabilities(0x40).capability(0x40, ConfigLayout.Express.ID, 0);
     Path socket = directory.resolve("s");
     try (ScriptedServer _ = ScriptedServer.start(socket, image.array())) {
       String dump = Probe.of(socket, "-x").report();
@@ -192,18 +194,18 @@ final class LspciTest {
   private static ConfigImage image(Random random) {
     int[] places = {0x40, 0x48, 0x60, 0x70, 0xb0, 0xc0};
     int[] ids = {
-      StandardCapabilities.POWER_MANAGEMENT,
-      StandardCapabilities.MSI,
-      StandardCapabilities.MSIX,
-      StandardCapabilities.EXPRESS,
-      StandardCapabilities.VENDOR_SPECIFIC,
+      ConfigLayout.PowerManagement.ID,
+      ConfigLayout.Msi.ID,
+      ConfigLayout.Msix.ID,
+      ConfigLayout.Express.ID,
+      ConfigLayout.VendorSpecific.ID,
       0x15 + random.nextInt(0xea)
     };
     ConfigImage image = new ConfigImage(ConfigImage.SIZE).random(random, 0x04, 0x08);
     image.random(random, 0x0c, 0x0e).random(random, 0x0f, ConfigImage.SIZE);
     image.capabilities(places[0]);
     // lspci takes no pin but A to D for one, and a 64-bit BAR 5 for an error.
-    image.at(ConfigHeader.INTERRUPT_PIN, random.nextInt(5)).dword(0x24, random.nextInt() & ~0xf);
+    image.at(Header.INTERRUPT_PIN, random.nextInt(5)).dword(0x24, random.nextInt() & ~0xf);
     for (int i = 0; i < places.length; i++) {
       int next = i + 1 < places.length ? places[i + 1] : random.nextInt(4) == 0 ? 0x48 : 0;
       image.capability(places[i], ids[i], next);
@@ -212,9 +214,9 @@ final class LspciTest {
     image.word(
         places[3] + 2,
         random.nextInt(0x10000) & ~0x1ff | types[random.nextInt(3)] << 4 | random.nextInt(4));
-    image.extended(0x100, ExtendedCapabilities.ADVANCED_ERROR_REPORTING, 2, 0x150);
-    image.extended(0x150, ExtendedCapabilities.SERIAL_NUMBER, 1, 0x160);
-    image.extended(0x160, ExtendedCapabilities.VENDOR_SPECIFIC, 1, 0x180);
+    image.extended(0x100, ConfigLayout.AdvancedErrorReporting.ID, 2, 0x150);
+    image.extended(0x150, ConfigLayout.SerialNumber.ID, 1, 0x160);
+    image.extended(0x160, ConfigLayout.VendorSpecificExtended.ID, 1, 0x180);
     return image.extended(
         0x180, 0x30 + random.nextInt(0x1000), random.nextInt(16), random.nextBoolean() ? 0x150 : 0);
   }
