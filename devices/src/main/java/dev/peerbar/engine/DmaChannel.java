@@ -199,9 +199,10 @@ public final class DmaChannel<F> {
     private long offset;
     private long iova;
     private F outcome;
+    private boolean executed;
 
     // Made once: nothing is allocated for a descriptor.
-    private final Guard.Step<F> execution = this::execute;
+    private final Guard.Step<F> work = this::carryOut;
     private final Guard.Step<F> completion = this::complete;
     private final Runnable tell = this::tell;
     private final Consumer<Throwable> threw = this::threw;
@@ -306,6 +307,7 @@ public final class DmaChannel<F> {
       if (failure != null) {
         return;
       }
+      dma = job.dma();
       long end = limit;
       long at = finished;
       while (at != end) {
@@ -333,25 +335,23 @@ public final class DmaChannel<F> {
     private int fetch(Job job, int most) throws JobEndedException {
       F failed;
       try {
-        return source.fetch(job.dma(), fetched, most);
+        return source.fetch(dma, fetched, most);
       } catch (DmaFaultException fault) {
-        failed = handler.unreadable(job.dma(), fault);
+        failed = handler.unreadable(dma, fault);
       } catch (BadLinkException link) {
-        failed = handler.unlinked(job.dma(), link);
+        failed = handler.unlinked(dma, link);
       }
       stopAt(job, failed);
       return 0;
     }
 
     private boolean runOne(Job job, int index) throws JobEndedException {
-      dma = job.dma();
       offset = (long) index * fetched.descriptorBytes();
       iova = source.iova(index);
-      outcome = guard.run(execution);
-      F unsaid = guard.run(completion);
-      F failed = outcome == null ? unsaid : outcome;
+      executed = false;
+      F failed = guard.run(work);
       if (failed != null) {
-        stopAt(job, failed);
+        stopAt(job, failure(failed));
         return false;
       }
       last.setOpaque(iova);
@@ -364,13 +364,25 @@ public final class DmaChannel<F> {
       return true;
     }
 
-    private F execute() throws DmaFaultException, JobEndedException {
-      return handler.execute(dma, fetched.memory(), offset, iova);
+    private F carryOut() throws DmaFaultException, JobEndedException {
+      outcome = handler.execute(dma, fetched.memory(), offset, iova);
+      executed = true;
+      return complete();
     }
 
     private F complete() throws DmaFaultException, JobEndedException {
       handler.complete(dma, outcome);
-      return null;
+      return outcome;
+    }
+
+    /** What a descriptor failed of: its own failure, not that this could not be written either. */
+    private F failure(F failed) throws JobEndedException {
+      if (executed) {
+        return outcome == null ? failed : outcome;
+      }
+      outcome = failed;
+      guard.run(completion);
+      return failed;
     }
 
     private void signal(Job job) throws JobEndedException {

@@ -92,14 +92,13 @@ public final class Moves {
   /** Fills a range with a pattern of 8 bytes, little-endian, of which the last may be cut. */
   public void fill(Dma dma, boolean local, long to, long length, long pattern)
       throws DmaFaultException, JobEndedException {
-    long room = Math.min(length, PIECE_BYTES);
-    MemorySegment piece = scratch.first(room + Long.BYTES - 1 & -Long.BYTES);
-    for (long at = 0; at < room; at += Long.BYTES) {
+    MemorySegment piece = scratch.first(PIECE_BYTES);
+    for (long at = 0; at < Math.min(length, PIECE_BYTES); at += Long.BYTES) {
       piece.set(LONG, at, pattern);
     }
     for (long done = 0; done < length; ) {
       long bytes = Math.min(length - done, PIECE_BYTES);
-      put(dma, local, to + done, bytes == piece.byteSize() ? piece : piece.asSlice(0, bytes));
+      put(dma, local, to + done, piece.asSlice(0, bytes));
       done += bytes;
     }
   }

@@ -37,6 +37,6 @@ public final class Scratch {
     if (memory == null) {
       memory = allocate(bytes);
     }
-    return length == bytes ? memory : memory.asSlice(0, length);
+    return memory.asSlice(0, length);
   }
 }
