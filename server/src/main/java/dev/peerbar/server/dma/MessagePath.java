@@ -45,7 +45,7 @@ public interface MessagePath {
      * and if it has not begun to be sent it never is. One that has begun is sent to its end, from a
      * copy, so that the client does not lose framing: before any reply that follows if they share a
      * socket. On a socket of their own messages begin only if the socket takes them whole, so that
-     * what comes there after the reply to a reset is of the new state.
+     * what comes there after the reply to a reset was begun after it.
      */
     void abandon();
   }

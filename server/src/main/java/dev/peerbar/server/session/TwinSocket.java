@@ -74,8 +74,8 @@ final class TwinSocket extends ChannelInboundHandlerAdapter {
       throws LinuxException {
     UnixSocket.makeNonBlocking(sockets.first());
     DescriptorSocketChannel channel = DescriptorSocketChannel.adopt(sockets.first());
-    // A request that is half sent when a reset is replied to on the other socket would be one of
-    // the old generation that comes after the reply.
+    // A request that is half sent when a reset is replied to on the other socket would come
+    // after the reply, though it was made before.
     int whole = Math.max(LEAST, channel.beginWhole() - ClientMemory.HEAD);
     channel.config().setWriteBufferWaterMark(unsent);
     TwinSocket twin = new TwinSocket(function, main, channel, Math.min(maxTransfer, whole));

@@ -174,7 +174,7 @@ final class NvmeSlowStorageTest {
     driver.setUp();
     driver.begin(NvmeDriver.ENABLE);
     for (int i = 0; i < 200; i++) {
-      assertThat(driver.status()).as("CSTS while the old life's write is not over").isZero();
+      assertThat(driver.status()).as("CSTS while the write before the reset is not over").isZero();
       TimeUnit.MILLISECONDS.sleep(1);
     }
     assertThat(NvmeWire.interrupts(driver)).isEmpty();
@@ -185,7 +185,7 @@ final class NvmeSlowStorageTest {
     NvmeQueue next = driver.createQueue(1, ENTRIES);
     next.succeed(NvmeWire.read(9, seen));
     assertThat(seen.data().load(0, AccessWidth.BYTE))
-        .as("what the old life wrote, before this one began")
+        .as("what was written before the reset")
         .isOne();
     assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
   }

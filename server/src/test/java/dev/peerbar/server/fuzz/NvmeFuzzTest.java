@@ -83,7 +83,7 @@ final class NvmeFuzzTest {
   private NvmeDriver driver;
   private GuestMemory readOnly;
   private long entries;
-  private long lives;
+  private long generations;
   private long fatal;
 
   @ParameterizedTest
@@ -102,7 +102,7 @@ final class NvmeFuzzTest {
       long open = OpenFiles.count();
       long end = System.nanoTime() + Long.getLong("fuzz.seconds", SECONDS) * 1_000_000_000L;
       while (System.nanoTime() < end) {
-        life();
+        generation();
         if (random.nextInt(8) == 0) {
           connect();
         }
@@ -116,8 +116,8 @@ final class NvmeFuzzTest {
       wire.close();
     }
     System.out.printf(
-        "NVMe fuzz, doorbells %s: %d entries in %d lives, %d of which ended fatally%n",
-        doorbells, entries, lives, fatal);
+        "NVMe fuzz, doorbells %s: %d entries in %d generations, %d of which ended fatally%n",
+        doorbells, entries, generations, fatal);
   }
 
   /** The client goes, whatever is under way, and the next one comes. */
@@ -141,9 +141,9 @@ final class NvmeFuzzTest {
     assertThat(NvmeWire.bytes(seen).mismatch(NvmeWire.bytes(data))).isEqualTo(-1);
   }
 
-  /** One life of the controller, begun as it should be. */
-  private void life() throws Exception {
-    lives++;
+  /** One generation of the controller, begun as it should be. */
+  private void generation() throws Exception {
+    generations++;
     // A fatal error, or a queue that was broken on purpose, does not keep a driver from this.
     NvmeWire.start(driver);
     List<NvmeQueue> queues = new ArrayList<>();

@@ -260,44 +260,44 @@ final class TwinSocketTest {
   @ParameterizedTest
   @EnumSource
   void whatHadNotBegunWhenItsRightEndedIsNeverSent(End end) throws Exception {
-    final int lives = 16;
+    final int rounds = 16;
     Twins client = connect();
     HbmChannel channel = Wire.channel(own(new SocketDevice(client.main())), 0);
-    for (int life = 0; life < lives; life++) {
-      if (life > 0) {
+    for (int round = 0; round < rounds; round++) {
+      if (round > 0) {
         client.main().reset();
         channel.setUp();
       }
-      writeLife(client, channel, life);
+      writeRound(client, channel, round);
       end(end, client.main(), channel);
     }
-    // What came by now was in the socket before the reply: the first lives filled it.
+    // What came by now was in the socket before the reply: the first rounds filled it.
     List<Integer> old = new ArrayList<>();
     if (end == End.BUS_MASTER_OFF || end == End.UNMAP) {
       // The device hears of it when the socket would take its message.
       while (channel.state() != ChannelState.HALTED) {
-        receiveLife(client.twin(), Duration.ofMillis(1)).ifPresent(old::add);
+        receiveRound(client.twin(), Duration.ofMillis(1)).ifPresent(old::add);
       }
     }
     client.main().reset();
     channel.setUp();
-    writeLife(client, channel, lives);
-    int life = receiveLife(client.twin(), Wire.LIMIT).orElseThrow();
-    while (life < lives) {
-      old.add(life);
-      life = receiveLife(client.twin(), Wire.LIMIT).orElseThrow();
+    writeRound(client, channel, rounds);
+    int round = receiveRound(client.twin(), Wire.LIMIT).orElseThrow();
+    while (round < rounds) {
+      old.add(round);
+      round = receiveRound(client.twin(), Wire.LIMIT).orElseThrow();
     }
     System.out.printf(
-        "%s: of %d lives, %s came to a client that did not receive%n", end, lives, old);
-    assertThat(old).isNotEmpty().isSorted().hasSizeLessThan(lives - 1);
+        "%s: of %d rounds, %s came to a client that did not receive%n", end, rounds, old);
+    assertThat(old).isNotEmpty().isSorted().hasSizeLessThan(rounds - 1);
     assertThat(old).as("the first ones, and nothing after them").last().isEqualTo(old.size() - 1);
   }
 
   /** Has the device write memory that only messages reach, and waits until it is about to. */
-  private static void writeLife(Twins client, HbmChannel channel, int life) throws Exception {
+  private static void writeRound(Twins client, HbmChannel channel, int round) throws Exception {
     client.main().dmaUnmap(IOVA, WRITTEN);
     client.main().dmaMap(Wire.READ_WRITE, 0, IOVA, WRITTEN, Optional.empty());
-    ByteBuf number = Unpooled.buffer().writeIntLE(life);
+    ByteBuf number = Unpooled.buffer().writeIntLE(round);
     client.main().regionWrite(Wire.MEMORY, 0, ByteBufUtil.getBytes(number));
     channel.submit(Descriptor.copy(WRITTEN).fromLocal(0).to(IOVA));
     Wire.await("the engine to wait for its message", TwinSocketTest::waitsForMessage);
@@ -322,7 +322,7 @@ final class TwinSocketTest {
     }
   }
 
-  private static Optional<Integer> receiveLife(MessageSocket twin, Duration timeout)
+  private static Optional<Integer> receiveRound(MessageSocket twin, Duration timeout)
       throws Exception {
     Frame write;
     try {
