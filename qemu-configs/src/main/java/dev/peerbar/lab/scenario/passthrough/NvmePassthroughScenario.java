@@ -347,8 +347,7 @@ public final class NvmePassthroughScenario implements Scenario {
       LoadedController load = load(round);
       load.start(round * PROGRESS);
       rig.deviceA().reset();
-      rig.a().drainInterrupts();
-      PassthroughRig.Snapshot landed = rig.snapshot();
+      PassthroughRig.Snapshot landed = landed();
       awaitWriteFault(round);
       checkReset(round);
       checkNothingLands(round, landed);
@@ -413,6 +412,16 @@ public final class NvmePassthroughScenario implements Scenario {
     }
   }
 
+  /**
+   * What has landed when A's generation is over. What A had signalled by then is on its way through
+   * QEMU's main loop still; it has come when B's interrupt has, which was signalled after it.
+   */
+  private PassthroughRig.Snapshot landed() throws Exception {
+    PassthroughRig.Snapshot landed = rig.snapshot();
+    rig.a().drainInterrupts();
+    return landed;
+  }
+
   private void checkNothingLands(int round, PassthroughRig.Snapshot landed) throws Exception {
     PassthroughRig.Snapshot later = rig.snapshot();
     unless(later.equals(landed), "round %d: %s, later %s", round, landed, later);
@@ -447,8 +456,7 @@ public final class NvmePassthroughScenario implements Scenario {
       LoadedController load = load(round);
       int last = load.start(round * PROGRESS);
       rig.a().disable();
-      rig.a().drainInterrupts();
-      PassthroughRig.Snapshot landed = rig.snapshot();
+      PassthroughRig.Snapshot landed = landed();
       // B knows nothing of it, copies on and rings.
       rig.initiator().await(last);
       ringEveryDoorbell();
