@@ -309,7 +309,9 @@ final class IoEventFdTest {
     // The kernel says whether it was rung before the reset, or not at all.
     assertThat(List.copyOf(endpoint.written()).getLast()).isEqualTo(PinEndpoint.RESET);
     EventDescriptor.signal(events.get(1));
-    Wire.await("what came after the reset", () -> List.copyOf(endpoint.written()).getLast().equals(bell(1)));
+    Wire.await(
+        "what came after the reset",
+        () -> List.copyOf(endpoint.written()).getLast().equals(bell(1)));
   }
 
   @Test
