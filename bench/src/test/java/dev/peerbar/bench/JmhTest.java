@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.SequencedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.results.RunResult;
@@ -82,6 +83,7 @@ class JmhTest {
   }
 
   @Test
+  @Tag("long")
   void everyBenchmarkRuns() throws Exception {
     // Nothing is measured: whoever measures on this machine meanwhile is not to be waited for.
     System.setProperty("jmh.ignoreLock", "true");

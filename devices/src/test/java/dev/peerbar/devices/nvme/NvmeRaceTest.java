@@ -39,12 +39,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The controller on real threads: what must hold however they meet. */
+@Tag("long")
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 final class NvmeRaceTest {
   private static final int LBA = 512;

@@ -38,11 +38,13 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Clients that send and do not receive, or receive and do not answer. */
+@Tag("long")
 @Timeout(240)
 final class SilentClientTest {
   private static final long FAR = 1L << 40;

@@ -26,11 +26,13 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The program with an image on a disk: what a kill leaves of it, and what a full disk becomes. */
+@Tag("long")
 @Timeout(180)
 final class NvmeDiskTest {
   private static final long SIZE = 32 << 20;
