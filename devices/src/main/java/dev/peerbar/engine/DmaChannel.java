@@ -5,6 +5,7 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import java.lang.invoke.VarHandle;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -173,7 +174,7 @@ public final class DmaChannel<F> {
 
     // Written by the engine's thread alone: how many are complete, the last one, and why there will
     // be no more.
-    private volatile long finished;
+    private final AtomicLong finished = new AtomicLong();
     private final AtomicLong last = new AtomicLong();
     private volatile F failure;
 
@@ -194,16 +195,10 @@ public final class DmaChannel<F> {
     private Engine.Ticket ticket = Engine.Ticket.NONE;
     private Engine.Ticket ticketBefore = Engine.Ticket.NONE;
 
-    // The descriptor under way, for the steps below.
+    /** Of the job under way. For the engine's thread. */
     private Dma dma;
-    private long offset;
-    private long iova;
-    private F outcome;
-    private boolean executed;
 
-    // Made once: nothing is allocated for a descriptor.
-    private final Guard.Step<F> work = this::carryOut;
-    private final Guard.Step<F> completion = this::complete;
+    // Made once: nothing is allocated for a job.
     private final Runnable tell = this::tell;
     private final Consumer<Throwable> threw = this::threw;
 
@@ -251,7 +246,7 @@ public final class DmaChannel<F> {
       }
       // In this order: what is complete before a failure is seen together with it.
       F failed = failure;
-      long complete = finished;
+      long complete = finished.get();
       if (complete != told) {
         int news = (int) (complete - told);
         told = complete;
@@ -309,7 +304,7 @@ public final class DmaChannel<F> {
       }
       dma = job.dma();
       long end = limit;
-      long at = finished;
+      long at = finished.getPlain();
       while (at != end) {
         if (pace.get() == Pace.STOPPING && pace.compareAndSet(Pace.STOPPING, Pace.STOPPED)) {
           return;
@@ -325,7 +320,9 @@ public final class DmaChannel<F> {
         }
         at += count;
       }
-      // What became valid too late to be seen when the last one was complete is seen here.
+      // What became valid too late to be seen when the last one was complete is seen here: who says
+      // that more is valid looks at what is finished afterwards, and this the other way round.
+      VarHandle.fullFence();
       if (valid != end) {
         job.update(tell);
       }
@@ -346,43 +343,45 @@ public final class DmaChannel<F> {
     }
 
     private boolean runOne(Job job, int index) throws JobEndedException {
-      offset = (long) index * fetched.descriptorBytes();
-      iova = source.iova(index);
-      executed = false;
-      F failed = guard.run(work);
+      long iova = source.iova(index);
+      F failed = complete(execute(index, iova));
       if (failed != null) {
-        stopAt(job, failure(failed));
+        stopAt(job, failed);
         return false;
       }
       last.setOpaque(iova);
       // One whose completion is written must count even if the job has ended: it would run again
       // after its driver has seen it done and has given its buffers to something else.
-      finished++;
+      finished.setRelease(finished.getPlain() + 1);
       if (handler.interrupts()) {
         signal(job);
       }
       return true;
     }
 
-    private F carryOut() throws DmaFaultException, JobEndedException {
-      outcome = handler.execute(dma, fetched.memory(), offset, iova);
-      executed = true;
-      return complete();
-    }
+    // As a guard runs steps, but without an object for each that is called through an interface: a
+    // short descriptor would cost more for that.
 
-    private F complete() throws DmaFaultException, JobEndedException {
-      handler.complete(dma, outcome);
-      return outcome;
-    }
-
-    /** What a descriptor failed of: its own failure, not that this could not be written either. */
-    private F failure(F failed) throws JobEndedException {
-      if (executed) {
-        return outcome == null ? failed : outcome;
+    private F execute(int index, long iova) throws JobEndedException {
+      long offset = (long) index * fetched.descriptorBytes();
+      try {
+        return handler.execute(dma, fetched.memory(), offset, iova);
+      } catch (DmaFaultException | RuntimeException | Error e) {
+        return guard.of(e);
       }
-      outcome = failed;
-      guard.run(completion);
-      return failed;
+    }
+
+    /**
+     * Returns what the descriptor failed of: not that this could not be written, if it did before.
+     */
+    private F complete(F failed) throws JobEndedException {
+      try {
+        handler.complete(dma, failed);
+        return failed;
+      } catch (DmaFaultException | RuntimeException | Error e) {
+        F unwritten = guard.of(e);
+        return failed == null ? unwritten : failed;
+      }
     }
 
     private void signal(Job job) throws JobEndedException {

@@ -42,11 +42,17 @@ public final class Guard<F> {
   public F run(Step<F> step) throws JobEndedException {
     try {
       return step.run();
-    } catch (DmaFaultException fault) {
-      return errors.of(fault);
-    } catch (RuntimeException | Error e) {
-      log.error("{} cannot be carried out", what, e);
-      return errors.broken();
+    } catch (DmaFaultException | RuntimeException | Error e) {
+      return of(e);
     }
+  }
+
+  /** The device's error for what a step's work threw, where it is not worth an object. */
+  F of(Throwable thrown) {
+    if (thrown instanceof DmaFaultException fault) {
+      return errors.of(fault);
+    }
+    log.error("{} cannot be carried out", what, thrown);
+    return errors.broken();
   }
 }

@@ -23,14 +23,9 @@ final class DescriptorExecutor implements DescriptorHandler<Failure> {
   private final CompletionRecord completion = new CompletionRecord();
 
   // The descriptor under way: one at a time, so that nothing is allocated for it.
+  private MemorySegment descriptor;
+  private long offset;
   private int flags;
-  private long source;
-  private long destination;
-  private long length;
-  private long record;
-  private long pattern;
-  private long tag;
-  private long reserved;
   private long result;
 
   /**
@@ -51,13 +46,19 @@ final class DescriptorExecutor implements DescriptorHandler<Failure> {
   }
 
   @Override
-  public Failure execute(Dma dma, MemorySegment fetched, long offset, long iova)
+  public Failure execute(Dma dma, MemorySegment fetched, long at, long iova)
       throws DmaFaultException, JobEndedException {
-    load(fetched, offset);
-    moves.begin();
+    descriptor = fetched;
+    offset = at;
+    flags = fetched.get(Descriptor.INT, at + Descriptor.FLAGS);
     result = 0;
-    Opcode opcode = Opcode.of(fetched.get(Descriptor.INT, offset + Descriptor.OPCODE));
-    ErrorCode verdict = opcode == null ? ErrorCode.BAD_DESCRIPTOR : judge(opcode);
+    moves.begin();
+    Opcode opcode = Opcode.of(fetched.get(Descriptor.INT, at + Descriptor.OPCODE));
+    long source = field(Descriptor.SOURCE);
+    long destination = field(Descriptor.DESTINATION);
+    long length = field(Descriptor.LENGTH);
+    ErrorCode verdict =
+        opcode == null ? ErrorCode.BAD_DESCRIPTOR : judge(opcode, source, destination, length);
     if (verdict != ErrorCode.NONE) {
       return new Failure(verdict, 0);
     }
@@ -66,22 +67,17 @@ final class DescriptorExecutor implements DescriptorHandler<Failure> {
     switch (opcode) {
       case NOP -> {}
       case COPY -> moves.copy(dma, fromLocal, source, toLocal, destination, length);
-      case FILL -> moves.fill(dma, toLocal, destination, length, pattern);
+      case FILL -> moves.fill(dma, toLocal, destination, length, field(Descriptor.PATTERN));
       case CRC32C -> result = moves.crc32c(dma, fromLocal, source, length);
-      case WRITE_IMMEDIATE -> moves.immediate(dma, toLocal, destination, (int) length, pattern);
+      case WRITE_IMMEDIATE ->
+          moves.immediate(dma, toLocal, destination, (int) length, field(Descriptor.PATTERN));
     }
     return null;
   }
 
-  private void load(MemorySegment fetched, long offset) {
-    flags = fetched.get(Descriptor.INT, offset + Descriptor.FLAGS);
-    source = fetched.get(Descriptor.LONG, offset + Descriptor.SOURCE);
-    destination = fetched.get(Descriptor.LONG, offset + Descriptor.DESTINATION);
-    length = fetched.get(Descriptor.LONG, offset + Descriptor.LENGTH);
-    record = fetched.get(Descriptor.LONG, offset + Descriptor.RECORD);
-    pattern = fetched.get(Descriptor.LONG, offset + Descriptor.PATTERN);
-    tag = fetched.get(Descriptor.LONG, offset + Descriptor.TAG);
-    reserved = fetched.get(Descriptor.LONG, offset + Descriptor.RESERVED);
+  /** The same each time: what was fetched is nobody else's. */
+  private long field(long at) {
+    return descriptor.get(Descriptor.LONG, offset + at);
   }
 
   private boolean has(int flag) {
@@ -94,7 +90,8 @@ final class DescriptorExecutor implements DescriptorHandler<Failure> {
       return;
     }
     ErrorCode error = failure == null ? ErrorCode.NONE : failure.error();
-    completion.write(dma, record, error, moves.moved(), result, tag);
+    completion.write(
+        dma, field(Descriptor.RECORD), error, moves.moved(), result, field(Descriptor.TAG));
   }
 
   @Override
@@ -103,41 +100,41 @@ final class DescriptorExecutor implements DescriptorHandler<Failure> {
   }
 
   private boolean recordWraps() {
-    return Moves.wraps(record, CompletionRecord.BYTES);
+    return Moves.wraps(field(Descriptor.RECORD), CompletionRecord.BYTES);
   }
 
-  private ErrorCode judge(Opcode opcode) {
+  private ErrorCode judge(Opcode opcode, long source, long destination, long length) {
     boolean wellFormed =
         (flags & ~Descriptor.ALL_FLAGS) == 0
-            && reserved == 0
+            && field(Descriptor.RESERVED) == 0
             && length >= 0
-            && (opcode != Opcode.WRITE_IMMEDIATE || isWordLength())
-            && (opcode != Opcode.COPY || !overlaps())
+            && (opcode != Opcode.WRITE_IMMEDIATE || isWordLength(length))
+            && (opcode != Opcode.COPY || !overlaps(source, destination, length))
             && !(has(Descriptor.WRITE_RECORD) && recordWraps());
     if (!wellFormed) {
       return ErrorCode.BAD_DESCRIPTOR;
     }
     ErrorCode verdict =
-        opcode.reads() ? judgeRange(Descriptor.SOURCE_IS_LOCAL, source) : ErrorCode.NONE;
+        opcode.reads() ? judgeRange(Descriptor.SOURCE_IS_LOCAL, source, length) : ErrorCode.NONE;
     if (verdict != ErrorCode.NONE || !opcode.writes()) {
       return verdict;
     }
-    return judgeRange(Descriptor.DESTINATION_IS_LOCAL, destination);
+    return judgeRange(Descriptor.DESTINATION_IS_LOCAL, destination, length);
   }
 
-  private ErrorCode judgeRange(int isLocal, long address) {
+  private ErrorCode judgeRange(int isLocal, long address, long length) {
     if (has(isLocal)) {
       return moves.inside(address, length) ? ErrorCode.NONE : ErrorCode.OUTSIDE_MEMORY;
     }
     return Moves.wraps(address, length) ? ErrorCode.BAD_DESCRIPTOR : ErrorCode.NONE;
   }
 
-  private boolean isWordLength() {
+  private static boolean isWordLength(long length) {
     return length == Integer.BYTES || length == Long.BYTES;
   }
 
   /** Two pieces of IOVA space or of the memory; a mapping may still alias the one to the other. */
-  private boolean overlaps() {
+  private boolean overlaps(long source, long destination, long length) {
     boolean sameSpace = has(Descriptor.SOURCE_IS_LOCAL) == has(Descriptor.DESTINATION_IS_LOCAL);
     return sameSpace
         && (Long.compareUnsigned(destination - source, length) < 0
