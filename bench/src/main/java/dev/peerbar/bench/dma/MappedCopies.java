@@ -76,31 +76,31 @@ final class MappedCopies implements Closeable {
 
   /** The same without an endpoint. */
   Workload plainCopies(int size) {
-    MemorySegment source = from.bytes();
-    MemorySegment destination = to.bytes();
-    return () -> {
-      for (int pass = 0; pass < PASSES; pass++) {
-        for (long at = 0; at < MEMORY_BYTES; at += size) {
-          MemorySegment.copy(source, at, destination, at, size);
-        }
-      }
-      return RUN_BYTES;
-    };
+    return () -> copyPlainly(from.bytes(), to.bytes(), size);
   }
 
   /** The same page by page, as they lie in {@link Layout#SHUFFLED_PAGES}. */
   Workload pageCopies() {
-    MemorySegment source = from.bytes();
-    MemorySegment destination = to.bytes();
-    return () -> {
-      for (int pass = 0; pass < PASSES; pass++) {
-        for (int page : pages) {
-          long at = page * ClientMemory.PAGE;
-          MemorySegment.copy(source, at, destination, at, ClientMemory.PAGE);
-        }
+    return () -> copyPages(from.bytes(), to.bytes(), pages);
+  }
+
+  private static long copyPlainly(MemorySegment from, MemorySegment to, int size) {
+    for (int pass = 0; pass < PASSES; pass++) {
+      for (long at = 0; at < MEMORY_BYTES; at += size) {
+        MemorySegment.copy(from, at, to, at, size);
       }
-      return RUN_BYTES;
-    };
+    }
+    return RUN_BYTES;
+  }
+
+  private static long copyPages(MemorySegment from, MemorySegment to, int[] pages) {
+    for (int pass = 0; pass < PASSES; pass++) {
+      for (int page : pages) {
+        long at = page * ClientMemory.PAGE;
+        MemorySegment.copy(from, at, to, at, ClientMemory.PAGE);
+      }
+    }
+    return RUN_BYTES;
   }
 
   private record Copies(DrivenEndpoint endpoint, Layout layout, int size) implements Workload {
