@@ -3,9 +3,9 @@ package dev.peerbar.driver.hbm;
 import dev.peerbar.devices.hbm.CompletionRecord;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.driver.Config;
 import dev.peerbar.driver.Device;
 import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.FunctionDriver;
 import dev.peerbar.driver.Interrupt;
 import dev.peerbar.driver.Memory;
 import java.io.IOException;
@@ -13,19 +13,15 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * Drives an HBM endpoint: its registers, its interrupts, its channels. For one thread at a time.
+ * Drives an HBM endpoint: its registers (BAR 0), its interrupts (vector 0 for faults, n + 1 for
+ * channel n), its channels. For one thread at a time.
  */
-public final class HbmDriver {
+public final class HbmDriver extends FunctionDriver {
   /** How long an interrupt may take on a busy machine. */
   public static final Duration LIMIT = Duration.ofSeconds(60);
 
   private static final int FAULT_VECTOR = 0;
   private static final int CHANNELS_MASK = 0xff;
-
-  private final Device device;
-  private final Config config;
-  private final Memory registers;
-  private List<Interrupt> vectors;
 
   /**
    * Does nothing to the function.
@@ -34,10 +30,7 @@ public final class HbmDriver {
    *     for one
    */
   public HbmDriver(Device device, List<Interrupt> vectors) throws IOException {
-    this.device = device;
-    this.vectors = List.copyOf(vectors);
-    config = new Config(device);
-    registers = device.bar(HbmRegisters.BAR);
+    super(device, HbmRegisters.BAR, vectors);
   }
 
   /** Takes over a function, {@link #setUp} included. */
@@ -47,56 +40,14 @@ public final class HbmDriver {
     return driver;
   }
 
-  /**
-   * What is to be done first and after every reset: the BARs answer, the bus is mastered, MSI-X is
-   * on. Channels are to be enabled again afterwards.
-   */
-  public void setUp() throws IOException {
-    config.memorySpace(true);
-    config.busMaster(true);
-    vectors = List.copyOf(device.enableMsix(channels() + 1));
-  }
-
-  public Device device() {
-    return device;
-  }
-
-  public Config config() {
-    return config;
-  }
-
-  /** BAR 0. */
-  public Memory registers() {
-    return registers;
+  @Override
+  protected int wantedVectors() throws IOException {
+    return channels() + 1;
   }
 
   /** BAR 2: the memory. */
   public Memory memory() throws IOException {
-    return device.bar(HbmRegisters.MEMORY_BAR);
-  }
-
-  /**
-   * Reads a register of 4 bytes.
-   *
-   * @param register of {@link HbmRegisters}
-   */
-  public int read(long register) throws IOException {
-    return registers.loadInt(register);
-  }
-
-  /** Reads a register of 8 bytes. */
-  public long readLong(long register) throws IOException {
-    return registers.loadLong(register);
-  }
-
-  /** Writes a register of 4 bytes. */
-  public void write(long register, int value) throws IOException {
-    registers.storeInt(register, value);
-  }
-
-  /** Writes a register of 8 bytes. */
-  public void writeLong(long register, long value) throws IOException {
-    registers.storeLong(register, value);
+    return device().bar(HbmRegisters.MEMORY_BAR);
   }
 
   /** How many channels there are. */
@@ -126,21 +77,7 @@ public final class HbmDriver {
 
   /** Waits for the fault vector; false if it was not signalled in time. */
   public boolean awaitFault(Duration limit) throws IOException {
-    return vectors.get(FAULT_VECTOR).await(limit) != 0;
-  }
-
-  /** The vectors of MSI-X: 0 for faults, n + 1 for channel n. */
-  public List<Interrupt> vectors() {
-    return vectors;
-  }
-
-  /** Forgets interrupts that have come; how many there were. */
-  public long drainInterrupts() throws IOException {
-    long count = 0;
-    for (Interrupt vector : vectors) {
-      count += vector.drain();
-    }
-    return count;
+    return vectors().get(FAULT_VECTOR).await(limit) != 0;
   }
 
   /**
@@ -150,7 +87,7 @@ public final class HbmDriver {
    */
   public HbmChannel channel(int index, int entries) throws IOException {
     long ring = (long) entries * Descriptor.BYTES;
-    DmaRange memory = device.allocate(ring + (long) entries * CompletionRecord.BYTES);
+    DmaRange memory = device().allocate(ring + (long) entries * CompletionRecord.BYTES);
     return channel(
         index, memory.slice(0, ring), memory.slice(ring, (long) entries * CompletionRecord.BYTES));
   }

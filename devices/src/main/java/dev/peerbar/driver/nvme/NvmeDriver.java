@@ -4,12 +4,11 @@ import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
-import dev.peerbar.driver.Config;
 import dev.peerbar.driver.Device;
 import dev.peerbar.driver.DmaArea;
 import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.FunctionDriver;
 import dev.peerbar.driver.Interrupt;
-import dev.peerbar.driver.Memory;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -25,7 +24,7 @@ import java.util.Optional;
  *
  * <p>Each {@link #enable} begins afresh: queues and memory of before are nobody's any more.
  */
-public final class NvmeDriver {
+public final class NvmeDriver extends FunctionDriver {
   /** How long a command may take, or a controller to become ready, on a busy machine. */
   public static final Duration LIMIT = Duration.ofSeconds(60);
 
@@ -46,11 +45,7 @@ public final class NvmeDriver {
 
   private static final long OWN_MEMORY = 64L * PAGE;
 
-  private final Device device;
-  private final Config config;
-  private final Memory registers;
   private final DmaArea memory;
-  private List<Interrupt> vectors;
   private Doorbells doorbells;
   private NvmeQueue admin;
   private DmaRange answer;
@@ -63,12 +58,9 @@ public final class NvmeDriver {
    * @param vectors 0 for the admin queue, n for completion queue n; without any, waiting is looking
    */
   public NvmeDriver(Device device, DmaRange memory, List<Interrupt> vectors) throws IOException {
-    this.device = device;
+    super(device, NvmeRegisters.BAR, vectors);
     this.memory = new DmaArea(memory);
-    this.vectors = List.copyOf(vectors);
-    config = new Config(device);
-    registers = device.bar(NvmeRegisters.BAR);
-    doorbells = new Doorbells.Registers(registers);
+    doorbells = new Doorbells.Registers(registers());
   }
 
   /** Takes over a function, {@link #setUp} included, with some memory. Enables nothing. */
@@ -83,51 +75,9 @@ public final class NvmeDriver {
     return driver;
   }
 
-  /**
-   * What is to be done first and after every reset of the function: the BARs answer, the bus is
-   * mastered, MSI-X is on.
-   */
-  public void setUp() throws IOException {
-    config.memorySpace(true);
-    config.busMaster(true);
-    vectors = List.copyOf(device.enableMsix(Math.min(MOST_VECTORS, config.msixVectors())));
-  }
-
-  public Device device() {
-    return device;
-  }
-
-  public Config config() {
-    return config;
-  }
-
-  /** BAR 0. */
-  public Memory registers() {
-    return registers;
-  }
-
-  /**
-   * Reads a register of 4 bytes.
-   *
-   * @param register of {@link NvmeRegisters}
-   */
-  public int read(long register) throws IOException {
-    return registers.loadInt(register);
-  }
-
-  /** Reads a register of 8 bytes. */
-  public long readLong(long register) throws IOException {
-    return registers.loadLong(register);
-  }
-
-  /** Writes a register of 4 bytes. */
-  public void write(long register, int value) throws IOException {
-    registers.storeInt(register, value);
-  }
-
-  /** Writes a register of 8 bytes. */
-  public void writeLong(long register, long value) throws IOException {
-    registers.storeLong(register, value);
+  @Override
+  protected int wantedVectors() throws IOException {
+    return Math.min(MOST_VECTORS, config().msixVectors());
   }
 
   /** CSTS. */
@@ -160,7 +110,7 @@ public final class NvmeDriver {
   public void begin(int configuration) throws IOException {
     disable();
     memory.release(0);
-    doorbells = new Doorbells.Registers(registers);
+    doorbells = new Doorbells.Registers(registers());
     DmaRange submissions = memory.take((long) ADMIN_ENTRIES * SubmissionEntry.BYTES);
     DmaRange completions = memory.take((long) ADMIN_ENTRIES * CompletionEntry.BYTES);
     answer = memory.take(PAGE);
@@ -197,7 +147,7 @@ public final class NvmeDriver {
       if (failed || System.nanoTime() - end >= 0) {
         throw new IOException("CSTS is 0x%x, not %sready".formatted(status, wanted ? "" : "un"));
       }
-      device.relax();
+      device().relax();
     }
   }
 
@@ -268,7 +218,7 @@ public final class NvmeDriver {
   public DmaRange controllerMemory(long address) throws IOException {
     ControllerMemory found = findControllerMemory();
     placeControllerMemory(address);
-    return new DmaRange(device.bar(found.bar()), found.offset(), address, found.length());
+    return new DmaRange(device().bar(found.bar()), found.offset(), address, found.length());
   }
 
   // Admin commands.
@@ -381,7 +331,7 @@ public final class NvmeDriver {
     require(
         "Create I/O Completion Queue",
         NvmeCommands.createCompletionQueue(
-            id, completionEntries, completions.iova(), vectors.isEmpty() ? 0 : id));
+            id, completionEntries, completions.iova(), vectors().isEmpty() ? 0 : id));
     require(
         "Create I/O Submission Queue",
         NvmeCommands.createSubmissionQueue(id, queue.entries(), submissions.iova(), id, priority));
@@ -418,7 +368,8 @@ public final class NvmeDriver {
     events.clear();
     require(
         "Doorbell Buffer Config", NvmeCommands.doorbellBufferConfig(shadows.iova(), events.iova()));
-    ShadowDoorbells made = new ShadowDoorbells(shadows, events, new Doorbells.Registers(registers));
+    ShadowDoorbells made =
+        new ShadowDoorbells(shadows, events, new Doorbells.Registers(registers()));
     doorbells = made;
     return made;
   }
@@ -426,20 +377,6 @@ public final class NvmeDriver {
   // Interrupts.
 
   private Optional<Interrupt> vector(int index) {
-    return index < vectors.size() ? Optional.of(vectors.get(index)) : Optional.empty();
-  }
-
-  /** The vectors of MSI-X: 0 for the admin queue, n for completion queue n. */
-  public List<Interrupt> vectors() {
-    return vectors;
-  }
-
-  /** Forgets interrupts that have come; how many there were. */
-  public long drainInterrupts() throws IOException {
-    long count = 0;
-    for (Interrupt vector : vectors) {
-      count += vector.drain();
-    }
-    return count;
+    return index < vectors().size() ? Optional.of(vectors().get(index)) : Optional.empty();
   }
 }
