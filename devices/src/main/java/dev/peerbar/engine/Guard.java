@@ -20,7 +20,7 @@ public final class Guard<F> {
 
   /** Work on one descriptor or command. */
   @FunctionalInterface
-  public interface Step<F> {
+  public interface Attempt<F> {
 
     /** Does the work. Returns what the device has to say of it. */
     F run() throws DmaFaultException, JobEndedException;
@@ -35,19 +35,19 @@ public final class Guard<F> {
   }
 
   /**
-   * Does a step's work.
+   * Does an attempt's work.
    *
-   * @return what the step returned, or the device's error for what it threw
+   * @return what the attempt returned, or the device's error for what it threw
    */
-  public F run(Step<F> step) throws JobEndedException {
+  public F run(Attempt<F> attempt) throws JobEndedException {
     try {
-      return step.run();
+      return attempt.run();
     } catch (DmaFaultException | RuntimeException | Error e) {
       return of(e);
     }
   }
 
-  /** The device's error for what a step's work threw, where it is not worth an object. */
+  /** The device's error for what an attempt's work threw, where it is not worth an object. */
   F of(Throwable thrown) {
     if (thrown instanceof DmaFaultException fault) {
       return errors.of(fault);

@@ -10,7 +10,7 @@ public final class MemoryStorage implements Storage {
   private static final long MOST_FILLED = 2L << 20;
 
   private final Memory memory;
-  private final StepSize step = new StepSize();
+  private final PieceSize step = new PieceSize();
   private final BlockLocks locks = new BlockLocks();
 
   /** Changes with all locks held, so that whoever holds one may rely on it. */

@@ -17,7 +17,7 @@ import net.jqwik.api.Tuple;
 final class ConfigSpacePropertyTest {
 
   /** A write, or a reset if {@code reset} is not null. */
-  record Step(int offset, byte[] bytes, ResetKind reset) {}
+  record Change(int offset, byte[] bytes, ResetKind reset) {}
 
   /** All that can be declared, but for what is the endpoint's to answer. */
   private static PciFunctionBuilder declaration() {
@@ -32,7 +32,7 @@ final class ConfigSpacePropertyTest {
   }
 
   @Property(tries = 300)
-  void readOnlyBitsNeverChange(@ForAll("steps") List<Step> steps) {
+  void readOnlyBitsNeverChange(@ForAll("steps") List<Change> steps) {
     PciFunction function = declaration().build();
     ConfigAccess config = new ConfigAccess(function);
     byte[] readOnly = function.space().readOnlyMask();
@@ -40,7 +40,7 @@ final class ConfigSpacePropertyTest {
     Map<Integer, Integer> standard = config.standardCapabilities();
     Map<String, Integer> extended = config.extendedCapabilities();
 
-    for (Step step : steps) {
+    for (Change step : steps) {
       if (step.reset != null) {
         function.reset(step.reset);
       } else {
@@ -60,10 +60,10 @@ final class ConfigSpacePropertyTest {
 
   @Property(tries = 300)
   void pieceByPieceIsTheSameAsAtOnce(
-      @ForAll("steps") List<Step> steps, @ForAll("writes") Step last) {
+      @ForAll("steps") List<Change> steps, @ForAll("writes") Change last) {
     PciFunction whole = declaration().build();
     PciFunction pieces = declaration().build();
-    for (Step step : steps) {
+    for (Change step : steps) {
       if (step.reset == null) {
         new ConfigAccess(whole).write(step.offset, step.bytes);
         new ConfigAccess(pieces).write(step.offset, step.bytes);
@@ -79,9 +79,9 @@ final class ConfigSpacePropertyTest {
   }
 
   @Property(tries = 300)
-  void whatIsSavedIsAllThatCanChange(@ForAll("steps") List<Step> steps) throws Exception {
+  void whatIsSavedIsAllThatCanChange(@ForAll("steps") List<Change> steps) throws Exception {
     PciFunction function = declaration().build();
-    for (Step step : steps) {
+    for (Change step : steps) {
       if (step.reset != null) {
         function.reset(step.reset);
       } else {
@@ -120,15 +120,15 @@ final class ConfigSpacePropertyTest {
   }
 
   @Provide
-  Arbitrary<List<Step>> steps() {
-    Arbitrary<Step> resets =
-        Arbitraries.of(ResetKind.class).map(kind -> new Step(0, new byte[0], kind));
+  Arbitrary<List<Change>> steps() {
+    Arbitrary<Change> resets =
+        Arbitraries.of(ResetKind.class).map(kind -> new Change(0, new byte[0], kind));
     return Arbitraries.frequencyOf(Tuple.of(9, writes()), Tuple.of(1, resets)).list().ofMaxSize(20);
   }
 
   /** Mostly where registers are, of any length and alignment. */
   @Provide
-  Arbitrary<Step> writes() {
+  Arbitrary<Change> writes() {
     Arbitrary<Integer> offsets =
         Arbitraries.oneOf(
             Arbitraries.integers().between(0, 0x160),
@@ -142,7 +142,7 @@ final class ConfigSpacePropertyTest {
     return Combinators.combine(offsets, bytes)
         .as((offset, values) -> {
           int room = PciFunction.CONFIG_SPACE_SIZE - offset;
-          return new Step(offset, Arrays.copyOf(values, Math.min(values.length, room)), null);
+          return new Change(offset, Arrays.copyOf(values, Math.min(values.length, room)), null);
         });
   }
 }

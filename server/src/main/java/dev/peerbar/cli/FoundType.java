@@ -21,7 +21,7 @@ record FoundType(String name, EndpointType type, Optional<Path> jar) {
 
   /** Something that a type or its endpoint does. */
   @FunctionalInterface
-  interface Step<T> {
+  interface Call<T> {
     /**
      * Does it.
      *
@@ -74,7 +74,7 @@ record FoundType(String name, EndpointType type, Optional<Path> jar) {
    *
    * @throws CommandFailedException if a plugin failed in it
    */
-  <T> T answered(Step<T> step) throws IOException {
+  <T> T answered(Call<T> step) throws IOException {
     if (jar.isEmpty()) {
       return step.run();
     }

@@ -471,11 +471,11 @@ public final class ThreadedDevice implements Device, Host {
       }
     }
 
-    private interface Step {
+    private interface Access {
       void run() throws DmaFaultException;
     }
 
-    private void step(Step step) throws DmaFaultException, JobEndedException {
+    private void step(Access step) throws DmaFaultException, JobEndedException {
       gate.readLock().lock();
       try {
         check();

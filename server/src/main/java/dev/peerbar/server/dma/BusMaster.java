@@ -42,7 +42,7 @@ public final class BusMaster {
 
   /**
    * Bus Master Enable. When it returns from {@code false}, nothing is being copied any more, but
-   * for steps that {@link SlowSteps} tells of.
+   * for steps that {@link SlowPieces} tells of.
    */
   public void enable(boolean on) {
     if (on) {

@@ -15,7 +15,7 @@ import java.lang.foreign.MemorySegment;
 /**
  * A file of the client's that is its memory, opened once for all the DMA mappings of it. Reading
  * and writing are for any thread that the {@link Gate} lets in, or lets begin one of the {@link
- * SlowSteps}.
+ * SlowPieces}.
  */
 sealed interface ClientFile {
 
@@ -222,7 +222,7 @@ sealed interface ClientFile {
 
   /**
    * A file that may keep whoever reads or writes it waiting, and so is read and written in {@link
-   * SlowSteps} only. Closing it may be called while that is under way.
+   * SlowPieces} only. Closing it may be called while that is under way.
    */
   non-sealed interface Slow extends ClientFile {
 

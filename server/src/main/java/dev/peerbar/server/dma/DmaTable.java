@@ -134,7 +134,7 @@ public final class DmaTable {
 
   /**
    * Removes every mapping that lies wholly inside a range, as Linux vfio type1 does; none is fine.
-   * When this returns no engine touches them, but for steps that {@link SlowSteps} tells of.
+   * When this returns no engine touches them, but for steps that {@link SlowPieces} tells of.
    *
    * @throws RefusedException EINVAL for an empty, unaligned or wrapping range, or one that would
    *     cut a mapping in two; nothing is removed then

@@ -9,7 +9,7 @@ import java.util.concurrent.locks.LockSupport;
  *
  * <p>An engine holds the gate for one bounded step at a time and looks up everything it relies on
  * inside. A change made through {@link #exclusively} therefore waits for at most one step of each
- * engine, and every later step sees it. What may take long goes on outside: see {@link SlowSteps}.
+ * engine, and every later step sees it. What may take long goes on outside: see {@link SlowPieces}.
  *
  * <p>A step costs two atomic additions. Changes come first: a step that begins after one has been
  * announced waits until it has been made.
@@ -30,7 +30,7 @@ public final class Gate {
     }
   }
 
-  private final SlowSteps slowSteps = new SlowSteps();
+  private final SlowPieces slowPieces = new SlowPieces();
 
   /** The steps in flight, and {@link #CLOSED} while a change waits or is being made. */
   @SuppressWarnings("unused") // Through STATE.
@@ -73,19 +73,19 @@ public final class Gate {
   }
 
   /**
-   * As {@link #exclusively}, for a change that takes a right away. {@link #slowSteps} knows
+   * As {@link #exclusively}, for a change that takes a right away. {@link #slowPieces} knows
    * afterwards whether the reply has to wait.
    */
   public void revoke(Runnable change) {
     exclusively(() -> {
       change.run();
-      slowSteps.revoked();
+      slowPieces.revoked();
     });
   }
 
   /** The steps that began inside and go on outside. */
-  public SlowSteps slowSteps() {
-    return slowSteps;
+  public SlowPieces slowPieces() {
+    return slowPieces;
   }
 
   private void awaitSteps() {

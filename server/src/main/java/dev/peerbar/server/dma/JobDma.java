@@ -14,7 +14,7 @@ import java.util.Optional;
 /**
  * Bus mastering by one job: walks a range of IOVAs in steps. A step of direct memory copies what
  * lies in many mappings, so many bytes at most, inside the {@link Gate}; a step of other memory is
- * one of the {@link SlowSteps} or a {@link MessageTransfer}, within one extent.
+ * one of the {@link SlowPieces} or a {@link MessageTransfer}, within one extent.
  */
 final class JobDma implements Dma {
   /**
@@ -174,7 +174,7 @@ final class JobDma implements Dma {
     long length;
     long offset = 0;
     ClientFile.Slow file = null;
-    SlowSteps.Step step = null;
+    SlowPieces.Piece piece = null;
     bus.gate().enter();
     try {
       job.check();
@@ -183,7 +183,7 @@ final class JobDma implements Dma {
       if (extent.file() instanceof ClientFile.Slow slow) {
         file = slow;
         offset = extent.fileOffset(address);
-        step = bus.gate().slowSteps().begin();
+        piece = bus.gate().slowPieces().begin();
       } else if (extent.mapped()) {
         // Mapped anew meanwhile.
         return 0;
@@ -208,7 +208,7 @@ final class JobDma implements Dma {
     } catch (LinuxException _) {
       throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
     } finally {
-      bus.gate().slowSteps().end(step);
+      bus.gate().slowPieces().end(piece);
     }
   }
 

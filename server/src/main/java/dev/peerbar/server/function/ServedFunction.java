@@ -296,7 +296,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   /**
    * Ends every job, queued or running, and cancels every timer: when this returns nothing is copied
-   * or sent any more, but for steps that {@link dev.peerbar.server.dma.SlowSteps} tells of.
+   * or sent any more, but for steps that {@link dev.peerbar.server.dma.SlowPieces} tells of.
    *
    * @return how many jobs
    */
@@ -322,7 +322,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     migration.ifPresent(Migration::clientGone);
     bus.messages(Optional.empty());
     bus.table().clear();
-    bus.gate().slowSteps().forget();
+    bus.gate().slowPieces().forget();
     bus.stopLogging();
     interrupts.releaseAll();
     doorbellEvents.values().forEach(IoEventFds::close);

@@ -7,7 +7,7 @@ import dev.peerbar.protocol.PciRegion;
 import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.socket.InPlaceHandler;
-import dev.peerbar.server.dma.SlowSteps;
+import dev.peerbar.server.dma.SlowPieces;
 import dev.peerbar.server.events.MessageEvent;
 import dev.peerbar.server.function.Region;
 import dev.peerbar.server.function.ServedFunction;
@@ -23,11 +23,11 @@ import java.util.function.Consumer;
  *
  * @param late takes the reply of a write that revoked something and has not settled yet
  */
-record RegisterAccess(ServedFunction function, SlowSteps slowSteps, Consumer<Frame> late)
+record RegisterAccess(ServedFunction function, SlowPieces slowPieces, Consumer<Frame> late)
     implements InPlaceHandler {
 
   RegisterAccess(ServedFunction function, Consumer<Frame> late) {
-    this(function, function.bus().gate().slowSteps(), late);
+    this(function, function.bus().gate().slowPieces(), late);
   }
 
   @Override
@@ -36,7 +36,7 @@ record RegisterAccess(ServedFunction function, SlowSteps slowSteps, Consumer<Fra
       // What is recorded is a matter of the pipeline.
       return false;
     }
-    if (!Header.isRequest(message) || slowSteps.unsettled()) {
+    if (!Header.isRequest(message) || slowPieces.unsettled()) {
       return false;
     }
     int command = Header.command(message);
@@ -89,7 +89,7 @@ record RegisterAccess(ServedFunction function, SlowSteps slowSteps, Consumer<Fra
         message
             .internalNioBuffer(payload + RegionWrite.DATA, count)
             .order(ByteOrder.LITTLE_ENDIAN));
-    if (replied && slowSteps.unsettled()) {
+    if (replied && slowPieces.unsettled()) {
       late.accept(
           Frame.reply(
               Header.decode(message),

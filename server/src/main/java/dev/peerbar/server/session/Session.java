@@ -197,7 +197,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
         if (frame.header().noReply()) {
           finish(event, reply.header());
           reply.release();
-        } else if (function.bus().gate().slowSteps().unsettled()) {
+        } else if (function.bus().gate().slowPieces().unsettled()) {
           hold(context, event, reply);
         } else {
           write(context, event, reply);
@@ -227,7 +227,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
     function
         .bus()
         .gate()
-        .slowSteps()
+        .slowPieces()
         .whenSettled(() -> {
           try {
             context

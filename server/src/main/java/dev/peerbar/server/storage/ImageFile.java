@@ -3,7 +3,7 @@ package dev.peerbar.server.storage;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.storage.BlockLocks;
-import dev.peerbar.storage.StepSize;
+import dev.peerbar.storage.PieceSize;
 import dev.peerbar.storage.Storage;
 import dev.peerbar.storage.StorageException;
 import dev.peerbar.storage.StorageException.Kind;
@@ -36,7 +36,7 @@ public final class ImageFile implements Storage {
   private final boolean mayShrink;
   private final boolean zerosAfterDiscard;
   private final BlockLocks locks = new BlockLocks();
-  private final StepSize step = new StepSize();
+  private final PieceSize step = new PieceSize();
   private final MemorySegment zeros = Arena.ofAuto().allocate(ZEROS);
 
   private volatile boolean canPunchHoles = true;
@@ -179,7 +179,7 @@ public final class ImageFile implements Storage {
     check(position, length);
     checkLength();
     try {
-      return inStep(position, length, (at, count) -> zeroStep(at, count, deallocate));
+      return inPieces(position, length, (at, count) -> zeroStep(at, count, deallocate));
     } catch (LinuxException e) {
       throw failure(kindOfWrite(e), "zeroed", position, e);
     }
@@ -203,7 +203,7 @@ public final class ImageFile implements Storage {
       return length;
     }
     try {
-      long done = first + inStep(first, end - first, this::discardStep);
+      long done = first + inPieces(first, end - first, this::discardStep);
       return done == end ? length : done - position;
     } catch (LinuxException e) {
       throw failure(kindOfWrite(e), "discarded", position, e);
@@ -247,12 +247,12 @@ public final class ImageFile implements Storage {
     return false;
   }
 
-  private interface Step {
+  private interface Piece {
     /** Returns how much was done. */
     long run(long position, long length) throws LinuxException;
   }
 
-  private long inStep(long position, long length, Step change) throws LinuxException {
+  private long inPieces(long position, long length, Piece change) throws LinuxException {
     if (length == 0) {
       return 0;
     }

@@ -295,18 +295,18 @@ final class JobDmaTest {
                 assertThatThrownBy(() -> dma.read(0, into)).isInstanceOf(JobEndedException.class));
     files.awaitBegun();
     bus.table().unmap(0, RAM);
-    assertThat(bus.gate().slowSteps().unsettled()).isTrue();
+    assertThat(bus.gate().slowPieces().unsettled()).isTrue();
     job.end();
     boolean[] settled = new boolean[1];
-    bus.gate().slowSteps().whenSettled(() -> settled[0] = true);
-    assertThat(bus.gate().slowSteps().unsettled()).isFalse();
+    bus.gate().slowPieces().whenSettled(() -> settled[0] = true);
+    assertThat(bus.gate().slowPieces().unsettled()).isFalse();
     assertThat(settled[0]).isFalse();
     files.letGo();
     engine.join();
     assertThat(settled[0]).isTrue();
     assertThat(into.mismatch(arena.allocate(PAGE))).as("a job that had ended").isEqualTo(-1);
     bus.gate().revoke(() -> {});
-    assertThat(bus.gate().slowSteps().unsettled()).isFalse();
+    assertThat(bus.gate().slowPieces().unsettled()).isFalse();
   }
 
   @Test

@@ -30,9 +30,9 @@ import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.RegionWriteMulti;
 import dev.peerbar.protocol.Version;
 import dev.peerbar.server.fixture.Wire;
+import dev.peerbar.server.fuzz.FuzzScript.Action;
 import dev.peerbar.server.fuzz.FuzzScript.Answer;
 import dev.peerbar.server.fuzz.FuzzScript.Kind;
-import dev.peerbar.server.fuzz.FuzzScript.Step;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -273,7 +273,7 @@ final class FuzzCorpus {
         new FuzzScript()
             .pieces(5, Command.DMA_MAP, new DmaMap.Request(3, 0, 1 << 20, 4096), Kind.SEALED)
             .pieces(20, Command.REGION_READ, new RegionRead.Request(0, 7, 64))
-            .step(Step.HALF_CLOSE)
+            .step(Action.HALF_CLOSE)
             .toBytes());
     inputs.put(
         "before-the-version",
@@ -355,9 +355,9 @@ final class FuzzCorpus {
         .message(Command.REGION_WRITE, write(Wire.REGISTERS, 0x1000, 1, 4))
         .message(Command.REGION_WRITE, write(Wire.REGISTERS, HbmRegisters.doorbell(0), 4, 4))
         .message(Command.REGION_READ, new RegionRead.Request(0x1000, 0, 0x28))
-        .step(Step.AWAIT)
-        .step(Step.SHRINK)
-        .step(Step.AWAIT)
+        .step(Action.AWAIT)
+        .step(Action.SHRINK)
+        .step(Action.AWAIT)
         .message(Command.DMA_UNMAP, new DmaUnmap.Request(near, 65536))
         .message(Command.REGION_READ, new RegionRead.Request(0x1000, 0, 0x28))
         .toBytes();

@@ -16,7 +16,7 @@ import java.lang.foreign.MemorySegment;
  */
 public final class FuzzScript {
   /** The steps. What is read modulo their number chooses. */
-  enum Step {
+  enum Action {
     /** A message with a right header: command, flags, descriptors, payload. */
     MESSAGE,
     /** A message whose header lies about its size: size, command, flags, descriptors, payload. */
@@ -76,26 +76,26 @@ public final class FuzzScript {
   }
 
   FuzzScript message(int command, int flags, ByteBuf payload, Kind... descriptors) {
-    step(Step.MESSAGE);
+    step(Action.MESSAGE);
     return body(command, flags, payload, descriptors);
   }
 
   FuzzScript pieces(int cut, Command command, Payload payload, Kind... descriptors) {
-    step(Step.PIECES).bytes.writeByte(cut);
+    step(Action.PIECES).bytes.writeByte(cut);
     return body(command.code(), 0, Wire.bytes(payload), descriptors);
   }
 
   FuzzScript lie(int size, Command command, Payload payload, Kind... descriptors) {
-    step(Step.LIE).bytes.writeIntLE(size);
+    step(Action.LIE).bytes.writeIntLE(size);
     return body(command.code(), 0, Wire.bytes(payload), descriptors);
   }
 
   FuzzScript raw(ByteBuf raw, Kind... descriptors) {
-    return step(Step.RAW).descriptors(descriptors).data(raw);
+    return step(Action.RAW).descriptors(descriptors).data(raw);
   }
 
   FuzzScript answer(Answer answer) {
-    step(Step.ANSWER).bytes.writeByte(answer.ordinal());
+    step(Action.ANSWER).bytes.writeByte(answer.ordinal());
     return this;
   }
 
@@ -105,15 +105,15 @@ public final class FuzzScript {
     for (int i = 0; i < entries.length; i++) {
       entries[i].put(ring, (long) i * Descriptor.BYTES);
     }
-    return step(Step.RING).data(Unpooled.wrappedBuffer(ring.asByteBuffer()));
+    return step(Action.RING).data(Unpooled.wrappedBuffer(ring.asByteBuffer()));
   }
 
   FuzzScript again(boolean negotiated) {
-    step(Step.AGAIN).bytes.writeByte(negotiated ? 1 : 0);
+    step(Action.AGAIN).bytes.writeByte(negotiated ? 1 : 0);
     return this;
   }
 
-  FuzzScript step(Step step) {
+  FuzzScript step(Action step) {
     bytes.writeByte(step.ordinal());
     return this;
   }

@@ -140,8 +140,8 @@ public final class SessionFuzzer {
     try {
       client.negotiate();
       while (script.hasNext()) {
-        FuzzScript.Step step = script.choose(FuzzScript.Step.class);
-        if (step == FuzzScript.Step.AGAIN) {
+        FuzzScript.Action step = script.choose(FuzzScript.Action.class);
+        if (step == FuzzScript.Action.AGAIN) {
           client.close();
           messages += client.sent();
           client = connect();
@@ -165,7 +165,7 @@ public final class SessionFuzzer {
     return new FuzzClient(UnixSocket.connect(path, Wire.LIMIT));
   }
 
-  private void step(FuzzScript.Step step, FuzzScript.Reader script, FuzzClient client)
+  private void step(FuzzScript.Action step, FuzzScript.Reader script, FuzzClient client)
       throws IOException {
     switch (step) {
       case MESSAGE -> message(script, client, -1, -1);

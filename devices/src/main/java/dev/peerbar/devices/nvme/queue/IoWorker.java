@@ -55,7 +55,7 @@ final class IoWorker {
   private final Buffers buffers;
   private final GuardedWork work;
   private final Guard<Status> guard = CommandErrors.guard("an I/O command");
-  private final Guard.Step<Status> execution = this::executeCommand;
+  private final Guard.Attempt<Status> execution = this::executeCommand;
 
   // Guarded by the arbiter: what others may look at.
   State state = State.IDLE;

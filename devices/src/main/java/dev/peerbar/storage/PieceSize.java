@@ -5,7 +5,7 @@ package dev.peerbar.storage;
  * wants the blocks, or waits for the end, waits for one step: it grows as long as steps are quick,
  * and shrinks as soon as one is not. For any thread.
  */
-public final class StepSize {
+public final class PieceSize {
   /** In bytes; a multiple of {@link Storage#ATOMIC_BLOCK}, as every step is. */
   private static final long LEAST = 2L << 20;
 

@@ -6,50 +6,51 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Steps of engines outside the {@link Gate}, which may have to wait for a disk, or for a file
- * system that somebody has frozen. A step begins inside the gate, where it looks up all that it
- * relies on, and touches nothing but the client's file and memory of the engine's own.
+ * Pieces of transfers that engines carry out outside the {@link Gate}, which may have to wait for a
+ * disk, or for a file system that somebody has frozen. A piece begins inside the gate, where it
+ * looks up all that it relies on, and touches nothing but the client's file and memory of the
+ * engine's own.
  *
- * <p>A revocation takes effect at once, and no later step begins; but those that are under way
+ * <p>A revocation takes effect at once, and no later piece begins; but those that are under way
  * cannot be waited for on the function's thread. So whoever asked for it gets its reply when they
  * have ended: {@link #unsettled} tells that the reply has to wait, {@link #whenSettled} when it
  * need not any more.
  */
-public final class SlowSteps {
-  private final Set<Step> underWay = new HashSet<>();
+public final class SlowPieces {
+  private final Set<Piece> underWay = new HashSet<>();
 
   /** The last revocation that has not been replied to yet; null for none. */
   private Settlement unsettled;
 
-  /** A step under way. */
-  static final class Step {
+  /** A piece under way. */
+  static final class Piece {
     private final List<Settlement> awaitedBy = new ArrayList<>(1);
 
-    private Step() {}
+    private Piece() {}
   }
 
-  /** What is done when some steps have ended. */
+  /** What is done when some pieces have ended. */
   private static final class Settlement {
-    private int steps;
+    private int pieces;
     private Runnable action;
     private volatile boolean over;
   }
 
-  /** Begins a step. For an engine inside the gate; {@link #end} must follow, outside. */
-  synchronized Step begin() {
-    Step step = new Step();
-    underWay.add(step);
-    return step;
+  /** Begins a piece. For an engine inside the gate; {@link #end} must follow, outside. */
+  synchronized Piece begin() {
+    Piece piece = new Piece();
+    underWay.add(piece);
+    return piece;
   }
 
-  /** Ends a step: it touches nothing any more. */
-  void end(Step step) {
+  /** Ends a piece: it touches nothing any more. */
+  void end(Piece piece) {
     List<Runnable> actions = new ArrayList<>(0);
     synchronized (this) {
-      underWay.remove(step);
-      for (Settlement settlement : step.awaitedBy) {
-        settlement.steps--;
-        if (settlement.steps == 0) {
+      underWay.remove(piece);
+      for (Settlement settlement : piece.awaitedBy) {
+        settlement.pieces--;
+        if (settlement.pieces == 0) {
           settlement.over = true;
           if (settlement.action != null) {
             actions.add(settlement.action);
@@ -67,14 +68,14 @@ public final class SlowSteps {
     }
     // It stands for an earlier one too: what that waited for is under way still, or has ended.
     unsettled = new Settlement();
-    unsettled.steps = underWay.size();
-    for (Step step : underWay) {
-      step.awaitedBy.add(unsettled);
+    unsettled.pieces = underWay.size();
+    for (Piece piece : underWay) {
+      piece.awaitedBy.add(unsettled);
     }
   }
 
   /**
-   * Whether something was revoked, steps that began before it are still under way, and no reply
+   * Whether something was revoked, pieces that began before it are still under way, and no reply
    * waits for them yet. If the request of the revocation wants no reply, the next reply waits. For
    * the function's thread.
    */
@@ -90,7 +91,7 @@ public final class SlowSteps {
   }
 
   /**
-   * Does something once the steps that {@link #unsettled} tells of have ended. It tells of them no
+   * Does something once the pieces that {@link #unsettled} tells of have ended. It tells of them no
    * more from now on. For the function's thread.
    *
    * @param action runs on the thread of the last of them, or at once

@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.function.LongUnaryOperator;
 import org.junit.jupiter.api.Test;
 
-final class StepSizeTest {
+final class PieceSizeTest {
   private static final long TIB = 1L << 40;
   private static final long MILLI = 1_000_000;
 
-  private final StepSize step = new StepSize();
+  private final PieceSize step = new PieceSize();
 
   /** Goes through a range, by what a step takes; returns the longest time of one. */
   private long longest(long position, long length, LongUnaryOperator nanos) {
