@@ -359,7 +359,8 @@ public final class DmaChannel<F> {
       return true;
     }
 
-    // As a guard runs steps, but without an object for each that is called through an interface: a
+    // As a guard makes attempts, but without an object for each that is called through an
+    // interface: a
     // short descriptor would cost more for that.
 
     private F execute(int index, long iova) throws JobEndedException {
