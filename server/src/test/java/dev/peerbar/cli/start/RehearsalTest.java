@@ -18,11 +18,13 @@ import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The program as the launcher starts it, with a cache of a rehearsal and without. */
+@Tag("long")
 @Timeout(300)
 final class RehearsalTest {
   private static final long LIMIT_SECONDS = 60;

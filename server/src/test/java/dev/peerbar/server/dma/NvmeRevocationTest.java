@@ -39,6 +39,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,6 +51,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * while several queues are full of work: nothing of it is seen afterwards, and the controller
  * initialises again.
  */
+@Tag("long")
 @Timeout(240)
 final class NvmeRevocationTest {
   private static final int ROUNDS = 30;

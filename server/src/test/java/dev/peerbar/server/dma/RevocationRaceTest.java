@@ -33,6 +33,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -44,6 +45,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Everything that ends a device's right to memory, at moments that chance chooses during copies:
  * after the reply no byte changes, and no message comes.
  */
+@Tag("long")
 @Timeout(240)
 final class RevocationRaceTest {
   private static final int ROUNDS = 60;
