@@ -40,16 +40,6 @@ public final class HbmChannel {
     entries = Math.toIntExact(ring.length() / Descriptor.BYTES);
   }
 
-  /**
-   * The same channel, ring and position, of an endpoint that has moved: to be driven through
-   * another function from now on. Nothing is set up there.
-   */
-  public HbmChannel movedTo(HbmDriver other) {
-    HbmChannel moved = new HbmChannel(other, index, ring, records);
-    moved.tail = tail;
-    return moved;
-  }
-
   /** Whose channel it is. */
   public HbmDriver driver() {
     return driver;
