@@ -50,7 +50,7 @@ final class TransferTest {
   private static final long FAR = 0x3_0000_0000L;
 
   /** Many times what a revocation may have to wait for. */
-  private static final long LARGE = 64 << 20;
+  private static final long LARGE = 16 << 20;
 
   @TempDir private Path directory;
   private Wire wire;
