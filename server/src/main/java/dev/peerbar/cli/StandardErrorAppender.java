@@ -8,6 +8,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
@@ -22,9 +23,10 @@ public final class StandardErrorAppender extends UnsynchronizedAppenderBase<ILog
   static final int MOST_WAITING = 1 << 20;
 
   /** How long {@link #flush} waits for whoever reads. */
-  private static final long FLUSH_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final Duration FLUSH = Duration.ofSeconds(1);
 
   private final OutputStream output;
+  private final Duration flush;
   private final Deque<Line> waiting = new ArrayDeque<>();
   private Encoder<ILoggingEvent> encoder;
   // All of these, and the lines, for who has the monitor of the lines.
@@ -41,11 +43,15 @@ public final class StandardErrorAppender extends UnsynchronizedAppenderBase<ILog
 
   /** For the logging framework. */
   public StandardErrorAppender() {
-    this(new FileOutputStream(FileDescriptor.err));
+    this(new FileOutputStream(FileDescriptor.err), FLUSH);
   }
 
-  StandardErrorAppender(OutputStream output) {
+  /**
+   * @param flush how long {@link #flush} waits for whoever reads
+   */
+  StandardErrorAppender(OutputStream output, Duration flush) {
     this.output = output;
+    this.flush = flush;
   }
 
   /** How a line is made of an event. Before {@link #start}. */
@@ -117,9 +123,9 @@ public final class StandardErrorAppender extends UnsynchronizedAppenderBase<ILog
     }
   }
 
-  /** Waits until what was logged by now is written, or nobody takes it for a second. */
+  /** Waits until what was logged by now is written, but no longer than a second. */
   void flush() {
-    long deadline = System.nanoTime() + FLUSH_NANOS;
+    long deadline = System.nanoTime() + flush.toNanos();
     synchronized (waiting) {
       while (writing || !waiting.isEmpty() || leftOut > 0) {
         long left = deadline - System.nanoTime();

@@ -8,6 +8,8 @@ import dev.peerbar.linux.SharedMemory;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.VfioUserClient;
+import dev.peerbar.server.fixture.Twins;
+import dev.peerbar.server.fixture.WithheldMemory;
 import java.io.RandomAccessFile;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -186,13 +188,21 @@ final class ProgramTest {
     RunningProgram program = program("serve", "hbm", "--socket-path=" + socket, "--bar-size=1M");
     program.ready(socket);
     long size = 256L << 20;
-    try (VfioUserClient client = connect(socket);
+    final long far = 1L << 40;
+    VfioUserClient twinned = VfioUserClient.connect(socket);
+    twinned.negotiate(Twins.capabilities(8, true));
+    WithheldMemory withheld = new WithheldMemory(twinned.memory());
+    twinned.serveDma(withheld);
+    try (VfioUserClient client = twinned;
         FileDescriptor file = SharedMemory.create("program-test", size);
         Mapping memory = SharedMemory.map(file, 0, size, SharedMemory.Access.READ_WRITE)) {
       client.dmaMap(DmaMap.READABLE | DmaMap.WRITEABLE, 0, 0, size, Optional.of(file));
-      for (int entry = 0; entry < 31; entry++) {
+      client.dmaMap(DmaMap.READABLE | DmaMap.WRITEABLE, 0, far, 4096, Optional.empty());
+      // The last one is surely not complete.
+      for (int entry = 0; entry < 30; entry++) {
         fill(memory, entry * 64L, 4096, size - 4096);
       }
+      fill(memory, 30 * 64L, far, 4096);
       client.regionWrite(CONFIG, 4, new byte[] {6, 0});
       client.writeInt(REGISTERS, 0x1010, 32);
       client.writeInt(REGISTERS, 0x1000, 1);
@@ -201,6 +211,7 @@ final class ProgramTest {
       program.terminate();
       assertThat(program.ended()).isZero();
       assertThat(client.awaitEnd(Duration.ofSeconds(LIMIT_SECONDS))).isTrue();
+      withheld.letGo();
     }
     assertThat(socket).doesNotExist();
   }

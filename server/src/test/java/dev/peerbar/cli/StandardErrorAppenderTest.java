@@ -11,8 +11,10 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -28,8 +30,11 @@ final class StandardErrorAppenderTest {
     context.stop();
   }
 
+  private static final Duration LIMIT = Duration.ofSeconds(60);
+
   /** Takes nothing until it is open. */
   private static final class Pipe extends OutputStream {
+    private final CountDownLatch asked = new CountDownLatch(1);
     private final CountDownLatch open = new CountDownLatch(1);
     private final ByteArrayOutputStream taken = new ByteArrayOutputStream();
 
@@ -40,6 +45,7 @@ final class StandardErrorAppenderTest {
 
     @Override
     public void write(byte[] bytes, int offset, int length) throws IOException {
+      asked.countDown();
       try {
         open.await();
       } catch (InterruptedException e) {
@@ -70,12 +76,15 @@ final class StandardErrorAppenderTest {
   }
 
   @Test
-  void whoLogsDoesNotWaitAndWhatIsLeftOutIsCounted() {
-    StandardErrorAppender appender = new StandardErrorAppender(pipe);
+  void whoLogsDoesNotWaitAndWhatIsLeftOutIsCounted() throws Exception {
+    StandardErrorAppender appender = new StandardErrorAppender(pipe, LIMIT);
     Logger logger = logger(appender);
     final int lines = 40_000;
     String text = "x".repeat(90);
-    for (int i = 0; i < lines; i++) {
+    logger.info("{} {}", 0, text);
+    // It takes a line out of those that wait, and no other before the pipe is open.
+    assertThat(pipe.asked.await(LIMIT.toSeconds(), TimeUnit.SECONDS)).isTrue();
+    for (int i = 1; i < lines; i++) {
       logger.info("{} {}", i, text);
     }
     assertThat(pipe.lines()).isEmpty();
@@ -96,7 +105,7 @@ final class StandardErrorAppenderTest {
 
   @Test
   void stoppingWritesWhatWasLogged() {
-    Logger logger = logger(new StandardErrorAppender(pipe));
+    Logger logger = logger(new StandardErrorAppender(pipe, LIMIT));
     pipe.open.countDown();
     for (int i = 0; i < 1000; i++) {
       logger.warn("{}", i);
@@ -107,7 +116,7 @@ final class StandardErrorAppenderTest {
 
   @Test
   void stoppingDoesNotWaitForWhoNeverReads() {
-    Logger logger = logger(new StandardErrorAppender(pipe));
+    Logger logger = logger(new StandardErrorAppender(pipe, Duration.ofMillis(10)));
     logger.warn("nobody reads this");
     context.stop();
     assertThat(pipe.lines()).isEmpty();

@@ -17,6 +17,7 @@ import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.Unpooled;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -157,28 +158,14 @@ final class ProbeReportTest {
   @Test
   void nothingIsWrittenAndNothingStaysOpen() throws Exception {
     try (FullDevice device = new FullDevice(socket())) {
-      Probe.of(socket()).report();
-      long before = settled();
+      long before = OpenFiles.count();
       for (int i = 0; i < 20; i++) {
         Probe.of(socket(), "--json").report();
       }
-      assertThat(settled()).isEqualTo(before);
+      // The server has yet to see the last one go.
+      Wire.await("all closed", () -> OpenFiles.count() == before);
       assertThat(device.server().received()).isNotEmpty().isSubsetOf(HARMLESS);
     }
-  }
-
-  /** Open descriptors once the server has seen its client go. */
-  private static long settled() throws Exception {
-    long deadline = System.nanoTime() + 30_000_000_000L;
-    long count = OpenFiles.count();
-    int same = 0;
-    while (same < 20 && System.nanoTime() < deadline) {
-      Thread.sleep(10);
-      long now = OpenFiles.count();
-      same = now == count ? same + 1 : 0;
-      count = now;
-    }
-    return count;
   }
 
   @Test

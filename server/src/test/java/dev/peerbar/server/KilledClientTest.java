@@ -34,7 +34,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(180)
 final class KilledClientTest {
   private static final long LIMIT_SECONDS = 60;
-  private static final long FREED_WITHIN_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final int MARK = 0x600d_600d;
   private static final String READY = "ready";
 
@@ -155,10 +154,8 @@ final class KilledClientTest {
     assertThat(client.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)).isTrue();
     client.inputReader().close();
     client.outputWriter().close();
-    long gone = System.nanoTime();
     Wire.await(
         "everything freed", () -> OpenFiles.mappings("doomed") == 0 && OpenFiles.count() == open);
-    assertThat(System.nanoTime() - gone).isLessThan(FREED_WITHIN_NANOS);
 
     try (SocketDevice next = new SocketDevice(wire.connect())) {
       HbmChannel channel = Wire.channel(next, 1);

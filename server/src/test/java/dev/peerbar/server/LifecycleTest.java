@@ -33,7 +33,6 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -51,7 +50,6 @@ final class LifecycleTest {
   private static final long PAGE = GuestMemory.PAGE;
   private static final long IOVA = 0x1_0000_0000L;
   private static final int MARK = 0x600d_600d;
-  private static final long FREED_WITHIN_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   @TempDir private Path directory;
   private Wire wire;
@@ -99,10 +97,8 @@ final class LifecycleTest {
   }
 
   private void freed(String name) throws Exception {
-    long gone = System.nanoTime();
     Wire.await(
         "everything freed", () -> OpenFiles.count() == openBefore && OpenFiles.mappings(name) == 0);
-    assertThat(System.nanoTime() - gone).isLessThan(FREED_WITHIN_NANOS);
     try (VfioUserClient next = wire.connect()) {
       assertThat(next.readInt(Wire.REGISTERS, Wire.SCRATCH)).isEqualTo(MARK);
       assertThat(wire.server().function().bus().table().size()).isZero();
@@ -261,7 +257,7 @@ final class LifecycleTest {
     try (VfioUserClient client = VfioUserClient.connect(path)) {
       works(client);
       server.close();
-      assertThat(client.awaitEnd(Duration.ofSeconds(5))).isTrue();
+      assertThat(client.awaitEnd(Wire.LIMIT)).isTrue();
     }
   }
 

@@ -316,7 +316,7 @@ final class NvmeRevocationTest {
     for (int round = 0; round < ROUNDS; round++) {
       wire.client().dmaMap(Wire.READ_WRITE, 0, iova, LARGE, Optional.of(memory.file()));
       for (NvmeQueue queue : queues) {
-        while (queue.outstanding() < ENTRIES - 1) {
+        while (queue.outstanding() < ENTRIES - 2) {
           queue.put(NvmeWire.read(random.nextInt(1000), data));
         }
         queue.ring();
@@ -325,6 +325,9 @@ final class NvmeRevocationTest {
       wire.client().dmaUnmap(iova, LARGE);
       memory.bytes().copyFrom(poison);
       for (NvmeQueue queue : queues) {
+        // Those before may all have been quicker than the unmap; this one is not.
+        queue.put(NvmeWire.read(0, data));
+        queue.ring();
         while (queue.outstanding() > 0) {
           CompletionEntry entry = queue.await();
           assertThat(entry.status()).isIn(Status.SUCCESS, Status.DATA_TRANSFER_ERROR);
@@ -334,7 +337,7 @@ final class NvmeRevocationTest {
       }
       assertThat(memory.bytes().mismatch(poison)).as("a byte that changed").isEqualTo(-1);
     }
-    assertThat(failed).as("commands that failed").isPositive();
+    assertThat(failed).as("commands that failed").isGreaterThanOrEqualTo(ROUNDS * queues.size());
     assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
   }
 

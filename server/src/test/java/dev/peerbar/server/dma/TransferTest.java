@@ -8,6 +8,7 @@ import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.pci.ConfigLayout.PowerManagement;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceReset;
 import dev.peerbar.protocol.DmaMap;
@@ -15,6 +16,7 @@ import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.Wire;
+import dev.peerbar.server.fixture.WithheldMemory;
 import io.netty.buffer.ByteBuf;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -22,6 +24,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
@@ -43,23 +46,29 @@ final class TransferTest {
   private static final long SOURCE = 0x1_0000_0000L;
   private static final long TARGET = 0x2_0000_0000L;
 
+  /** Memory that the client withholds. */
+  private static final long FAR = 0x3_0000_0000L;
+
   /** Many times what a revocation may have to wait for. */
-  private static final long LARGE = 64 << 20;
+  private static final long LARGE = 16 << 20;
 
   @TempDir private Path directory;
   private Wire wire;
   private VfioUserClient client;
   private HbmChannel channel;
+  private WithheldMemory withheld;
 
   @BeforeEach
   void start() throws Exception {
-    wire = Wire.connected(directory);
+    wire = Wire.twinned(directory, Wire.config(DoorbellMode.TRAP));
     client = wire.client();
+    withheld = new WithheldMemory(client.memory());
     channel = wire.channel(0);
   }
 
   @AfterEach
   void stop() {
+    withheld.letGo();
     wire.close();
   }
 
@@ -134,15 +143,19 @@ final class TransferTest {
     long size = 32 << 20;
     MemorySegment near = mapped(SOURCE, size).randomise(5).bytes();
     MemorySegment far = distant(TARGET, size);
+    client.serveDma(withheld);
     channel.submit(
         Descriptor.copy(size).from(SOURCE).to(TARGET).interrupt(),
         Descriptor.copy(size).from(TARGET).to(SOURCE).interrupt());
-    int polls = 0;
+    withheld.awaitAsked();
+    for (int poll = 0; poll < 100; poll++) {
+      assertThat(channel.head()).isZero();
+    }
+    withheld.letGo();
     while (channel.head() != 2) {
-      polls++;
+      assertThat(channel.state()).isNotEqualTo(ChannelState.HALTED);
     }
     Wire.idle(channel);
-    assertThat(polls).isPositive();
     same(far, near);
   }
 
@@ -152,7 +165,6 @@ final class TransferTest {
     long size = 32 << 20;
     distant(SOURCE, size);
     distant(TARGET, size);
-    long start = System.nanoTime();
     channel.submit(
         Descriptor.copy(1 << 20).from(SOURCE).toLocal(0).interrupt(),
         Descriptor.copy(16 << 20).from(SOURCE).to(SOURCE + (16 << 20)).interrupt());
@@ -164,7 +176,6 @@ final class TransferTest {
     }
     Wire.idle(channel);
     Wire.idle(other);
-    assertThat(TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start)).isLessThan(9);
   }
 
   @Test
@@ -221,16 +232,21 @@ final class TransferTest {
   private MemorySegment copying() throws Exception {
     mapped(SOURCE, LARGE).randomise(7);
     MemorySegment target = mapped(TARGET, LARGE).bytes();
+    distant(FAR, PAGE);
+    client.serveDma(withheld);
     copyTo(target);
     return target;
   }
 
-  /** Begins as many copies as the ring takes, and waits until bytes arrive. */
+  /**
+   * Begins as many copies as the ring takes, and waits until bytes arrive. The last one needs what
+   * is withheld: however late this thread goes on, the channel has not come to its end.
+   */
   private void copyTo(MemorySegment target) throws Exception {
     Descriptor[] copies = new Descriptor[Wire.ENTRIES - 1];
-    for (int i = 0; i < copies.length; i++) {
-      copies[i] = Descriptor.copy(LARGE).from(SOURCE).to(TARGET);
-    }
+    Arrays.fill(copies, Descriptor.copy(LARGE).from(SOURCE).to(TARGET));
+    copies[copies.length - 1] = Descriptor.copy(PAGE).from(FAR).to(TARGET);
+    withheld.hold();
     target.set(GuestMemory.LONG, 0, 0);
     channel.submit(copies);
     Wire.await("the copy", () -> target.get(GuestMemory.LONG, 0) != 0);
@@ -253,6 +269,7 @@ final class TransferTest {
     MemorySegment target = copying();
     client.dmaUnmap(TARGET, LARGE);
     untouched(target);
+    withheld.letGo();
     Wire.await("the fault", () -> channel.state() == ChannelState.HALTED);
     Wire.halted(channel, ErrorCode.WRITE_FAULT);
     assertThat(channel.driver().faultAddress()).isBetween(TARGET, TARGET + LARGE - 1);
@@ -287,6 +304,7 @@ final class TransferTest {
     MemorySegment target = copying();
     channel.driver().config().busMaster(false);
     untouched(target);
+    withheld.letGo();
     Wire.await("the halt", () -> channel.state() == ChannelState.HALTED);
     Wire.halted(channel, ErrorCode.BUS_MASTER_DISABLED);
   }

@@ -17,6 +17,7 @@ import dev.peerbar.server.fixture.HugePages;
 import dev.peerbar.server.fixture.MemoryFiles;
 import dev.peerbar.server.fixture.ServedProgram;
 import dev.peerbar.server.fixture.Wire;
+import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -104,13 +105,16 @@ final class TrustedMemoryTest {
       }
       long half = SIZE / 2;
       MemoryFiles.resize(resizable, half);
-      channel.submit(
+      channel.put(
           Descriptor.copy(length).from(SOURCE).to(TARGET).recordAt(RECORDS).interrupt(),
           Descriptor.copy(length)
               .from(SOURCE + half - length / 2)
               .to(TARGET + half - length / 2)
               .recordAt(RECORDS + CompletionRecord.BYTES)
               .interrupt());
+      // The process may end before it replies.
+      byte[] tail = Unpooled.buffer(Integer.BYTES).writeIntLE(channel.tail()).array();
+      client.regionWritePosted(Wire.REGISTERS, channel.doorbell(), tail);
       assertThat(program.ended()).isEqualTo(EndpointServer.BETRAYED);
       assertThat(program.log().lines().toList().getLast())
           .startsWith("hbm0: ending at once: the client took away memory that --trust-memory");

@@ -8,6 +8,7 @@ import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.pci.ConfigLayout.Msix;
+import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Command;
 import dev.peerbar.protocol.DeviceSetIrqs;
 import dev.peerbar.protocol.PciIrq;
@@ -16,6 +17,7 @@ import dev.peerbar.protocol.client.DmaHandler;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.Wire;
+import dev.peerbar.server.fixture.WithheldMemory;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
@@ -57,7 +59,7 @@ final class JfrEventsTest {
 
   @BeforeEach
   void start() throws Exception {
-    wire = Wire.connected(directory);
+    wire = Wire.twinned(directory, Wire.config(DoorbellMode.TRAP));
     client = wire.client();
     recording = new Recording();
     recording.start();
@@ -298,18 +300,18 @@ final class JfrEventsTest {
 
   @Test
   void aResetSaysWhatItEnded() throws Exception {
-    mapped(SOURCE, LARGE);
-    MemorySegment target = mapped(TARGET, LARGE).bytes();
+    // The second half is withheld: the copy is surely under way.
+    mapped(SOURCE, LARGE / 2);
+    distant(SOURCE + LARGE / 2, LARGE / 2);
+    mapped(TARGET, LARGE);
+    WithheldMemory withheld = new WithheldMemory(client.memory());
+    client.serveDma(withheld);
     HbmChannel channel = channel();
-    Descriptor[] copies = new Descriptor[Wire.ENTRIES - 1];
-    for (int i = 0; i < copies.length; i++) {
-      copies[i] = Descriptor.copy(LARGE).from(SOURCE).to(TARGET);
-    }
-    target.set(GuestMemory.LONG, 0, 1);
-    channel.submit(copies);
-    Wire.await("the copy", () -> target.get(GuestMemory.LONG, 0) == 0);
+    channel.submit(Descriptor.copy(LARGE).from(SOURCE).to(TARGET));
+    withheld.awaitAsked();
     channel.driver().device().reset();
     client.reset();
+    withheld.letGo();
     // One engine does one thing after the other: what was ended is over when this is done.
     channel.setUp();
     channel.run(Descriptor.nop().interrupt());
@@ -330,13 +332,14 @@ final class JfrEventsTest {
     HbmChannel channel = channel();
     channel.run(Descriptor.nop().interrupt());
     channel.driver().config().maskMsix(true);
-    channel.submit(Descriptor.nop().interrupt());
-    Wire.await("the job", () -> channel.head() == 2);
+    // An entry that is complete may not have interrupted yet; once the next one is, it has.
+    channel.submit(Descriptor.nop().interrupt(), Descriptor.nop());
+    Wire.await("the job", () -> channel.head() == 3);
     channel.driver().config().maskMsix(false);
     client.regionWrite(
         Wire.CONFIG, channel.driver().config().capability(Msix.ID) + 2, new byte[] {0, 0});
-    channel.submit(Descriptor.nop().interrupt());
-    Wire.await("the job", () -> channel.head() == 3);
+    channel.submit(Descriptor.nop().interrupt(), Descriptor.nop());
+    Wire.await("the job", () -> channel.head() == 5);
     assertThat(interrupts())
         .containsExactly(
             "MSIX 1 DELIVERED", "MSIX 1 MASKED", "MSIX 1 DELIVERED", "MSIX 1 DISABLED");

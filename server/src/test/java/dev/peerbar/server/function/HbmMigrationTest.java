@@ -35,12 +35,13 @@ import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.StateStream;
 import dev.peerbar.server.fixture.Wire;
+import dev.peerbar.server.fixture.WithheldMemory;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
+import java.lang.invoke.VarHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -60,11 +61,11 @@ class HbmMigrationTest {
   private static final int RECORD_BYTES = 32;
   private static final int RECORD_RESULT = 16;
 
-  /** Where one piece of memory is mapped again and again, to be more than can be read at once. */
-  private static final long LONG = 0x20_0000_0000L;
+  /** Memory that the source's client withholds, after as much that is shared with the server. */
+  private static final long FAR = 0x20_0000_0000L;
 
-  private static final int LONG_MAPPINGS = 512;
-  private static final int LONG_MAPPING_BYTES = 8 << 20;
+  /** A sum of both begins with pieces that are read at once. */
+  private static final int FAR_BYTES = 1 << 20;
 
   private static final int ROUNDS = 400;
   private static final int PIECE = 1 << 16;
@@ -77,12 +78,19 @@ class HbmMigrationTest {
   private Wire target;
   private GuestMemory ram;
   private GuestMemory records;
+  private GuestMemory shared;
+  private GuestMemory far;
+  private WithheldMemory withheld;
 
   private void serve(HbmConfig config) throws Exception {
-    source = Wire.connected(Files.createDirectory(directory.resolve("source")), config);
+    source = Wire.twinned(Files.createDirectory(directory.resolve("source")), config);
     target = Wire.connected(Files.createDirectory(directory.resolve("target")), config);
     ram = source.memory(RAM_BYTES).randomise(1);
     records = source.memory(GuestMemory.PAGE);
+    shared = source.memory(FAR_BYTES).randomise(3);
+    far = source.memory(FAR_BYTES).randomise(4);
+    withheld = new WithheldMemory(source.client().memory());
+    source.client().serveDma(withheld);
     attach(source.client());
   }
 
@@ -92,6 +100,7 @@ class HbmMigrationTest {
 
   @AfterEach
   void stop() {
+    withheld.letGo();
     target.close();
     source.close();
   }
@@ -99,6 +108,9 @@ class HbmMigrationTest {
   private void attach(VfioUserClient client) throws IOException {
     client.dmaMap(Wire.READ_WRITE, 0, RAM, RAM_BYTES, Optional.of(ram.file()));
     client.dmaMap(Wire.READ_WRITE, 0, RECORDS, GuestMemory.PAGE, Optional.of(records.file()));
+    client.dmaMap(Wire.READ_WRITE, 0, FAR - FAR_BYTES, FAR_BYTES, Optional.of(shared.file()));
+    client.memory().put(FAR, far.bytes());
+    client.dmaMap(Wire.READ_WRITE, 0, FAR, FAR_BYTES, Optional.empty());
   }
 
   private static long record(int index) {
@@ -138,26 +150,10 @@ class HbmMigrationTest {
     }
   }
 
-  /** One descriptor that takes seconds: the sum over gigabytes. */
-  private Descriptor longSum(int index) {
-    return Descriptor.crc32c((long) LONG_MAPPINGS * LONG_MAPPING_BYTES)
-        .from(LONG)
-        .recordAt(record(index));
-  }
-
-  private static void mapLong(VfioUserClient client, GuestMemory memory) throws IOException {
-    for (int i = 0; i < LONG_MAPPINGS; i++) {
-      long iova = LONG + (long) i * LONG_MAPPING_BYTES;
-      client.dmaMap(Wire.READ_WRITE, 0, iova, LONG_MAPPING_BYTES, Optional.of(memory.file()));
-    }
-  }
-
-  private static int longSumOf(GuestMemory memory) {
+  private int sum() {
     CRC32C sum = new CRC32C();
-    ByteBuffer bytes = memory.bytes().asByteBuffer();
-    for (int i = 0; i < LONG_MAPPINGS; i++) {
-      sum.update(bytes.duplicate());
-    }
+    sum.update(shared.bytes().asByteBuffer());
+    sum.update(far.bytes().asByteBuffer());
     return (int) sum.getValue();
   }
 
@@ -165,20 +161,18 @@ class HbmMigrationTest {
   @EnumSource
   void aRingHalfDoneIsFinishedThere(DoorbellMode doorbells) throws Exception {
     serve(doorbells);
-    GuestMemory summed = source.memory(LONG_MAPPING_BYTES).randomise(3);
-    mapLong(source.client(), summed);
     HbmChannel channel = source.channel(0);
     channel.submit(
         Descriptor.copy(0x8000).from(RAM).toLocal(0x1000).recordAt(record(0)),
         Descriptor.copy(0x8000).fromLocal(0x1000).to(RAM + 0x8_0000).recordAt(record(1)),
-        longSum(2),
+        Descriptor.crc32c(2 * FAR_BYTES).from(FAR - FAR_BYTES).recordAt(record(2)),
         Descriptor.copy(0x8000).from(RAM + 0x1_0000).toLocal(0x4_0000).recordAt(record(3)),
         Descriptor.copy(0x8000)
             .fromLocal(0x1000)
             .to(RAM + 0x9_0000)
             .recordAt(record(4))
             .interrupt());
-    Wire.await("the second record", () -> status(1) == 1);
+    withheld.awaitAsked();
 
     source.client().migrateTo(STOP);
     assertThat(channel.head()).isEqualTo(2);
@@ -193,7 +187,6 @@ class HbmMigrationTest {
 
     source.device().moveTo(target.client());
     attach(target.client());
-    mapLong(target.client(), summed);
     assertThat(channel.interrupted()).isFalse();
     target.client().migrateTo(RUNNING);
     channel.awaitInterrupt();
@@ -204,7 +197,7 @@ class HbmMigrationTest {
       assertThat(status(i)).as("record %d", i).isEqualTo(1);
     }
     assertThat(records.bytes().get(GuestMemory.INT, 2 * RECORD_BYTES + RECORD_RESULT))
-        .isEqualTo(longSumOf(summed));
+        .isEqualTo(sum());
     assertThat(target.client().regionRead(Wire.MEMORY, 0x4_0000, 0x8000))
         .isEqualTo(ram(0x1_0000, 0x8000));
     assertThat(ram(0x9_0000, 0x8000)).as("of memory that moved").isEqualTo(ram(0, 0x8000));
@@ -216,35 +209,73 @@ class HbmMigrationTest {
   void whatHasACompletionRecordCountsAndNothingElse() throws Exception {
     serve(DoorbellMode.TRAP);
     HbmChannel channel = source.channel(0);
-    Descriptor[] entries = new Descriptor[Wire.ENTRIES - 1];
-    int stoppedInside = 0;
-    for (int round = 0; round < ROUNDS; round++) {
-      records.bytes().fill((byte) 0);
-      for (int i = 0; i < entries.length; i++) {
-        long length = 0x1_0000L << round % 5;
-        entries[i] = Descriptor.copy(length).from(RAM).toLocal(0).recordAt(record(i));
-      }
-      channel.submit(entries);
-      // Rounds are to stop at different places; where is nothing to rely on.
-      long until = System.nanoTime() + round % 40 * 10_000L;
-      while (System.nanoTime() < until) {
-        Thread.onSpinWait();
-      }
+    for (int place = 0; place < Wire.ENTRIES - 1; place++) {
+      submitWithheld(channel, 0x1_0000, place);
+      withheld.awaitAsked();
       source.client().migrateTo(STOP);
-      int done = (int) channel.completed();
-      for (int i = 0; i < entries.length; i++) {
-        assertThat(status(i)).as("record %d, %d completed", i, done).isEqualTo(i < done ? 1 : 0);
-      }
-      assertThat(channel.head()).isEqualTo(done);
-      if (done > 0 && done < entries.length) {
-        stoppedInside++;
-      }
-      source.client().migrateTo(RUNNING);
-      Wire.await("the rest", () -> channel.completed() == entries.length);
-      Wire.idle(channel);
-      channel.restart();
+      assertThat(stoppedAt(channel)).isEqualTo(place);
+      finish(channel);
     }
-    assertThat(stoppedInside).as("rounds that stopped within the ring").isPositive();
+  }
+
+  /**
+   * The stop comes as soon as a record is seen, which may be before the engine has counted it. The
+   * last entry is surely not complete, so that there is always something to stop.
+   */
+  @Test
+  void aRecordThatIsSeenCountsHoweverSoonTheStopComes() throws Exception {
+    serve(DoorbellMode.TRAP);
+    HbmChannel channel = source.channel(0);
+    int last = Wire.ENTRIES - 2;
+    for (int round = 0; round < ROUNDS; round++) {
+      int seen = round % last;
+      submitWithheld(channel, 64L << round % 11, last);
+      awaitRecord(seen);
+      source.client().migrateTo(STOP);
+      assertThat(stoppedAt(channel)).isBetween(seen + 1, last);
+      finish(channel);
+    }
+  }
+
+  /** Fills the ring with copies, one of which needs what is withheld. */
+  private void submitWithheld(HbmChannel channel, long length, int place) throws IOException {
+    records.bytes().fill((byte) 0);
+    withheld.hold();
+    Descriptor[] entries = new Descriptor[Wire.ENTRIES - 1];
+    for (int i = 0; i < entries.length; i++) {
+      entries[i] =
+          Descriptor.copy(length).from(i == place ? FAR : RAM).toLocal(0).recordAt(record(i));
+    }
+    channel.submit(entries);
+  }
+
+  /** Waits without a pause. */
+  private void awaitRecord(int index) {
+    VarHandle status = GuestMemory.INT.varHandle();
+    long deadline = System.nanoTime() + Wire.LIMIT.toNanos();
+    while ((int) status.getAcquire(records.bytes(), (long) index * RECORD_BYTES) == 0) {
+      assertThat(System.nanoTime()).as("record %d", index).isLessThan(deadline);
+      Thread.onSpinWait();
+    }
+  }
+
+  /** How many entries are complete; HEAD says so too, and so do the records. */
+  private int stoppedAt(HbmChannel channel) throws IOException {
+    int done = (int) channel.completed();
+    assertThat(channel.head()).isEqualTo(done);
+    for (int i = 0; i < Wire.ENTRIES - 1; i++) {
+      assertThat(status(i)).as("record %d, %d completed", i, done).isEqualTo(i < done ? 1 : 0);
+    }
+    return done;
+  }
+
+  private void finish(HbmChannel channel) throws Exception {
+    source.client().migrateTo(RUNNING);
+    withheld.letGo();
+    Wire.await("the rest", () -> channel.completed() == Wire.ENTRIES - 1);
+    Wire.idle(channel);
+    assertThat(stoppedAt(channel)).isEqualTo(Wire.ENTRIES - 1);
+    channel.restart();
   }
 
   @Test

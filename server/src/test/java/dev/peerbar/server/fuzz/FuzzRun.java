@@ -47,6 +47,7 @@ final class FuzzRun {
     command.add("--reproducer_path=" + work);
     command.add("-artifact_prefix=" + work.resolve("failed-"));
     command.add("-max_total_time=" + seconds);
+    command.add("-seed=" + Long.getLong("fuzz.seed", 1));
     command.add("-max_len=4096");
     command.add("-timeout=60");
     // Linux counts the memory of the process that started this one as its peak, too (getrusage(2),

@@ -87,7 +87,6 @@ final class NoiseTest {
             watch.reads(),
             watch.longestMicros());
       }
-      assertThat(noises.stream().mapToLong(noise -> noise.replies.get()).sum()).isPositive();
       noises.forEach(Noise::close);
       try (VfioUserClient next = noisy.connect()) {
         assertThat(next.readInt(Wire.REGISTERS, Wire.ID)).isEqualTo(Wire.ID_VALUE);
@@ -133,7 +132,8 @@ final class NoiseTest {
     }
 
     Void make(long deadline) throws IOException {
-      while (System.nanoTime() < deadline) {
+      // However slow the machine is, until somebody has listened.
+      while (System.nanoTime() < deadline || replies.get() == 0) {
         try (MessageSocket socket = connect()) {
           converse(socket);
         } catch (LinuxException e) {

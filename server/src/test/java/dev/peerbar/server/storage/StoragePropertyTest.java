@@ -50,21 +50,21 @@ final class StoragePropertyTest {
         .ofMaxSize(12);
   }
 
-  @Property(tries = 60)
+  @Property(tries = 60, seed = "1")
   void memory(@ForAll("calls") List<Call> calls) throws Exception {
     try (Storage storage = MemoryStorage.allocate(SIZE)) {
       behavesAsBytes(storage, calls);
     }
   }
 
-  @Property(tries = 60)
+  @Property(tries = 60, seed = "1")
   void hostMemory(@ForAll("calls") List<Call> calls) throws Exception {
     try (Storage storage = HostMemory.storage(SIZE)) {
       behavesAsBytes(storage, calls);
     }
   }
 
-  @Property(tries = 60)
+  @Property(tries = 60, seed = "1")
   void image(@ForAll("calls") List<Call> calls) throws Exception {
     Path path = Files.createTempFile("image", ".raw");
     try {
@@ -82,7 +82,7 @@ final class StoragePropertyTest {
     }
   }
 
-  @Property(tries = 60)
+  @Property(tries = 60, seed = "1")
   void imageWhereNothingCanBePunchedOrZeroed(@ForAll("calls") List<Call> calls) throws Exception {
     try (Storage storage = ImageFile.over("image", new MemoryFile(SIZE, false), SIZE, false)) {
       assertThat(storage.readsZerosAfterDiscard()).isFalse();

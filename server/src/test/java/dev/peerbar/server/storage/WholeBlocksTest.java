@@ -1,7 +1,5 @@
 package dev.peerbar.server.storage;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import dev.peerbar.storage.Storage;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
@@ -27,6 +25,9 @@ final class WholeBlocksTest {
   private static final int BLOCK = Storage.ATOMIC_BLOCK;
   private static final int BLOCKS = 20;
   private static final long RUN_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+  /** That those who read see, at least. */
+  private static final long CHANGES = 10;
 
   @TempDir private Path directory;
 
@@ -62,7 +63,9 @@ final class WholeBlocksTest {
     try (ExecutorService threads = Executors.newCachedThreadPool()) {
       List<Future<Void>> running = work.stream().map(threads::submit).toList();
       long end = System.nanoTime() + RUN_NANOS;
-      while (System.nanoTime() < end && running.stream().noneMatch(Future::isDone)) {
+      // However slow the machine is, until those who read have seen the others' work.
+      while ((System.nanoTime() < end || changesSeen.get() < CHANGES)
+          && running.stream().noneMatch(Future::isDone)) {
         TimeUnit.MILLISECONDS.sleep(10);
       }
       over.set(true);
@@ -70,7 +73,6 @@ final class WholeBlocksTest {
         each.get();
       }
     }
-    assertThat(changesSeen.get()).as("changes that were seen").isGreaterThan(10);
   }
 
   private static Void write(Storage storage, long sign, AtomicBoolean over) throws Exception {
