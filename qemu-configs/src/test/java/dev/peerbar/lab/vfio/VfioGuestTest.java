@@ -247,7 +247,7 @@ class VfioGuestTest {
         guest
             .agent()
             .spawn("/tmp/out", List.of("/bin/busybox", "sh", "-c", "echo $((6*7)); exit 3"));
-    assertThat(guest.agent().awaitProgram(pid, Duration.ofSeconds(20))).contains(3);
+    assertThat(guest.agent().awaitProgram(pid, LIMIT)).contains(3);
     assertThat(guest.system().readText("/tmp/out")).isEqualTo("42");
   }
 
