@@ -509,7 +509,7 @@ static enum status do_time_copy(struct reader *r, struct writer *w)
 	return STATUS_OK;
 }
 
-// ---- pollers: a thread each that loads one address over and over -------------------------------------------------------
+// ---- pollers: a thread each that loads one address over and over, once at least -------------------------------------
 
 static struct poller {
 	pthread_t thread;
@@ -527,14 +527,14 @@ static void *poller_main(void *argument)
 {
 	struct poller *p = argument;
 	if (guarded()) {
-		while (!atomic_load_explicit(&p->stop, memory_order_relaxed)) {
+		do {
 			uint64_t start = nanoseconds();
 			p->last = load(p->address, p->width);
 			uint64_t took = nanoseconds() - start;
 			if (took > p->longest)
 				p->longest = took;
 			atomic_fetch_add_explicit(&p->count, 1, memory_order_relaxed);
-		}
+		} while (!atomic_load_explicit(&p->stop, memory_order_relaxed));
 		unguard();
 	} else {
 		p->fault_signal = fault.signal;

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The jar that the build makes, as a person runs it. */
-@Timeout(120)
+@Timeout(600)
 class BenchmarksJarIT {
   private static final Path JAR = Path.of("target/benchmarks.jar");
 
@@ -81,7 +81,7 @@ class BenchmarksJarIT {
             "dev.peerbar.bench.socket.RegisterBenchmark.peerbar");
     for (JsonNode benchmark : benchmarks) {
       assertThat(benchmark.at("/forks").intValue()).isEqualTo(1);
-      assertThat(benchmark.at("/primaryMetric/score").doubleValue()).isPositive();
+      assertThat(benchmark.at("/primaryMetric/rawData/0")).as("iterations").hasSize(1);
     }
   }
 }

@@ -21,9 +21,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** The function's thread and the engine's, at full speed. */
-@Timeout(60)
+@Timeout(600)
 final class DmaChannelRaceTest {
-  private static final int ROUNDS = 30_000;
+  private static final int ROUNDS = 20_000;
+  private static final long LIMIT_SECONDS = 120;
+
+  /** Descriptors of a channel that is left. */
+  private static final int VALID = 60;
 
   private final ExecutorService engineThread = Executors.newSingleThreadExecutor();
   private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
@@ -33,7 +37,7 @@ final class DmaChannelRaceTest {
   void stop() throws InterruptedException {
     for (ExecutorService each : new ExecutorService[] {engineThread, functionThread}) {
       each.shutdownNow();
-      assertThat(each.awaitTermination(10, TimeUnit.SECONDS)).isTrue();
+      assertThat(each.awaitTermination(LIMIT_SECONDS, TimeUnit.SECONDS)).isTrue();
     }
   }
 
@@ -166,7 +170,7 @@ final class DmaChannelRaceTest {
     public String execute(Dma dma, MemorySegment fetched, long offset, long iova) {
       assertThat(iova).isEqualTo(0x1000 + executed % ENTRIES * 64);
       while (executed == waitsBefore && !ending) {
-        Thread.onSpinWait();
+        Thread.yield();
       }
       executed++;
       return null;
@@ -216,14 +220,14 @@ final class DmaChannelRaceTest {
   }
 
   private void onFunctionThread(Runnable action) throws Exception {
-    functionThread.submit(action).get(10, TimeUnit.SECONDS);
+    functionThread.submit(action).get(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 
   /** Ends when nothing is left to do, or the test's limit says that something was lost. */
   private void settle(Device device) throws Exception {
-    while (!functionThread.submit(device::idle).get(10, TimeUnit.SECONDS)) {
+    while (!functionThread.submit(device::idle).get(LIMIT_SECONDS, TimeUnit.SECONDS)) {
       assertThat(thrown.get()).isNull();
-      Thread.onSpinWait();
+      Thread.yield();
     }
   }
 
@@ -277,31 +281,61 @@ final class DmaChannelRaceTest {
   @Test
   void aChannelThatIsLeftKnowsWhatIsDone() throws Exception {
     Device device = new Device();
-    int amid = 0;
     Random random = new Random(3);
     for (int i = 0; i < ROUNDS / 10; i++) {
+      begin(device, 1 + random.nextInt(50));
       onFunctionThread(() -> {
-        device.executed = 0;
-        device.ending = false;
-        device.waitsBefore = 1 + random.nextInt(50);
-        device.completed = 0;
-        device.valid = 0;
-        device.start();
-        device.more(60);
-      });
-      onFunctionThread(() -> {
+        // The engine goes on while its job ends, and leaves sooner or later, or has done all.
         device.ending = true;
         device.engine.endAll();
       });
-      engineThread.submit(() -> {}).get(10, TimeUnit.SECONDS);
-      onFunctionThread(device.channel::leave);
-      long done = device.completed;
-      assertThat(done).isEqualTo(device.executed);
-      amid += done < 60 ? 1 : 0;
-      onFunctionThread(device.channel::catchUp);
-      assertThat(device.completed).isEqualTo(done);
+      leave(device);
     }
-    assertThat(amid).as("jobs that ended amid their work").isPositive();
     assertThat(thrown.get()).isNull();
+  }
+
+  @Test
+  void aChannelThatIsLeftAmidItsWorkKnowsWhatIsDone() throws Exception {
+    Device device = new Device();
+    Random random = new Random(4);
+    for (int i = 0; i < ROUNDS / 10; i++) {
+      // Not in the last descriptors that are fetched together: the job's end is seen at a fetch.
+      int before = 1 + random.nextInt(VALID - 2 * DmaChannel.MOST_FETCHED);
+      begin(device, before);
+      while (device.executed != before) {
+        Thread.yield();
+      }
+      onFunctionThread(() -> {
+        device.engine.endAll();
+        device.ending = true;
+      });
+      leave(device);
+      assertThat(device.completed).as("the one under way is done").isGreaterThan(before);
+      assertThat(device.completed).as("and the last is not").isLessThan(VALID);
+    }
+    assertThat(thrown.get()).isNull();
+  }
+
+  /** The engine waits before one of the descriptors for the end to begin. */
+  private void begin(Device device, int waitsBefore) throws Exception {
+    onFunctionThread(() -> {
+      device.executed = 0;
+      device.ending = false;
+      device.waitsBefore = waitsBefore;
+      device.completed = 0;
+      device.valid = 0;
+      device.start();
+      device.more(VALID);
+    });
+  }
+
+  /** Waits for the engine to have left the job that has ended. */
+  private void leave(Device device) throws Exception {
+    engineThread.submit(() -> {}).get(LIMIT_SECONDS, TimeUnit.SECONDS);
+    onFunctionThread(device.channel::leave);
+    long done = device.completed;
+    assertThat(done).isEqualTo(device.executed);
+    onFunctionThread(device.channel::catchUp);
+    assertThat(device.completed).isEqualTo(done);
   }
 }

@@ -2,19 +2,19 @@ package dev.peerbar.storage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Duration;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(300)
 final class BlockLocksTest {
   private static final int BLOCK = Storage.ATOMIC_BLOCK;
-  private static final long LIMIT_SECONDS = 30;
+  private static final long LIMIT_SECONDS = 120;
 
   private static final long ALL = 15L << 40;
 
@@ -24,16 +24,25 @@ final class BlockLocksTest {
     BlockLocks.Held lock();
   }
 
-  /** Whether another thread gets what it wants while this one holds what it has. */
-  private static boolean passes(Locking wanted) throws Exception {
-    CompletableFuture<Void> other =
-        CompletableFuture.runAsync(
-            () -> wanted.lock().close(), command -> new Thread(command).start());
-    try {
-      other.get(100, TimeUnit.MILLISECONDS);
-      return true;
-    } catch (TimeoutException e) {
-      return false;
+  /**
+   * Another thread, which has to wait for what it wants: it waits when this returns. A lock that it
+   * got would be its end.
+   */
+  private static Thread waits(Locking wanted) {
+    Thread thread = new Thread(() -> wanted.lock().close());
+    thread.start();
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+    while (thread.getState() != Thread.State.WAITING) {
+      assertThat(thread.getState()).isNotEqualTo(Thread.State.TERMINATED);
+      assertThat(System.nanoTime()).isLessThan(deadline);
+      Thread.yield();
+    }
+    return thread;
+  }
+
+  private static void end(Thread... threads) throws InterruptedException {
+    for (Thread thread : threads) {
+      assertThat(thread.join(Duration.ofSeconds(LIMIT_SECONDS))).isTrue();
     }
   }
 
@@ -53,12 +62,16 @@ final class BlockLocksTest {
 
   @Test
   void aWriterIsAlone() throws Exception {
+    Thread reader;
+    Thread writer;
+    Thread all;
     try (BlockLocks.Held _ = locks.toWrite(ALL - BLOCK, 2 * BLOCK)) {
-      assertThat(passes(() -> locks.toRead(ALL - BLOCK, BLOCK))).isFalse();
-      assertThat(passes(() -> locks.toWrite(ALL, BLOCK))).isFalse();
+      reader = waits(() -> locks.toRead(ALL - BLOCK, BLOCK));
+      writer = waits(() -> locks.toWrite(ALL, BLOCK));
       other(() -> locks.toWrite(ALL / 2, BLOCK));
-      assertThat(passes(locks::everything)).isFalse();
+      all = waits(locks::everything);
     }
+    end(reader, writer, all);
     other(locks::everything);
   }
 
@@ -71,11 +84,14 @@ final class BlockLocksTest {
 
   @Test
   void partsOfOneBlockMeet() throws Exception {
+    Thread reader;
+    Thread writer;
     try (BlockLocks.Held _ = locks.toWrite(512, 512)) {
-      assertThat(passes(() -> locks.toRead(0, 512))).isFalse();
-      assertThat(passes(() -> locks.toWrite(BLOCK - 512, 512))).isFalse();
+      reader = waits(() -> locks.toRead(0, 512));
+      writer = waits(() -> locks.toWrite(BLOCK - 512, 512));
       other(() -> locks.toWrite(BLOCK, 512));
     }
+    end(reader, writer);
     try (BlockLocks.Held _ = locks.toWrite(0, BLOCK)) {
       other(() -> locks.toWrite(BLOCK, BLOCK));
     }
@@ -96,29 +112,15 @@ final class BlockLocksTest {
   /** Readers that come all the time hold no writer off: those behind it wait for it. */
   @Test
   void whoeverWaitsComesBeforeThoseThatCameLater() throws Exception {
-    CompletableFuture<Void> writer;
+    Thread writer;
+    Thread later;
     try (BlockLocks.Held _ = locks.toRead(0, BLOCK)) {
-      Thread thread = new Thread(() -> locks.toWrite(0, BLOCK).close());
-      thread.start();
-      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
-      while (thread.getState() != Thread.State.WAITING) {
-        assertThat(System.nanoTime()).isLessThan(deadline);
-        Thread.onSpinWait();
-      }
-      assertThat(passes(() -> locks.toRead(0, BLOCK))).isFalse();
+      writer = waits(() -> locks.toWrite(0, BLOCK));
+      later = waits(() -> locks.toRead(0, BLOCK));
       other(() -> locks.toRead(BLOCK, BLOCK));
-      writer = CompletableFuture.runAsync(() -> join(thread));
     }
-    writer.get(LIMIT_SECONDS, TimeUnit.SECONDS);
+    end(writer, later);
     other(locks::everything);
-  }
-
-  private static void join(Thread thread) {
-    try {
-      thread.join();
-    } catch (InterruptedException e) {
-      throw new AssertionError(e);
-    }
   }
 
   /** Writers alone, readers without a writer, in every block of every range, by many threads. */

@@ -33,7 +33,8 @@ class MappedBufferTest {
 
   @Test
   void theLastReleaseGivesTheAddressSpaceBack() throws Exception {
-    int count = 64;
+    // Far more than the JVM itself may take meanwhile, for its threads.
+    int count = 1024;
     long before = addressSpace();
     for (int i = 0; i < count; i++) {
       MappedBuffer buffer = MappedBuffer.allocate(SIZE);

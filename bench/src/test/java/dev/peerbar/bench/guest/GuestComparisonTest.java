@@ -42,9 +42,9 @@ class GuestComparisonTest {
             "DMA in guest memory, beside nvme");
     assertThat(bench.figures())
         .allSatisfy(figure -> {
-          assertThat(figure.floor().orElseThrow()).isPositive().isFinite();
-          assertThat(figure.value()).isPositive().isFinite();
-          assertThat(figure.ratio().orElseThrow().median()).isPositive().isFinite();
+          assertThat(figure.floor().orElseThrow()).isFinite();
+          assertThat(figure.value()).isFinite();
+          assertThat(figure.ratio().orElseThrow().median()).isFinite();
         });
   }
 }

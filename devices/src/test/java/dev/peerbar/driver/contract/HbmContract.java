@@ -191,6 +191,20 @@ public abstract class HbmContract {
     assertThat(channel.error()).isZero();
   }
 
+  /**
+   * Waits for interrupts that were signalled by now and are on their way, and forgets them. A VMM
+   * hands on those that it finds signalled at a time in any order: one that is signalled now and
+   * comes may be before them, but the next one is after.
+   */
+  private void whatWasSignalledHasCome() throws IOException {
+    HbmChannel other = channel(1);
+    for (int i = 0; i < 2; i++) {
+      int last = other.submit(Descriptor.nop().interrupt());
+      assertThat(over(other, last).done()).isTrue();
+    }
+    driver.drainInterrupts();
+  }
+
   @Test
   final void nothingOfWhatWasUnderWayIsSeenAfterAReset() throws Exception {
     DmaRange from = memory(random(3));
@@ -206,12 +220,12 @@ public abstract class HbmContract {
 
     to.fill(0, LENGTH, POISON);
     driver.setUp();
-    driver.drainInterrupts();
     assertThat(driver.read(HbmRegisters.RESET_COUNT)).isGreaterThan(resets);
     assertThat(channel.state()).isEqualTo(ChannelState.IDLE);
     assertThat(channel.head()).isZero();
     assertThat(channel.completed()).isZero();
     assertThat(driver.status()).isEqualTo(HbmRegisters.STATUS_READY);
+    whatWasSignalledHasCome();
     device.relax();
     assertThat(channel.interrupted()).as("an interrupt").isFalse();
     byte[] expected = new byte[LENGTH];

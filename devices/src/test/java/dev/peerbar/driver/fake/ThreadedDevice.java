@@ -277,9 +277,10 @@ public final class ThreadedDevice implements Device, Host {
     vectors.computeIfAbsent(vector, _ -> new Semaphore(0)).release();
   }
 
+  /** Leaves the processor to whoever has to do what is waited for: there may be one for all. */
   @Override
   public void relax() {
-    Thread.onSpinWait();
+    Thread.yield();
   }
 
   @Override
@@ -302,11 +303,24 @@ public final class ThreadedDevice implements Device, Host {
     endpoint.reset(kind);
   }
 
+  /** When it returns the engines have left what they did: it says all its failures by then. */
   @Override
   public void close() {
     reset(ResetKind.BUS_OR_DEVICE);
-    engines.forEach(ExecutorService::shutdownNow);
-    functionThread.shutdown();
+    engines.forEach(ExecutorService::shutdown);
+    try {
+      for (ExecutorService engine : engines) {
+        if (!engine.awaitTermination(LONGEST_SECONDS, TimeUnit.SECONDS)) {
+          engine.shutdownNow();
+          failures.add(new AssertionError("An engine does not end."));
+        }
+      }
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    } finally {
+      // After the engines, which have it do something to the last.
+      functionThread.shutdown();
+    }
   }
 
   // What the endpoint is given.

@@ -118,6 +118,8 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
     loopLock.lock();
     try {
       super.run();
+      // A loop that was told to end while it was awake need not have come by its sockets since.
+      ioHandler().prepareToDestroy();
     } catch (RuntimeException | Error e) {
       LOG.error("the event loop has died, and its connections with it", e);
       ioHandler().prepareToDestroy();

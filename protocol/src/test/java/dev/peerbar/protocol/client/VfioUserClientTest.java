@@ -54,7 +54,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** The client against a server that the test plays by hand. */
-@Timeout(60)
+@Timeout(300)
 class VfioUserClientTest {
   private static final String MEMORY = "vfio-user-client";
   private static final Duration LONG = Duration.ofSeconds(20);

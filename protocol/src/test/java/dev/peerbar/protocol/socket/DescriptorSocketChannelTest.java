@@ -61,7 +61,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-@Timeout(60)
+@Timeout(300)
 @ParameterizedClass
 @EnumSource
 class DescriptorSocketChannelTest {
@@ -617,9 +617,20 @@ class DescriptorSocketChannelTest {
   @Test
   void aShutdownOfTheLoopClosesTheSocket() throws Exception {
     register();
-    // Without a quiet period a busy loop may end before it has closed anything.
-    group.shutdownGracefully(1, 10_000, TimeUnit.MILLISECONDS).sync();
+    group.shutdownGracefully(0, 10, TimeUnit.SECONDS).sync();
     assertThat(channel.isOpen()).isFalse();
+    assertThat(nextEvent()).isEqualTo("inactive");
+    assertThatThrownBy(() -> peer.receive(LONG)).isInstanceOf(EOFException.class);
+  }
+
+  @Test
+  void aShutdownOfALoopThatIsAwakeClosesTheSocketToo() throws Exception {
+    register();
+    // It looks at no socket between this task and its end.
+    group.submit(() -> group.shutdownGracefully(0, 10, TimeUnit.SECONDS)).sync();
+    group.terminationFuture().sync();
+    assertThat(channel.isOpen()).isFalse();
+    assertThat(nextEvent()).isEqualTo("inactive");
     assertThatThrownBy(() -> peer.receive(LONG)).isInstanceOf(EOFException.class);
   }
 

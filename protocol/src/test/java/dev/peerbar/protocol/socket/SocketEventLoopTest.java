@@ -24,7 +24,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(300)
 class SocketEventLoopTest {
   private final EventLoopGroup group = SocketEventLoop.group(new DefaultThreadFactory("loop"));
   private final SocketEventLoop loop = (SocketEventLoop) group.next();

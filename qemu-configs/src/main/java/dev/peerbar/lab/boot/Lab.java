@@ -28,7 +28,7 @@ public final class Lab implements AutoCloseable {
   /** How long a guest may take to boot: 2 s under TCG on an idle machine. */
   private static final Duration BOOT = Duration.ofSeconds(120);
 
-  private static final Duration POWER_OFF = Duration.ofSeconds(15);
+  private static final Duration POWER_OFF = Duration.ofSeconds(60);
   private static final String KERNEL_LOG = "kernel.log";
 
   private final Qemu qemu;

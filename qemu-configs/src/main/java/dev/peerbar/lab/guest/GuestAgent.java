@@ -288,7 +288,10 @@ public final class GuestAgent implements AutoCloseable {
     return new Stopwatch(this);
   }
 
-  /** Starts a thread in the guest that loads one address over and over until it is stopped. */
+  /**
+   * Starts a thread in the guest that loads one address over and over until it is stopped, at least
+   * once.
+   */
   public Poller startPoller(long address, int width) throws IOException {
     int id =
         call(Operation.POLLER_START, buffer(12).putLong(address).putInt(width).flip()).getInt();

@@ -132,6 +132,6 @@ public final class GuestProgram implements AutoCloseable {
       return;
     }
     kill(SIGKILL);
-    await(Duration.ofSeconds(10));
+    await(Duration.ofSeconds(60));
   }
 }

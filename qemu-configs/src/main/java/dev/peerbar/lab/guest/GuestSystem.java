@@ -346,7 +346,7 @@ public final class GuestSystem {
       agent.syscall(
           "reboot",
           Syscall.REBOOT,
-          Duration.ofSeconds(10),
+          IOCTL_LIMIT,
           Argument.of(REBOOT_MAGIC),
           Argument.of(REBOOT_MAGIC2),
           Argument.of(REBOOT_POWER_OFF));

@@ -22,8 +22,7 @@ public final class Qemu implements AutoCloseable {
   public static final String CONSOLE_LOG = "console.log";
 
   private static final String COMMAND_LOG = "qemu.args";
-  private static final Duration PATIENCE = Duration.ofSeconds(10);
-  private static final Duration FAREWELL = Duration.ofSeconds(2);
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
 
   /** Lines of its log that are told; before them are warnings. */
   private static final int MOST_SAID = 3;
@@ -136,11 +135,11 @@ public final class Qemu implements AutoCloseable {
    * Why the guest cannot be reached.
    *
    * @param seen what came of trying
-   * @return if QEMU has ended, or does so at once, what it had to say about that
+   * @return if QEMU has ended, or does so soon, what it had to say about that
    */
   public IOException unreachable(IOException seen) throws IOException {
     // Its sockets close a moment before it is gone.
-    if (!waitFor(FAREWELL)) {
+    if (!waitFor(PATIENCE)) {
       return seen;
     }
     String said = lastLines(Files.readString(logs.resolve(QEMU_LOG)));

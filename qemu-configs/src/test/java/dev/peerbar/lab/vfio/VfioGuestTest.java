@@ -143,7 +143,6 @@ class VfioGuestTest {
       assertThat(registers.timeLoads(0, AccessWidth.DWORD, 100)).isPositive();
 
       try (var poller = registers.poll(0, AccessWidth.DWORD)) {
-        guest.agent().awaitEvent(guest.eventFd().fd(), Duration.ofMillis(50));
         assertThat(poller.stop().loads()).isPositive();
         assertThat(poller.stop().last()).isEqualTo(EDU_ID);
         assertThat(poller.stop().signal()).isZero();
@@ -248,7 +247,7 @@ class VfioGuestTest {
         guest
             .agent()
             .spawn("/tmp/out", List.of("/bin/busybox", "sh", "-c", "echo $((6*7)); exit 3"));
-    assertThat(guest.agent().awaitProgram(pid, Duration.ofSeconds(20))).contains(3);
+    assertThat(guest.agent().awaitProgram(pid, LIMIT)).contains(3);
     assertThat(guest.system().readText("/tmp/out")).isEqualTo("42");
   }
 

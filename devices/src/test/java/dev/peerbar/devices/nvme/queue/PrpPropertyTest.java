@@ -91,7 +91,7 @@ final class PrpPropertyTest {
     }
   }
 
-  @Property(tries = 150)
+  @Property(tries = 150, seed = "1")
   void dataIsWhereTheListSays(
       @ForAll @IntRange(min = 12, max = 16) int pageLog2,
       @ForAll @IntRange(max = 16383) int dwordOffset,

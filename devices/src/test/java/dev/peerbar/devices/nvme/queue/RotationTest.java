@@ -30,7 +30,7 @@ final class RotationTest {
     return turn;
   }
 
-  @Property(tries = 200)
+  @Property(tries = 200, seed = "1")
   void queuesWithWorkHaveEqualShares(
       @ForAll @IntRange(min = 1, max = 16) int queues, @ForAll @IntRange(max = 7) int burstLog2) {
     Rotation rotation = new Rotation(false, new ArbitrationFeature(burstLog2, 0, 0, 0));
@@ -54,7 +54,7 @@ final class RotationTest {
     }
   }
 
-  @Property(tries = 100)
+  @Property(tries = 100, seed = "1")
   void classesHaveTheirWeights(
       @ForAll @IntRange(max = 30) int low,
       @ForAll @IntRange(max = 30) int medium,

@@ -89,7 +89,7 @@ final class SglPropertyTest {
     descriptor(to, at, block.address, block.length, block.bucket ? 0x10 : 0x00);
   }
 
-  @Property(tries = 200)
+  @Property(tries = 200, seed = "1")
   void dataIsWhereTheDescriptorsSay(
       @ForAll @IntRange(min = 1, max = 300_000) int length,
       @ForAll @IntRange(min = 1, max = 2) int psdt,
