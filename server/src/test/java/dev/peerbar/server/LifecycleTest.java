@@ -162,7 +162,10 @@ final class LifecycleTest {
     device.close();
     freed("leaves-during");
     try (VfioUserClient next = wire.connect()) {
-      assertThat(next.readInt(Wire.REGISTERS, 0x1004)).isEqualTo(ChannelState.HALTED.code());
+      // The engine learns of it on a thread of its own.
+      Wire.await(
+          "the channel halted",
+          () -> next.readInt(Wire.REGISTERS, 0x1004) == ChannelState.HALTED.code());
       assertThat(next.readInt(Wire.REGISTERS, 0x1018)).isEqualTo(ErrorCode.READ_FAULT.code());
       next.reset();
     }
