@@ -21,6 +21,13 @@ final class LabBoundariesTest {
       slices().matching("dev.peerbar.lab.scenario.(*)..").should().notDependOnEachOther();
 
   @ArchTest
+  static final ArchRule scenariosStandAlone =
+      slices()
+          .matching("dev.peerbar.scenario.(bar|flr|iommufd|life|nvme|p2p|p2pmem|stock)..")
+          .should()
+          .notDependOnEachOther();
+
+  @ArchTest
   static final ArchRule theGuestKnowsNoEndpoint =
       noClasses()
           .that()

@@ -4,6 +4,7 @@ import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.KernelLogMark;
 import dev.peerbar.lab.qemu.Qemu;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
@@ -121,6 +122,38 @@ public final class Lab implements AutoCloseable {
     GuestLog.badQemuLines(qemuLog).forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
     all.removeIf(complaint -> expected.stream().anyMatch(line -> line.test(complaint.line())));
     return List.copyOf(all);
+  }
+
+  /** What there was to complain about before anything was done in the guest. */
+  public List<Complaint> bootComplaints() {
+    return List.of();
+  }
+
+  /** A place in the logs. */
+  public final class Mark {
+    private final KernelLogMark kernel;
+    private final int qemu;
+
+    private Mark(KernelLogMark kernel, int qemu) {
+      this.kernel = kernel;
+      this.qemu = qemu;
+    }
+
+    /** What the kernel and QEMU have complained about since. */
+    public List<Complaint> since() throws IOException {
+      List<Complaint> all = new ArrayList<>();
+      GuestLog.badKernelLines(String.join("\n", kernel.since()))
+          .forEach(l -> all.add(new Complaint(KERNEL_LOG, l)));
+      String qemuLog = Files.readString(logs().resolve(Qemu.QEMU_LOG)).substring(qemu);
+      GuestLog.badQemuLines(qemuLog).forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
+      return List.copyOf(all);
+    }
+  }
+
+  /** Marks a place in the logs. */
+  public Mark mark(String what) throws IOException {
+    return new Mark(
+        guest.markKernelLog(what), Files.readString(logs().resolve(Qemu.QEMU_LOG)).length());
   }
 
   /** Takes lines that a scenario provokes out of what there is to complain about, from now on. */

@@ -139,18 +139,27 @@ public final class Qemu implements AutoCloseable {
    * @return if QEMU has ended, or does so at once, what it had to say about that
    */
   public IOException unreachable(IOException seen) throws IOException {
-    // Its sockets close a moment before it is gone.
-    if (!waitFor(FAREWELL)) {
-      return seen;
-    }
+    return hasEnded()
+        ? new QemuEndedException(
+            "QEMU ended with status %d before the guest was up: %s"
+                .formatted(process.exitValue(), said()),
+            seen)
+        : seen;
+  }
+
+  /** Whether it has ended, or does so at once: its sockets close a moment before it is gone. */
+  public boolean hasEnded() {
+    return waitFor(FAREWELL);
+  }
+
+  /** How it ended, in a sentence. */
+  public String end() throws IOException {
+    return "QEMU ended with status %d: %s".formatted(process.exitValue(), said());
+  }
+
+  private String said() throws IOException {
     String said = lastLines(Files.readString(logs.resolve(QEMU_LOG)));
-    if (said.isEmpty()) {
-      said = "the guest's console ends with: " + lastWords();
-    }
-    return new QemuEndedException(
-        "QEMU ended with status %d before the guest was up: %s"
-            .formatted(process.exitValue(), said),
-        seen);
+    return said.isEmpty() ? "the guest's console ends with: " + lastWords() : said;
   }
 
   private static String lastLines(String log) {

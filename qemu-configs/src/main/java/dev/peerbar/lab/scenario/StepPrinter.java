@@ -1,5 +1,6 @@
 package dev.peerbar.lab.scenario;
 
+import dev.peerbar.scenario.UnexpectedException;
 import java.io.PrintStream;
 import java.time.Duration;
 import org.slf4j.Logger;

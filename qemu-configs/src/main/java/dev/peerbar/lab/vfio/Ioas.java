@@ -19,6 +19,10 @@ import java.util.Set;
 public final class Ioas implements AutoCloseable {
   private static final Set<IommuIoasMapFlag> READ_WRITE =
       EnumSet.of(IommuIoasMapFlag.READABLE, IommuIoasMapFlag.WRITEABLE);
+
+  /** The length that stands, from address 0, for all there is (IOMMU_IOAS_UNMAP). */
+  private static final long WHOLE = -1;
+
   private static final int MOST_RANGES = 64;
 
   private final Iommufd iommufd;
@@ -90,6 +94,11 @@ public final class Ioas implements AutoCloseable {
   /** Takes away what was imported; how many bytes went. */
   public long unmap(Mapping mapping) throws IOException {
     return unmap(mapping.iova(), mapping.length());
+  }
+
+  /** Takes away all that is still mapped; how many bytes that was. */
+  public long unmapAll() throws IOException {
+    return unmap(0, WHOLE);
   }
 
   private long unmap(long iova, long length) throws IOException {

@@ -8,6 +8,7 @@ import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupOutput;
+import dev.peerbar.scenario.UnexpectedException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.stream.Stream;

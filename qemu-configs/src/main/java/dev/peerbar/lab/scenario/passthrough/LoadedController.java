@@ -1,6 +1,6 @@
 package dev.peerbar.lab.scenario.passthrough;
 
-import static dev.peerbar.lab.scenario.UnexpectedException.unless;
+import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
@@ -10,8 +10,8 @@ import dev.peerbar.driver.nvme.NvmeCommands;
 import dev.peerbar.driver.nvme.NvmeDriver;
 import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.lab.scenario.UnexpectedException;
 import dev.peerbar.lab.scenario.passthrough.PassthroughRig.MemoryKind;
+import dev.peerbar.scenario.UnexpectedException;
 import dev.peerbar.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.Arena;

@@ -1,7 +1,7 @@
 package dev.peerbar.lab.scenario.passthrough;
 
-import static dev.peerbar.lab.scenario.UnexpectedException.unless;
-import static dev.peerbar.lab.scenario.UnexpectedException.unlessQuiet;
+import static dev.peerbar.scenario.UnexpectedException.unless;
+import static dev.peerbar.scenario.UnexpectedException.unlessQuiet;
 
 import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.Descriptor;
@@ -28,6 +28,7 @@ import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.Step;
 import dev.peerbar.lab.scenario.passthrough.PassthroughRig.MemoryKind;
 import dev.peerbar.pci.DoorbellMode;
+import dev.peerbar.scenario.fixture.ServedPair;
 import dev.peerbar.storage.MemoryStorage;
 import dev.peerbar.storage.Storage;
 import java.io.IOException;

@@ -1,7 +1,7 @@
 package dev.peerbar.lab.scenario.passthrough;
 
-import static dev.peerbar.lab.scenario.UnexpectedException.unless;
-import static dev.peerbar.lab.scenario.UnexpectedException.unlessQuiet;
+import static dev.peerbar.scenario.UnexpectedException.unless;
+import static dev.peerbar.scenario.UnexpectedException.unlessQuiet;
 
 import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.Descriptor;
@@ -23,13 +23,14 @@ import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.Scenario;
 import dev.peerbar.lab.scenario.Step;
-import dev.peerbar.lab.scenario.UnexpectedException;
 import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.lab.vfio.Iommufd;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
+import dev.peerbar.scenario.UnexpectedException;
+import dev.peerbar.scenario.fixture.ServedPair;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,6 +1,6 @@
 package dev.peerbar.lab.scenario.passthrough;
 
-import static dev.peerbar.lab.scenario.UnexpectedException.unless;
+import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmRegisters;

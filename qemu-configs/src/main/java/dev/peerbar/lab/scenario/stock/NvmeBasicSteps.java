@@ -1,13 +1,13 @@
 package dev.peerbar.lab.scenario.stock;
 
-import static dev.peerbar.lab.scenario.UnexpectedException.unless;
+import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.peerbar.lab.boot.GuestLog;
 import dev.peerbar.lab.disk.NvmeDisk;
 import dev.peerbar.lab.guest.GuestProgram.Outcome;
 import dev.peerbar.lab.scenario.Step;
-import dev.peerbar.lab.scenario.UnexpectedException;
+import dev.peerbar.scenario.UnexpectedException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;

@@ -1,6 +1,6 @@
 package dev.peerbar.lab.scenario.stock;
 
-import static dev.peerbar.lab.scenario.UnexpectedException.unless;
+import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.lab.disk.Fio;
 import dev.peerbar.lab.disk.NvmeDisk;

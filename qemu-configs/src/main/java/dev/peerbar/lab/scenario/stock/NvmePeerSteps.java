@@ -1,6 +1,6 @@
 package dev.peerbar.lab.scenario.stock;
 
-import static dev.peerbar.lab.scenario.UnexpectedException.unless;
+import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.lab.disk.BlockDevice;
 import dev.peerbar.lab.disk.Fio;
@@ -10,8 +10,8 @@ import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestProgram;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.scenario.Step;
-import dev.peerbar.lab.scenario.UnexpectedException;
 import dev.peerbar.linux.Errno;
+import dev.peerbar.scenario.UnexpectedException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

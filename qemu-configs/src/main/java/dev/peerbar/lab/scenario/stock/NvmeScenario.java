@@ -1,6 +1,6 @@
 package dev.peerbar.lab.scenario.stock;
 
-import static dev.peerbar.lab.scenario.UnexpectedException.unlessQuiet;
+import static dev.peerbar.scenario.UnexpectedException.unlessQuiet;
 
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;

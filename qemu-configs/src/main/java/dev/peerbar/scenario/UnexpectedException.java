@@ -1,4 +1,4 @@
-package dev.peerbar.lab.scenario;
+package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
 import java.util.List;

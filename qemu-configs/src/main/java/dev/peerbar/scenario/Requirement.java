@@ -1,0 +1,18 @@
+package dev.peerbar.scenario;
+
+import dev.peerbar.lab.boot.Lab;
+import java.io.IOException;
+import java.util.Optional;
+
+/** Something that a guest may or may not have, and that is looked for in it, never assumed. */
+@FunctionalInterface
+public interface Requirement {
+
+  /**
+   * Looks for it.
+   *
+   * @return why a scenario that needs it cannot be tried, such as {@code "the kernel has no
+   *     iommufd"}; empty if it is there
+   */
+  Optional<String> missingIn(Lab lab) throws IOException;
+}

@@ -1,0 +1,174 @@
+package dev.peerbar.scenario;
+
+import dev.peerbar.lab.boot.Lab;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One scenario being tried once, on a thread of its own: what it needs is looked for, logs are
+ * marked, its environment is opened, it runs, the environment is released, and what it left behind
+ * and what the kernel and QEMU said is judged.
+ */
+final class Trial<E extends Environment> {
+  private static final Logger log = LoggerFactory.getLogger(Trial.class);
+
+  /** How long a thread that is interrupted may take to end, before it is left to itself. */
+  private static final Duration FAREWELL = Duration.ofSeconds(5);
+
+  private final Scenario<E> scenario;
+  private final Fixture<E> fixture;
+  private final Run run;
+  private final Duration limit;
+  private final DeviceMessages messages;
+  private final Path logs;
+  private final List<Problem> problems = new ArrayList<>();
+
+  Trial(
+      Scenario<E> scenario,
+      Fixture<E> fixture,
+      Run run,
+      Duration limit,
+      DeviceMessages messages,
+      Path logs) {
+    this.scenario = scenario;
+    this.fixture = fixture;
+    this.run = run;
+    this.limit = limit;
+    this.messages = messages;
+    this.logs = logs;
+  }
+
+  /** Tries it, in little more than its time. */
+  Outcome outcome() {
+    messages.forget();
+    CompletableFuture<Outcome> outcome = new CompletableFuture<>();
+    Thread thread =
+        Thread.ofPlatform()
+            .daemon()
+            .name(scenario.description().name())
+            .start(() -> complete(outcome));
+    try {
+      return outcome.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (TimeoutException e) {
+      // While what hangs still does.
+      Evidence evidence = evidence();
+      thread.interrupt();
+      leave(thread);
+      return new Outcome.Failed(
+          List.of(
+              new Problem(
+                  Problem.Kind.TIME_LIMIT, "it had %.0f s".formatted(limit.toMillis() / 1e3))),
+          evidence);
+    } catch (InterruptedException e) {
+      thread.interrupt();
+      Thread.currentThread().interrupt();
+      return failed(new Problem(Problem.Kind.ERROR, "interrupted"));
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e.getCause());
+    }
+  }
+
+  private static void leave(Thread thread) {
+    try {
+      if (!thread.join(FAREWELL)) {
+        log.warn("{} does not end, and is left to itself", thread.getName());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void complete(CompletableFuture<Outcome> outcome) {
+    try {
+      outcome.complete(tried());
+    } catch (Throwable e) {
+      outcome.complete(failed(error(e)));
+    }
+  }
+
+  private Outcome failed(Problem problem) {
+    return new Outcome.Failed(List.of(problem), evidence());
+  }
+
+  private Outcome tried() throws Exception {
+    for (Requirement need : scenario.description().needs()) {
+      Optional<String> missing = need.missingIn(fixture.lab());
+      if (missing.isPresent()) {
+        return new Outcome.Skipped(missing.get());
+      }
+    }
+    Lab.Mark mark = fixture.lab().mark(scenario.description().name());
+    Inventory before = Inventory.take(fixture);
+    String saw = performed();
+    if (stillThere()) {
+      before.more(Inventory.take(fixture)).forEach(this::left);
+      mark.since().stream()
+          .filter(complaint -> !run.allows(complaint.line()))
+          .forEach(c -> problems.add(new Problem(Problem.Kind.COMPLAINT, c.toString())));
+    }
+    return problems.isEmpty() ? new Outcome.Passed(saw) : new Outcome.Failed(problems, evidence());
+  }
+
+  private String performed() throws Exception {
+    E environment = fixture.open(run);
+    String saw = "";
+    try {
+      saw = scenario.run(environment);
+    } catch (UnexpectedException e) {
+      problems.add(new Problem(Problem.Kind.UNEXPECTED, e.getMessage()));
+    } catch (Exception | Error e) {
+      problems.add(error(e));
+    }
+    if (stillThere()) {
+      try {
+        fixture.release(environment).forEach(this::left);
+      } catch (Exception e) {
+        left("what could not be taken back: " + message(e));
+      }
+    }
+    return saw;
+  }
+
+  private boolean stillThere() throws IOException {
+    if (Thread.currentThread().isInterrupted()) {
+      return false;
+    }
+    if (fixture.lab().qemu().isAlive()) {
+      return true;
+    }
+    if (problems.stream().noneMatch(p -> p.kind() == Problem.Kind.NO_GUEST)) {
+      problems.add(new Problem(Problem.Kind.NO_GUEST, fixture.lab().qemu().end()));
+    }
+    return false;
+  }
+
+  private void left(String what) {
+    problems.add(new Problem(Problem.Kind.LEFT_BEHIND, what));
+  }
+
+  private static Problem error(Throwable e) {
+    log.debug("a scenario could not be done", e);
+    return new Problem(Problem.Kind.ERROR, message(e));
+  }
+
+  private static String message(Throwable e) {
+    return e instanceof IOException && e.getMessage() != null
+        ? e.getMessage()
+        : Objects.toString(e);
+  }
+
+  private Evidence evidence() {
+    return new Evidence(List.of(), List.of(), messages.lines(), logs);
+  }
+}
