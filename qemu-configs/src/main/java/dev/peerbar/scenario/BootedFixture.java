@@ -1,5 +1,6 @@
 package dev.peerbar.scenario;
 
+import dev.peerbar.lab.boot.Lab;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -14,11 +15,13 @@ final class BootedFixture<E extends Environment> implements AutoCloseable {
   private final Fixture<E> fixture;
   private final Path logs;
   private final Map<Requirement, Optional<String>> looked = new HashMap<>();
+  private Lab.Mark judged;
 
-  BootedFixture(FixtureKind<E> kind, Fixture<E> fixture, Path logs) {
+  BootedFixture(FixtureKind<E> kind, Fixture<E> fixture, Path logs) throws IOException {
     this.kind = kind;
     this.fixture = fixture;
     this.logs = logs;
+    judged = fixture.lab().mark("scenarios begin");
   }
 
   Fixture<E> fixture() {
@@ -45,6 +48,24 @@ final class BootedFixture<E extends Environment> implements AutoCloseable {
       }
     }
     return Optional.empty();
+  }
+
+  /**
+   * What the guest's kernel and QEMU have complained about since this was asked last, or since
+   * scenarios began: every line is somebody's.
+   *
+   * @param what has ended, for the kernel's log
+   */
+  List<Lab.Complaint> complaints(String what) throws IOException {
+    Lab.Mark now = fixture.lab().mark(what);
+    List<Lab.Complaint> complaints = judged.until(now);
+    judged = now;
+    return complaints;
+  }
+
+  /** Turns the guest off; what was complained about since that was asked last. */
+  List<Lab.Complaint> powerOff() throws IOException {
+    return fixture.lab().powerOff(judged);
   }
 
   @Override

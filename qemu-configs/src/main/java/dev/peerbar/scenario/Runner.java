@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 
 /**
  * Has scenarios tried: boots what they need, gives each a fresh environment and a limited time,
@@ -118,6 +117,7 @@ public final class Runner {
           Fixture<E> fixture = group.kind().start(files, group.setting(), options.machine, logs);
           booted = new BootedFixture<>(group.kind(), fixture, logs);
           complaints = fixture.lab().bootComplaints();
+          complain(fixture.lab().complaints());
           failedBoots = 0;
         } catch (IOException | RuntimeException e) {
           failedBoots++;
@@ -147,16 +147,14 @@ public final class Runner {
         return;
       }
       try {
-        List<Lab.Complaint> last = booted.fixture().lab().powerOff();
-        if (!last.isEmpty()) {
-          problems.add(
-              new Problem(
-                  Problem.Kind.COMPLAINT,
-                  last.stream().map(Lab.Complaint::toString).collect(Collectors.joining("\n"))));
-        }
+        complain(booted.powerOff());
       } catch (IOException e) {
         problems.add(new Problem(Problem.Kind.NO_GUEST, "it could not be turned off: " + e));
       }
+    }
+
+    private void complain(List<Lab.Complaint> complaints) {
+      complaints.forEach(c -> problems.add(new Problem(Problem.Kind.COMPLAINT, c.toString())));
     }
 
     private void end() throws IOException {

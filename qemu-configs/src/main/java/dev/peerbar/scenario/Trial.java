@@ -1,6 +1,6 @@
 package dev.peerbar.scenario;
 
-import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.qemu.Qemu;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -106,12 +106,12 @@ final class Trial<E extends Environment> {
     if (missing.isPresent()) {
       return new Outcome.Skipped(missing.get());
     }
-    Lab.Mark mark = fixture.lab().mark(scenario.description().name());
+    fixture.lab().guest().markKernelLog(scenario.description().name() + " begins");
     Inventory before = Inventory.take(fixture);
     String saw = performed();
     if (stillThere()) {
       before.more(Inventory.take(fixture)).forEach(this::left);
-      mark.since().stream()
+      booted.complaints(scenario.description().name() + " has ended").stream()
           .filter(complaint -> !run.allows(complaint.line()))
           .forEach(c -> add(new Problem(Problem.Kind.COMPLAINT, c.toString())));
     }
@@ -142,11 +142,13 @@ final class Trial<E extends Environment> {
     if (Thread.currentThread().isInterrupted()) {
       return false;
     }
-    if (fixture.lab().qemu().isAlive()) {
+    // After a failure it may be about to end.
+    Qemu qemu = fixture.lab().qemu();
+    if (qemu.isAlive() && (problems.isEmpty() || !qemu.hasEnded())) {
       return true;
     }
     if (problems.stream().noneMatch(p -> p.kind() == Problem.Kind.NO_GUEST)) {
-      add(new Problem(Problem.Kind.NO_GUEST, fixture.lab().qemu().end()));
+      add(new Problem(Problem.Kind.NO_GUEST, qemu.end()));
     }
     return false;
   }

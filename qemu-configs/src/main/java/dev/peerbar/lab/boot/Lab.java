@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
@@ -131,38 +132,6 @@ public final class Lab implements AutoCloseable {
     return booted.since();
   }
 
-  /** What there was to complain about before anything was done in the guest. */
-  public List<Complaint> bootComplaints() {
-    return List.of();
-  }
-
-  /** A place in the logs. */
-  public final class Mark {
-    private final KernelLogMark kernel;
-    private final int qemu;
-
-    private Mark(KernelLogMark kernel, int qemu) {
-      this.kernel = kernel;
-      this.qemu = qemu;
-    }
-
-    /** What the kernel and QEMU have complained about since. */
-    public List<Complaint> since() throws IOException {
-      List<Complaint> all = new ArrayList<>();
-      GuestLog.badKernelLines(String.join("\n", kernel.since()))
-          .forEach(l -> all.add(new Complaint(KERNEL_LOG, l)));
-      String qemuLog = Files.readString(logs().resolve(Qemu.QEMU_LOG)).substring(qemu);
-      GuestLog.badQemuLines(qemuLog).forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
-      return List.copyOf(all);
-    }
-  }
-
-  /** Marks a place in the logs. */
-  public Mark mark(String what) throws IOException {
-    return new Mark(
-        guest.markKernelLog(what), Files.readString(logs().resolve(Qemu.QEMU_LOG)).length());
-  }
-
   /** Takes lines that a scenario provokes out of what there is to complain about, from now on. */
   public void expect(Predicate<String> line) {
     expected.add(line);
@@ -192,26 +161,36 @@ public final class Lab implements AutoCloseable {
      * into the log directory. Can be called when the guest has turned itself off, too.
      */
     public List<Complaint> since() throws IOException {
+      return until(Optional.empty());
+    }
+
+    /** As {@link #since}, but only what came before a later mark. */
+    public List<Complaint> until(Mark end) throws IOException {
+      return until(Optional.of(end));
+    }
+
+    private List<Complaint> until(Optional<Mark> end) throws IOException {
       // First, for QEMU answers the kernel's accesses: what it says of one is said by then.
-      String qemuSaid = qemu.said(qemuOffset);
+      String qemuSaid = qemu.said(qemuOffset, end.map(e -> e.qemuOffset));
       List<Complaint> all = new ArrayList<>();
       if (off) {
-        addUnknown(all, Qemu.CONSOLE_LOG, after(console()));
+        addUnknown(all, Qemu.CONSOLE_LOG, between(console(), end));
       } else {
         List<String> log = keptKernelLog();
         if (kernel.in(log).isEmpty()) {
           // So much was logged that the kernel has forgotten the mark; the console has it all.
-          addUnknown(all, Qemu.CONSOLE_LOG, after(console()));
+          addUnknown(all, Qemu.CONSOLE_LOG, between(console(), end));
         }
-        addUnknown(all, KERNEL_LOG, after(log));
+        addUnknown(all, KERNEL_LOG, between(log, end));
       }
       GuestLog.badQemuLines(qemuSaid).forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
       all.removeIf(complaint -> expected.stream().anyMatch(line -> line.test(complaint.line())));
       return List.copyOf(all);
     }
 
-    private List<String> after(List<String> log) {
-      return log.subList(kernel.in(log).orElse(-1) + 1, log.size());
+    private List<String> between(List<String> log, Optional<Mark> end) {
+      List<String> before = end.map(e -> e.before(log)).orElse(log);
+      return before.subList(kernel.in(before).orElse(-1) + 1, before.size());
     }
 
     private List<String> before(List<String> log) {
@@ -257,7 +236,12 @@ public final class Lab implements AutoCloseable {
    * to the last line.
    */
   public List<Complaint> powerOff() throws IOException {
-    List<Complaint> all = new ArrayList<>(complaints());
+    return powerOff(booted);
+  }
+
+  /** As {@link #powerOff()}, but with what was complained about since a mark. */
+  public List<Complaint> powerOff(Mark since) throws IOException {
+    List<Complaint> all = new ArrayList<>(since.since());
     if (!off) {
       guest.system().powerOff();
       off = true;
@@ -266,7 +250,7 @@ public final class Lab implements AutoCloseable {
         all.add(new Complaint(Qemu.QEMU_LOG, "QEMU did not end when the guest turned itself off"));
       }
       // What both logs show is said once, by the kernel log with its levels.
-      complaints().stream()
+      since.since().stream()
           .filter(c -> all.stream().noneMatch(known -> known.line().equals(c.line())))
           .forEach(all::add);
     }

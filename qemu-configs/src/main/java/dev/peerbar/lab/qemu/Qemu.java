@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -135,12 +136,14 @@ public final class Qemu implements AutoCloseable {
    * called: that answers its monitor in between.
    *
    * @param from in bytes
+   * @param to in bytes; or empty for all so far
    */
-  public String said(long from) throws IOException {
+  public String said(long from, Optional<Long> to) throws IOException {
     settle();
     byte[] log = Files.readAllBytes(logs.resolve(QEMU_LOG));
-    int start = (int) Math.min(from, log.length);
-    return new String(log, start, log.length - start, StandardCharsets.UTF_8);
+    int end = (int) Math.min(to.orElse(Long.MAX_VALUE), log.length);
+    int start = (int) Math.min(from, end);
+    return new String(log, start, end - start, StandardCharsets.UTF_8);
   }
 
   /** How much it has printed, in bytes: where {@link #said} is to begin later. */
