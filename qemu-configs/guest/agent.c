@@ -58,7 +58,7 @@
 #define BUFFER_KEPT (64u << 10) // of a worker's buffers, between requests
 #define BARRIERS 32
 #define BARRIER_WAIT_MAX 600000000000u // nanoseconds
-#define BARRIER_SPIN_MAX 1000000000u // nanoseconds until all that came run
+#define BARRIER_SPIN_MAX 10000000000u // nanoseconds until all that came run
 #define HELD_BACK_MAX 1000000000u // nanoseconds
 #define POLLERS 8
 #define SPAWN_ARGUMENTS 64
