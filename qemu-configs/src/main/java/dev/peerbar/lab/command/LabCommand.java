@@ -225,7 +225,7 @@ public final class LabCommand implements Subcommand {
       KernelLacksException.unlessThere(KernelOptions.of(files), boot.needs);
       return start(boot, files, logs);
     } catch (KernelLacksException e) {
-      System.err.printf("peerbar: no %s: %s%n", boot.headline, e.getMessage());
+      spec.commandLine().getErr().printf("peerbar: no %s: %s%n", boot.headline, e.getMessage());
       return false;
     }
   }
