@@ -41,10 +41,7 @@ final class Surroundings {
   Evidence look() {
     List<String> messagesNow = messages.lines();
     List<String> calls =
-        history().stream()
-            .filter(c -> c.number() > callsBefore)
-            .map(CallRecord::toString)
-            .toList();
+        history().stream().filter(c -> c.number() > callsBefore).map(CallRecord::toString).toList();
     return new Evidence(calls, hung(), messagesNow, booted.logs());
   }
 
