@@ -20,7 +20,8 @@ public record DmaBufObject(
   private static final String DEVICES = "\tAttached Devices:";
   private static final String DEVICES_END = "Total ";
 
-  // An object is a row of size, flags, mode, count, exporter, inode and name, apart by tabs. After it come its fences, and
+  // An object is a row of size, flags, mode, count, exporter, inode and name, apart by tabs. After
+  // it come its fences, and
   // then its devices, a line each.
   static List<DmaBufObject> parse(String table) {
     List<DmaBufObject> all = new ArrayList<>();
@@ -39,10 +40,9 @@ public record DmaBufObject(
       }
     }
     return all.stream()
-        .map(
-            o ->
-                new DmaBufObject(
-                    o.size, o.references, o.exporter, o.inode, o.name, List.copyOf(o.attached)))
+        .map(o ->
+            new DmaBufObject(
+                o.size, o.references, o.exporter, o.inode, o.name, List.copyOf(o.attached)))
         .toList();
   }
 

@@ -127,8 +127,7 @@ final class AgentGuestTest {
   /** A named pipe, whose opening waits for somebody who opens it the other way. */
   private String fifo() throws IOException {
     String path = "/tmp/fifo-" + names.incrementAndGet();
-    agent.syscall(
-        Syscall.MKNOD, Argument.text(path), Argument.of(S_IFIFO), Argument.of(0));
+    agent.syscall(Syscall.MKNOD, Argument.text(path), Argument.of(S_IFIFO), Argument.of(0));
     fifos.add(path);
     return path;
   }
@@ -227,28 +226,26 @@ final class AgentGuestTest {
   @Test
   void aCallThatHangsInTheKernelCostsItself() throws Exception {
     String path = fifo();
-    assertThatThrownBy(
-            () ->
-                agent.syscall(
-                    "open " + path,
-                    Syscall.OPENAT,
-                    SHORT,
-                    Argument.of(-100),
-                    Argument.text(path),
-                    Argument.of(0)))
+    assertThatThrownBy(() ->
+            agent.syscall(
+                "open " + path,
+                Syscall.OPENAT,
+                SHORT,
+                Argument.of(-100),
+                Argument.text(path),
+                Argument.of(0)))
         .isInstanceOf(GuestCallTimeoutException.class)
         .hasMessage("open " + path + " did not end within 100 ms");
     assertThat(agent.underWay())
         .singleElement()
-        .satisfies(
-            thread -> {
-              assertThat(thread.call().call()).isEqualTo("open " + path);
-              assertThat(thread.call().state()).isEqualTo(CallRecord.State.GIVEN_UP);
-              assertThat(thread.since()).isGreaterThan(Duration.ZERO);
-              assertThat(thread.systemCall()).startsWith("257 ");
-              assertThat(thread.waitingIn()).isNotEmpty().isNotEqualTo("0");
-              assertThat(thread.toString()).contains("open " + path, thread.waitingIn());
-            });
+        .satisfies(thread -> {
+          assertThat(thread.call().call()).isEqualTo("open " + path);
+          assertThat(thread.call().state()).isEqualTo(CallRecord.State.GIVEN_UP);
+          assertThat(thread.since()).isGreaterThan(Duration.ZERO);
+          assertThat(thread.systemCall()).startsWith("257 ");
+          assertThat(thread.waitingIn()).isNotEmpty().isNotEqualTo("0");
+          assertThat(thread.toString()).contains("open " + path, thread.waitingIn());
+        });
     callsThatWaitDoNotHoldUpOthers(1);
 
     system.close(system.open(path, OpenFlag.WRITE_ONLY));
@@ -397,13 +394,12 @@ final class AgentGuestTest {
     // The last place is taken by a call that can be let go without a call.
     CountDownLatch letGo = new CountDownLatch(1);
     FutureTask<Race.Outcome> race =
-        started(
-            () ->
-                Race.of(guest)
-                    .racer(Syscall.GETPID, () -> agent.syscall(Syscall.GETPID))
-                    .racer(Syscall.MMAP, () -> letGo.await())
-                    .patience(LIMIT)
-                    .run());
+        started(() ->
+            Race.of(guest)
+                .racer(Syscall.GETPID, () -> agent.syscall(Syscall.GETPID))
+                .racer(Syscall.MMAP, () -> letGo.await())
+                .patience(LIMIT)
+                .run());
     awaitUnderWay(most);
     assertThatThrownBy(() -> agent.load(16, 4))
         .isInstanceOf(GuestBusyException.class)
@@ -524,16 +520,15 @@ final class AgentGuestTest {
     AtomicLong thrown = new AtomicLong();
     Thread waiter =
         Thread.ofPlatform()
-            .start(
-                () -> {
-                  try {
-                    program.await(LIMIT);
-                  } catch (InterruptedIOException e) {
-                    thrown.incrementAndGet();
-                  } catch (IOException e) {
-                    thrown.addAndGet(100);
-                  }
-                });
+            .start(() -> {
+              try {
+                program.await(LIMIT);
+              } catch (InterruptedIOException e) {
+                thrown.incrementAndGet();
+              } catch (IOException e) {
+                thrown.addAndGet(100);
+              }
+            });
     awaitUnderWay(1);
     waiter.interrupt();
     waiter.join();
@@ -554,13 +549,12 @@ final class AgentGuestTest {
       try (DmaBuf exported = device.vfio().exportDmabuf(2, 0, CMB)) {
         assertThat(system.dmaBufs())
             .singleElement()
-            .satisfies(
-                object -> {
-                  assertThat(object.size()).isEqualTo(CMB);
-                  assertThat(object.exporter()).isEqualTo("vfio_pci_core");
-                  assertThat(object.references()).isEqualTo(1);
-                  assertThat(object.name()).isEmpty();
-                });
+            .satisfies(object -> {
+              assertThat(object.size()).isEqualTo(CMB);
+              assertThat(object.exporter()).isEqualTo("vfio_pci_core");
+              assertThat(object.references()).isEqualTo(1);
+              assertThat(object.name()).isEmpty();
+            });
         assertThat(system.openFiles())
             .filteredOn(OpenFile::isDmaBuf)
             .extracting(OpenFile::fd)
@@ -582,13 +576,12 @@ final class AgentGuestTest {
     }
     nvme.unbindVfio();
     assertThat(system.interrupts())
-        .anySatisfy(
-            line -> {
-              assertThat(line.name()).isEqualTo("virtio0-virtqueues");
-              assertThat(line.counts()).hasSize(2);
-              assertThat(line.count()).isPositive();
-              assertThat(line.chip()).contains("MSIX");
-            })
+        .anySatisfy(line -> {
+          assertThat(line.name()).isEqualTo("virtio0-virtqueues");
+          assertThat(line.counts()).hasSize(2);
+          assertThat(line.count()).isPositive();
+          assertThat(line.chip()).contains("MSIX");
+        })
         .anyMatch(line -> line.number().equals("LOC") && line.name().contains("timer"));
     assertThat(system.mounts())
         .contains(new Mount("proc", "/proc", "proc", "rw,relatime"))
