@@ -62,6 +62,8 @@
 #define BARRIERS 32
 #define BARRIER_WAIT_MAX 600000000000u // nanoseconds
 #define BARRIER_SPIN_MAX 10000000000u // nanoseconds until all that came run
+#define TOGETHER 5000u // nanoseconds between the first and the last that go on
+#define TOGETHER_TRY_MAX 10000000u // nanoseconds to bring that about
 #define HELD_BACK_MAX 1000000000u // nanoseconds
 #define POLLERS 8
 #define SPAWN_ARGUMENTS 64
@@ -227,7 +229,9 @@ static inline uint64_t pattern(uint64_t seed, uint64_t index)
 // ---- races: requests whose work begins at one moment ---------------------------------------------------------------------
 
 // Each party comes once, or leaves once instead. Those that came sleep until no other is awaited; then they spin until
-// all of them run, because a sleeper is late by as long as it takes to wake it.
+// all of them run, because a sleeper is late by as long as it takes to wake it. A processor may stand still meanwhile,
+// because the host has something else to do: so they meet again and again, until they went on close together the last
+// time.
 static struct barrier {
 	uint32_t parties; // 0: free
 	uint32_t came;
@@ -236,7 +240,9 @@ static struct barrier {
 	uint32_t racers; // that had come when it opened
 	bool open;
 	bool failed; // it opened because somebody had waited too long
-	atomic_uint awake;
+	uint64_t try_until;
+	atomic_uint meetings; // of each racer, summed up
+	uint64_t went_on[2][UNDER_WAY_MAX]; // when each did, after the last meeting and the one before
 } barriers[BARRIERS];
 
 static pthread_mutex_t barriers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -259,6 +265,7 @@ static void open_barrier(struct barrier *b, bool failed)
 	b->open = true;
 	b->failed = failed;
 	b->racers = b->came;
+	b->try_until = nanoseconds() + TOGETHER_TRY_MAX;
 	pthread_cond_broadcast(&barrier_opened);
 }
 
@@ -283,12 +290,12 @@ static void leave_barrier(struct barrier *b)
 	pthread_mutex_unlock(&barriers_lock);
 }
 
-static bool spin_until_awake(struct barrier *b, uint32_t racers)
+// Waits until all have come to a meeting.
+static bool spin(struct barrier *b, uint32_t racers, uint32_t meeting)
 {
 	uint64_t end = 0;
-	atomic_fetch_add(&b->awake, 1);
-	for (uint32_t i = 1; atomic_load_explicit(&b->awake, memory_order_acquire) < racers; i++) {
-		__builtin_ia32_pause();
+	atomic_fetch_add(&b->meetings, 1);
+	for (uint32_t i = 1; atomic_load_explicit(&b->meetings, memory_order_acquire) < racers * meeting; i++) {
 		if (i % 4096)
 			continue;
 		uint64_t now = nanoseconds();
@@ -302,13 +309,38 @@ static bool spin_until_awake(struct barrier *b, uint32_t racers)
 	return true;
 }
 
+// Whether to go on now. All say the same: it depends on what all of them wrote before the last meeting.
+static bool together(const struct barrier *b, uint32_t racers, const uint64_t *went_on)
+{
+	uint64_t first = went_on[0];
+	uint64_t last = went_on[0];
+	for (uint32_t i = 1; i < racers; i++) {
+		first = went_on[i] < first ? went_on[i] : first;
+		last = went_on[i] > last ? went_on[i] : last;
+	}
+	return last - first <= TOGETHER || last > b->try_until;
+}
+
+static bool go_on_together(struct barrier *b, uint32_t racers, uint32_t self)
+{
+	if (racers > processors)
+		return spin(b, racers, 1); // they cannot all run
+	for (uint32_t meeting = 1;; meeting++) {
+		if (!spin(b, racers, meeting))
+			return false;
+		if (meeting > 1 && together(b, racers, b->went_on[(meeting - 1) % 2]))
+			return true;
+		b->went_on[meeting % 2][self] = nanoseconds();
+	}
+}
+
 static bool meet(struct barrier *b, uint64_t patience)
 {
 	uint64_t end = nanoseconds() + patience;
 	struct timespec until = { .tv_sec = (time_t)(end / 1000000000u), .tv_nsec = (long)(end % 1000000000u) };
 	pthread_mutex_lock(&barriers_lock);
 	bool late = b->open;
-	b->came++;
+	uint32_t self = b->came++;
 	open_if_complete(b);
 	while (!b->open)
 		if (pthread_cond_timedwait(&barrier_opened, &barriers_lock, &until) == ETIMEDOUT && !b->open)
@@ -316,7 +348,7 @@ static bool meet(struct barrier *b, uint64_t patience)
 	bool met = !late && !b->failed;
 	uint32_t racers = b->racers;
 	pthread_mutex_unlock(&barriers_lock);
-	if (!late && !spin_until_awake(b, racers))
+	if (!late && !go_on_together(b, racers, self))
 		met = false;
 	return met;
 }

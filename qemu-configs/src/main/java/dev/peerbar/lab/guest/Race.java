@@ -27,10 +27,11 @@ import java.util.random.RandomGenerator;
  *     .run();
  * }</pre>
  *
- * <p>Those that wait sleep until the last has come, and then spin until all run, so that they go on
- * within a microsecond or so of each other if the guest has a processor for each. What happens
- * first then is chance, and the outcome says so: with the time of the guest's clock before and
- * after each racing call. For one thread, once.
+ * <p>Those that wait sleep until the last has come, and then spin until all run. With a processor
+ * of the guest for each, and one of the host for each of those, they go on within a microsecond of
+ * each other; on a host that is busy it may be milliseconds, which {@link Outcome#apart} tells.
+ * What happens first then is chance: the outcome has the time of the guest's clock before and after
+ * each racing call. For one thread, once.
  */
 public final class Race {
   private static final ScopedValue<Entrant> ENTRANT = ScopedValue.newInstance();
