@@ -1,0 +1,2 @@
+/** The program's commands on scenarios. */
+package dev.peerbar.scenario.command;
