@@ -18,6 +18,7 @@ import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.lab.vfio.Iommufd;
+import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.server.EndpointServer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

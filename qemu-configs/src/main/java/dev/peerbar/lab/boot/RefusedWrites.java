@@ -1,4 +1,4 @@
-package dev.peerbar.lab.scenario.passthrough;
+package dev.peerbar.lab.boot;
 
 import dev.peerbar.lab.guest.PciDevice;
 import java.util.function.Predicate;
@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
  * first and invalidates afterwards, which is when the device is told; writes that are on the wire
  * in between meet the IOMMU, here as on hardware, and are reported.
  */
-final class RefusedWrites implements Predicate<String> {
+public final class RefusedWrites implements Predicate<String> {
   private static final Pattern REFUSED =
       Pattern.compile(
           "DMAR: \\[DMA Write NO_PASID] Request device \\[(?<device>[0-9a-f:.]+)] fault addr"
@@ -46,7 +46,7 @@ final class RefusedWrites implements Predicate<String> {
    * @param iova first byte of the range
    * @param length of the range, in bytes
    */
-  RefusedWrites(PciDevice initiator, long iova, long length) {
+  public RefusedWrites(PciDevice initiator, long iova, long length) {
     device = initiator.address();
     // QEMU prints bus, device and function with colons, and knows no domains.
     String[] parts = device.split("[:.]");

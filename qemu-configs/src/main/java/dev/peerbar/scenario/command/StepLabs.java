@@ -1,0 +1,90 @@
+package dev.peerbar.scenario.command;
+
+import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.VirtualMachine;
+import dev.peerbar.lab.scenario.Scenario;
+import dev.peerbar.lab.scenario.StepPrinter;
+import dev.peerbar.lab.scenario.passthrough.NvmePassthroughScenario;
+import dev.peerbar.lab.scenario.stock.NvmeBoot;
+import dev.peerbar.lab.scenario.stock.NvmeScenario;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+
+/** The labs of NVMe endpoints, each one long test in a guest of its own. */
+record StepLabs(LabFiles files, Path logs, boolean bench, Optional<String> topology) {
+  private static final Duration SHELL = Duration.ofDays(365);
+
+  /** A boot to perform: how to start it, and where its logs go. */
+  private record Boot(String headline, String logs, Starter starter) {}
+
+  @FunctionalInterface
+  private interface Starter {
+    Scenario start(LabFiles files, UnaryOperator<VirtualMachine> finish, Path logs)
+        throws IOException;
+  }
+
+  private List<Boot> boots() {
+    return bench
+        ? List.of(nvme(NvmeBoot.SPEED))
+        : topology.map(List::of).orElse(Topology.NAMES).stream().flatMap(StepLabs::nvme).toList();
+  }
+
+  /** The guest's own driver first, then vfio-pci. */
+  private static Stream<Boot> nvme(String topology) {
+    return Stream.concat(
+        NvmeBoot.on(topology).stream().map(StepLabs::nvme),
+        Stream.of(
+            new Boot(
+                "nvme and hbm through vfio-pci on " + topology,
+                "passthrough-" + topology,
+                (files, finish, logs) ->
+                    NvmePassthroughScenario.start(
+                        files, finish.apply(VirtualMachine.of(Topology.named(topology))), logs))));
+  }
+
+  private static Boot nvme(NvmeBoot boot) {
+    return new Boot(
+        "nvme on " + boot.headline(),
+        boot.name().toLowerCase(Locale.ROOT).replace('_', '-'),
+        (files, finish, logs) ->
+            NvmeScenario.start(files, boot, finish.apply(boot.machine()), logs));
+  }
+
+  boolean shell() throws IOException {
+    try (Scenario scenario =
+        boots().getFirst().starter.start(files, m -> m.withTerminal().withShell(), logs)) {
+      return scenario.lab().qemu().awaitEnd(SHELL);
+    }
+  }
+
+  boolean perform() throws IOException {
+    boolean held = true;
+    for (Boot boot : boots()) {
+      held &= perform(boot);
+    }
+    return held;
+  }
+
+  private boolean perform(Boot boot) throws IOException {
+    long start = System.nanoTime();
+    try (Scenario scenario =
+        boot.starter.start(files, machine -> machine, logs.resolve(boot.logs))) {
+      System.out.printf("%s: the guest is up after %.1f s%n", boot.headline, seconds(start));
+      boolean held = new StepPrinter(System.out).perform(scenario);
+      System.out.printf(
+          "%s in %.1f s%n", held ? "every step held" : "a step failed", seconds(start));
+      return held;
+    }
+  }
+
+  private static double seconds(long start) {
+    return (System.nanoTime() - start) / 1e9;
+  }
+}
