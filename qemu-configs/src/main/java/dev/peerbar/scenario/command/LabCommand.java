@@ -82,8 +82,11 @@ public final class LabCommand implements Subcommand {
       paramLabel = "DIR",
       description =
           "Keep the logs of QEMU and the guest there. Without it they are kept, in a temporary"
-              + " directory, only if a step fails.")
+              + " directory, only if a step fails or a boot is not quiet.")
   private Path keepLogs;
+
+  /** Whether there is a log to read of a boot that was not quiet. */
+  private boolean bootComplained;
 
   @Override
   public Integer call() throws IOException {
@@ -108,7 +111,7 @@ public final class LabCommand implements Subcommand {
     } catch (IOException e) {
       throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
     } finally {
-      if (held && keepLogs == null) {
+      if (held && !bootComplained && keepLogs == null) {
         Lab.delete(logs);
       }
     }
@@ -148,7 +151,9 @@ public final class LabCommand implements Subcommand {
     List<Tour<?>> shown = tours.on(where);
     if (shown.isEmpty()) {
       StepLabs labs = new StepLabs(files, logs, bench, where);
-      return shell ? labs.shell() : labs.perform();
+      boolean held = shell ? labs.shell() : labs.perform();
+      bootComplained = labs.bootComplained();
+      return held;
     }
     Guide guide = new Guide(files, logs, System.out);
     if (shell) {
@@ -159,6 +164,7 @@ public final class LabCommand implements Subcommand {
     for (Tour<?> tour : shown) {
       held &= guide.perform(tour);
     }
+    bootComplained = guide.bootComplained();
     return held;
   }
 }

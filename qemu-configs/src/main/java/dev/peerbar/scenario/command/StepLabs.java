@@ -1,5 +1,6 @@
 package dev.peerbar.scenario.command;
 
+import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.qemu.VirtualMachine;
@@ -18,8 +19,26 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /** The labs of NVMe endpoints, each one long test in a guest of its own. */
-record StepLabs(LabFiles files, Path logs, boolean bench, Optional<String> topology) {
+final class StepLabs {
   private static final Duration SHELL = Duration.ofDays(365);
+
+  private final LabFiles files;
+  private final Path logs;
+  private final boolean bench;
+  private final Optional<String> topology;
+  private boolean bootComplained;
+
+  StepLabs(LabFiles files, Path logs, boolean bench, Optional<String> topology) {
+    this.files = files;
+    this.logs = logs;
+    this.bench = bench;
+    this.topology = topology;
+  }
+
+  /** Whether there is a log to read of a boot that was not quiet. */
+  boolean bootComplained() {
+    return bootComplained;
+  }
 
   /** A boot to perform: how to start it, and where its logs go. */
   private record Boot(String headline, String logs, Starter starter) {}
@@ -77,10 +96,22 @@ record StepLabs(LabFiles files, Path logs, boolean bench, Optional<String> topol
     try (Scenario scenario =
         boot.starter.start(files, machine -> machine, logs.resolve(boot.logs))) {
       System.out.printf("%s: the guest is up after %.1f s%n", boot.headline, seconds(start));
+      tellOfBoot(scenario.lab());
       boolean held = new StepPrinter(System.out).perform(scenario);
       System.out.printf(
           "%s in %.1f s%n", held ? "every step held" : "a step failed", seconds(start));
       return held;
+    }
+  }
+
+  // Once, and held against no step.
+  private void tellOfBoot(Lab lab) {
+    List<Lab.Complaint> complaints = lab.bootComplaints();
+    if (!complaints.isEmpty()) {
+      System.out.printf(
+          "its boot was not quiet, which no step answers for (%s):%n", lab.logs().toAbsolutePath());
+      complaints.forEach(c -> System.out.println("             " + c));
+      bootComplained = true;
     }
   }
 

@@ -23,6 +23,7 @@ public final class Guide {
   private final LabFiles files;
   private final Path logs;
   private final PrintStream out;
+  private boolean bootComplained;
 
   /**
    * @param logs a directory for those of all guests; each has one of its own below
@@ -46,7 +47,13 @@ public final class Guide {
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
+    bootComplained |= narration.bootComplained();
     return narration.held();
+  }
+
+  /** Whether there is a log to read of a boot that was not quiet, which is held against no step. */
+  public boolean bootComplained() {
+    return bootComplained;
   }
 
   /**

@@ -1,6 +1,5 @@
 package dev.peerbar.scenario.tour;
 
-import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.scenario.BootResult;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.GroupEnd;
@@ -12,7 +11,6 @@ import dev.peerbar.scenario.Setting;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -20,16 +18,16 @@ import java.util.stream.Collectors;
 /** Tells a tour while it is performed: of each step what was expected, what was seen, the time. */
 final class Narration implements RunListener {
   private static final String LAST = "z";
-  private static final String CONTINUED = "%n" + " ".repeat(13);
+  private static final String INDENT = " ".repeat(13);
 
   private final Tour<?> tour;
   private final PrintStream out;
   private final Iterator<? extends Tour.Stop<?>> stops;
-  private final List<Problem> ofBoots = new ArrayList<>();
   private final long began = System.nanoTime();
   private long lastEnded;
   private boolean lastHeld;
   private boolean held = true;
+  private boolean bootComplained;
   private int skipped;
 
   Narration(Tour<?> tour, PrintStream out) {
@@ -43,18 +41,27 @@ final class Narration implements RunListener {
     return held;
   }
 
+  /** Whether a boot was not quiet. */
+  boolean bootComplained() {
+    return bootComplained;
+  }
+
   @Override
   public void booted(BootResult boot) {
     if (boot.failure().isPresent()) {
       // Nobody would watch it being tried again.
       throw new UncheckedIOException(new NoGuestException(boot.failure().get()));
     }
-    boot.complaints().stream()
-        .map(Lab.Complaint::toString)
-        .forEach(c -> ofBoots.add(new Problem(Problem.Kind.COMPLAINT, c)));
     out.printf(
         "%s: %s guest is up after %.1f s%n",
         tour.headline(), boot.number() == 1 ? "the" : "another", seconds(boot.took()));
+    if (!boot.complaints().isEmpty()) {
+      out.printf(
+          "its boot was not quiet, which no step answers for (%s):%n",
+          boot.logs().toAbsolutePath());
+      boot.complaints().forEach(c -> out.println(INDENT + c));
+      bootComplained = true;
+    }
   }
 
   @Override
@@ -82,8 +89,7 @@ final class Narration implements RunListener {
   public void groupEnded(GroupEnd end) {
     if (lastHeld) {
       began(LAST, "turn the guest off", tour.end());
-      List<Problem> problems = new ArrayList<>(ofBoots);
-      problems.addAll(end.problems());
+      List<Problem> problems = end.problems();
       Duration took = Duration.ofNanos(System.nanoTime() - lastEnded);
       ended(
           problems.isEmpty() ? "both quiet" : seen(problems),
@@ -113,7 +119,7 @@ final class Narration implements RunListener {
   private static String seen(List<Problem> problems) {
     return problems.stream()
         .map(p -> p.kind() == Problem.Kind.UNEXPECTED ? p.text() : p.toString())
-        .collect(Collectors.joining(CONTINUED.formatted()));
+        .collect(Collectors.joining(System.lineSeparator() + INDENT));
   }
 
   private static double seconds(Duration took) {
