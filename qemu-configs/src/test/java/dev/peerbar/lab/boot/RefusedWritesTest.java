@@ -1,4 +1,4 @@
-package dev.peerbar.lab.scenario.passthrough;
+package dev.peerbar.lab.boot;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

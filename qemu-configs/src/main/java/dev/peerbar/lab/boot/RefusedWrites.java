@@ -1,4 +1,4 @@
-package dev.peerbar.lab.scenario.passthrough;
+package dev.peerbar.lab.boot;
 
 import dev.peerbar.lab.guest.PciDevice;
 import java.util.function.Predicate;

@@ -1,4 +1,4 @@
-package dev.peerbar.lab.command;
+package dev.peerbar.scenario.command;
 
 import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
@@ -6,25 +6,19 @@ import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.Topology;
-import dev.peerbar.lab.qemu.VirtualMachine;
-import dev.peerbar.lab.scenario.Scenario;
-import dev.peerbar.lab.scenario.StepPrinter;
-import dev.peerbar.lab.scenario.passthrough.NvmePassthroughScenario;
-import dev.peerbar.lab.scenario.passthrough.P2pScenario;
-import dev.peerbar.lab.scenario.stock.NvmeBoot;
-import dev.peerbar.lab.scenario.stock.NvmeScenario;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
 import dev.peerbar.lab.setup.SetupOutput;
+import dev.peerbar.scenario.tour.Guide;
+import dev.peerbar.scenario.tour.NoGuestException;
+import dev.peerbar.scenario.tour.Tour;
+import dev.peerbar.scenario.tour.Tours;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.function.UnaryOperator;
-import java.util.stream.Stream;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -32,7 +26,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code peerbar lab}: a scenario in a booted guest. */
+/** {@code peerbar lab}: guided tours, in booted guests. */
 @Command(
     name = "lab",
     mixinStandardHelpOptions = true,
@@ -47,14 +41,6 @@ import picocli.CommandLine.Spec;
       "Exit status: 0 if every step held, 1 if one did not, 2 for a wrong command line."
     })
 public final class LabCommand implements Subcommand {
-  private static final Duration SHELL = Duration.ofDays(365);
-
-  /** The labs there are. */
-  private enum Name {
-    P2P,
-    NVME
-  }
-
   @Spec private CommandSpec spec;
 
   @Parameters(
@@ -62,7 +48,7 @@ public final class LabCommand implements Subcommand {
       paramLabel = "LAB",
       defaultValue = "p2p",
       description = "Which scenario: p2p (the default) or nvme.")
-  private Name name;
+  private Tours tours;
 
   @Option(
       names = "--topology",
@@ -96,17 +82,11 @@ public final class LabCommand implements Subcommand {
       paramLabel = "DIR",
       description =
           "Keep the logs of QEMU and the guest there. Without it they are kept, in a temporary"
-              + " directory, only if a step fails.")
+              + " directory, only if a step fails or a boot is not quiet.")
   private Path keepLogs;
 
-  /** A boot to perform: how to start it, and where its logs go. */
-  private record Boot(String headline, String logs, Starter starter) {}
-
-  @FunctionalInterface
-  private interface Starter {
-    Scenario start(LabFiles files, UnaryOperator<VirtualMachine> finish, Path logs)
-        throws IOException;
-  }
+  /** Whether there is a log to read of a boot that was not quiet. */
+  private boolean bootComplained;
 
   @Override
   public Integer call() throws IOException {
@@ -116,7 +96,7 @@ public final class LabCommand implements Subcommand {
           "There is no topology %s; there are %s"
               .formatted(topology, String.join(" and ", Topology.NAMES)));
     }
-    if (bench && (name != Name.NVME || topology != null)) {
+    if (bench && (tours != Tours.NVME || topology != null)) {
       throw new ParameterException(
           spec.commandLine(), "--bench is an option of nvme, and has a topology of its own");
     }
@@ -125,13 +105,13 @@ public final class LabCommand implements Subcommand {
     boolean held = false;
     try {
       held = run(files, logs);
-    } catch (QemuEndedException e) {
+    } catch (QemuEndedException | NoGuestException e) {
       throw new CommandFailedException(
           "%s. %s; the logs are in %s".formatted(e.getMessage(), wayOut(), logs), e);
     } catch (IOException e) {
       throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
     } finally {
-      if (held && keepLogs == null) {
+      if (held && !bootComplained && keepLogs == null) {
         Lab.delete(logs);
       }
     }
@@ -155,47 +135,6 @@ public final class LabCommand implements Subcommand {
     return ways.isEmpty() ? "Its command line is in qemu.args" : String.join(", and ", ways);
   }
 
-  private List<Boot> boots() {
-    return switch (name) {
-      case P2P -> {
-        String where = topology != null ? topology : Topology.NAMES.getFirst();
-        yield List.of(
-            new Boot(
-                "p2p on " + where,
-                ".",
-                (files, finish, logs) ->
-                    P2pScenario.start(
-                        files, finish.apply(VirtualMachine.of(Topology.named(where))), logs)));
-      }
-      case NVME ->
-          bench
-              ? List.of(nvme(NvmeBoot.SPEED))
-              : (topology == null ? Topology.NAMES : List.of(topology))
-                  .stream().flatMap(LabCommand::nvme).toList();
-    };
-  }
-
-  /** The guest's own driver first, then vfio-pci. */
-  private static Stream<Boot> nvme(String topology) {
-    return Stream.concat(
-        NvmeBoot.on(topology).stream().map(LabCommand::nvme),
-        Stream.of(
-            new Boot(
-                "nvme and hbm through vfio-pci on " + topology,
-                "passthrough-" + topology,
-                (files, finish, logs) ->
-                    NvmePassthroughScenario.start(
-                        files, finish.apply(VirtualMachine.of(Topology.named(topology))), logs))));
-  }
-
-  private static Boot nvme(NvmeBoot boot) {
-    return new Boot(
-        "nvme on " + boot.headline(),
-        boot.name().toLowerCase(Locale.ROOT).replace('_', '-'),
-        (files, finish, logs) ->
-            NvmeScenario.start(files, boot, finish.apply(boot.machine()), logs));
-  }
-
   private LabFiles setUp() throws IOException {
     Setup setup = Setup.ofUser(SetupOutput.toStandardError());
     setup = kernel == null ? setup : setup.withKernel(kernel);
@@ -208,34 +147,26 @@ public final class LabCommand implements Subcommand {
   }
 
   private boolean run(LabFiles files, Path logs) throws IOException {
-    List<Boot> boots = boots();
-    if (shell) {
-      Boot first = boots.getFirst();
-      try (Scenario scenario =
-          first.starter.start(files, m -> m.withTerminal().withShell(), logs)) {
-        return scenario.lab().qemu().awaitEnd(SHELL);
+    Optional<String> where = Optional.ofNullable(topology);
+    boolean held = true;
+    if (tours == Tours.NVME) {
+      StepLabs labs = new StepLabs(files, logs, bench, where);
+      held = shell ? labs.shell() : labs.perform();
+      bootComplained = labs.bootComplained();
+      if (shell || bench) {
+        return held;
       }
     }
-    // All of them, for a report that says all: boots do not depend on each other.
-    boolean held = true;
-    for (Boot boot : boots) {
-      held &= perform(boot, files, logs.resolve(boot.logs).normalize());
+    List<Tour<?>> shown = tours.on(where);
+    Guide guide = new Guide(files, logs, System.out);
+    if (shell) {
+      return guide.shell(shown.getFirst());
     }
+    // All of them, for a report that says all: tours do not depend on each other.
+    for (Tour<?> tour : shown) {
+      held &= guide.perform(tour);
+    }
+    bootComplained |= guide.bootComplained();
     return held;
-  }
-
-  private static boolean perform(Boot boot, LabFiles files, Path logs) throws IOException {
-    long start = System.nanoTime();
-    try (Scenario scenario = boot.starter.start(files, machine -> machine, logs)) {
-      System.out.printf("%s: the guest is up after %.1f s%n", boot.headline, seconds(start));
-      boolean held = new StepPrinter(System.out).perform(scenario);
-      System.out.printf(
-          "%s in %.1f s%n", held ? "every step held" : "a step failed", seconds(start));
-      return held;
-    }
-  }
-
-  private static double seconds(long start) {
-    return (System.nanoTime() - start) / 1e9;
   }
 }

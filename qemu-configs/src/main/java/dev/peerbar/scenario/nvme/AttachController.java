@@ -10,7 +10,7 @@ import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.nvme.NvmeHbm;
 
 /** A controller in the hands of a user-space driver tells of its memory buffer. */
-public final class Attach implements Scenario<NvmeHbm> {
+public final class AttachController implements Scenario<NvmeHbm> {
   private static final int SUPPORTED =
       NvmeRegisters.CMBSZ_SQS
           | NvmeRegisters.CMBSZ_LISTS

@@ -1,4 +1,4 @@
-package dev.peerbar.lab.scenario.passthrough;
+package dev.peerbar.lab.boot;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,7 +7,6 @@ import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.driver.hbm.HbmDriver;
-import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestMemory;

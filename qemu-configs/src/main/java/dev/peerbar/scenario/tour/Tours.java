@@ -1,0 +1,30 @@
+package dev.peerbar.scenario.tour;
+
+import dev.peerbar.lab.qemu.Topology;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+
+/** The tours that are shown together under one name, and what they are on each topology. */
+public enum Tours {
+  P2P(List.of(Topology.NAMES.getFirst()), topology -> List.of(P2pTour.on(topology))),
+  NVME(Topology.NAMES, topology -> List.of(NvmeHbmTour.on(topology)));
+
+  private final List<String> topologies;
+  private final Function<String, List<Tour<?>>> on;
+
+  Tours(List<String> topologies, Function<String, List<Tour<?>>> on) {
+    this.topologies = topologies;
+    this.on = on;
+  }
+
+  /**
+   * The tours in order.
+   *
+   * @param topology where; if empty, where they are shown unless somebody says where
+   */
+  public List<Tour<?>> on(Optional<String> topology) {
+    List<String> where = topology.map(List::of).orElse(topologies);
+    return where.stream().<Tour<?>>flatMap(t -> on.apply(t).stream()).toList();
+  }
+}
