@@ -5,6 +5,7 @@ import dev.peerbar.scenario.bar.MapMemory;
 import dev.peerbar.scenario.flr.ExporterUnderLoad;
 import dev.peerbar.scenario.flr.ImportAgain;
 import dev.peerbar.scenario.flr.InitiatorUnderLoad;
+import dev.peerbar.scenario.flr.RaceMmap;
 import dev.peerbar.scenario.flr.ResetExporter;
 import dev.peerbar.scenario.iommufd.ImportMemory;
 import dev.peerbar.scenario.life.Attach;
@@ -25,7 +26,8 @@ public final class Suite {
           new ResetExporter(),
           new ImportAgain(),
           new ExporterUnderLoad(),
-          new InitiatorUnderLoad());
+          new InitiatorUnderLoad(),
+          new RaceMmap());
 
   private Suite() {}
 }
