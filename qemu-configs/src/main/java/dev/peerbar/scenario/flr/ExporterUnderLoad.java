@@ -9,9 +9,11 @@ import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.lab.boot.RefusedWrites;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
+import java.util.LongSummaryStatistics;
 
 /** A reset of an exporter while another function writes into it. */
 public final class ExporterUnderLoad implements Scenario<HbmPair> {
@@ -19,10 +21,11 @@ public final class ExporterUnderLoad implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "flr.exporter-under-load",
-        "reset A during a copy by B, %d times".formatted(Load.ROUNDS),
-        "B reports the fault, no byte lands after the reset (the vIOMMU refuses what is on the"
-            + " wire), a new import works");
+            "flr.exporter-under-load",
+            "reset A during a copy by B, %d times".formatted(Load.ROUNDS),
+            "B reports the fault, no byte lands after the reset (the vIOMMU refuses what is on the"
+                + " wire), a new import works")
+        .needing(GuestFeature.DMABUF_EXPORT);
   }
 
   @Override
@@ -33,35 +36,36 @@ public final class ExporterUnderLoad implements Scenario<HbmPair> {
   @Override
   public String run(HbmPair pair) throws Exception {
     Load load = new Load(pair);
-    long lowest = Long.MAX_VALUE;
-    long highest = 0;
-    for (int round = 1; round <= Load.ROUNDS; round++) {
+    LongSummaryStatistics faults = new LongSummaryStatistics();
+    Load.rounds(round -> {
       try (Import peer = pair.importOfA(Load.LENGTH)) {
-        pair.run()
-            .mayComplain(
-                new RefusedWrites(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
         load.checkWorks(peer);
-        int resets = pair.a().read(HbmRegisters.RESET_COUNT);
-        load.begin(peer, round);
-        pair.deviceA().reset();
-        long landed = load.landed();
-        pair.initiator().awaitFault();
-        long at = checkFault(pair, peer);
-        load.checkLanded(landed);
-        int after = pair.a().read(HbmRegisters.RESET_COUNT);
-        unless(after == resets + 1, "round %d: RESET_COUNT %d after %d", round, after, resets);
-        lowest = Math.min(lowest, at);
-        highest = Math.max(highest, at);
+        faults.accept(reset(pair, load, peer, round));
       }
-    }
+    });
     try (Import again = pair.importOfA(Load.LENGTH)) {
       load.checkWorks(again);
     }
     return "%d resets, faults from 0x%x to 0x%x into the import"
-        .formatted(Load.ROUNDS, lowest, highest);
+        .formatted(faults.getCount(), faults.getMin(), faults.getMax());
   }
 
   /** Where B met its fault, in bytes from the import's first. */
+  private static long reset(HbmPair pair, Load load, Import peer, int round) throws Exception {
+    pair.run()
+        .mayComplain(new RefusedWrites(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
+    int resets = pair.a().read(HbmRegisters.RESET_COUNT);
+    load.begin(peer, round);
+    pair.deviceA().reset();
+    long landed = load.landed();
+    pair.initiator().awaitFault();
+    long at = checkFault(pair, peer);
+    load.checkLanded(landed);
+    int after = pair.a().read(HbmRegisters.RESET_COUNT);
+    unless(after == resets + 1, "RESET_COUNT %d after %d", after, resets);
+    return at;
+  }
+
   private static long checkFault(HbmPair pair, Import peer) throws Exception {
     HbmChannel channel = pair.initiator().channel();
     long at = pair.b().faultAddress() - peer.iova();

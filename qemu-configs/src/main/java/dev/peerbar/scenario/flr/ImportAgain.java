@@ -2,6 +2,7 @@ package dev.peerbar.scenario.flr;
 
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
@@ -15,9 +16,10 @@ public final class ImportAgain implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "flr.import-again",
-        "export and import A's memory again after a reset",
-        "a copy of 8 MiB there and back is right again");
+            "flr.import-again",
+            "export and import A's memory again after a reset",
+            "a copy of 8 MiB there and back is right again")
+        .needing(GuestFeature.DMABUF_EXPORT);
   }
 
   @Override

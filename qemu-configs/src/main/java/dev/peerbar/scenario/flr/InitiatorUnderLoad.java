@@ -6,6 +6,7 @@ import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
@@ -16,9 +17,10 @@ public final class InitiatorUnderLoad implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "flr.initiator-under-load",
-        "reset B during its own copy, %d times".formatted(Load.ROUNDS),
-        "no byte lands and no interrupt comes after the reset, B works again");
+            "flr.initiator-under-load",
+            "reset B during its own copy, %d times".formatted(Load.ROUNDS),
+            "no byte lands and no interrupt comes after the reset, B works again")
+        .needing(GuestFeature.DMABUF_EXPORT);
   }
 
   @Override
@@ -30,7 +32,7 @@ public final class InitiatorUnderLoad implements Scenario<HbmPair> {
   public String run(HbmPair pair) throws Exception {
     Load load = new Load(pair);
     try (Import peer = pair.importOfA(Load.LENGTH)) {
-      for (int round = 1; round <= Load.ROUNDS; round++) {
+      Load.rounds(round -> {
         int resets = pair.b().read(HbmRegisters.RESET_COUNT);
         load.begin(peer, round);
         pair.deviceB().reset();
@@ -39,9 +41,9 @@ public final class InitiatorUnderLoad implements Scenario<HbmPair> {
         checkReset(pair, resets);
         load.checkLanded(landed);
         long late = pair.b().drainInterrupts();
-        unless(late == 0, "round %d: %d interrupts after the reset", round, late);
+        unless(late == 0, "%d interrupts after the reset", late);
         load.checkWorks(peer);
-      }
+      });
     }
     return Load.ROUNDS + " resets";
   }

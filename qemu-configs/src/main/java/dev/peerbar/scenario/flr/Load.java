@@ -5,6 +5,7 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.Pattern;
+import dev.peerbar.scenario.UnexpectedException;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
@@ -17,6 +18,15 @@ import java.util.Arrays;
 /** B copying into A, which a reset is to hit, and what must be seen in A's memory then. */
 final class Load {
   static final int ROUNDS = 20;
+
+  /** One round. */
+  @FunctionalInterface
+  interface Round {
+    /**
+     * @param number from 1
+     */
+    void run(int number) throws Exception;
+  }
 
   /** Of each copy, and of what is imported of A. */
   static final long LENGTH = 64L << 20;
@@ -41,6 +51,17 @@ final class Load {
     out = pair.allocate(LENGTH, SCATTERED);
     Pattern.fill(out, pair.run().seed());
     target = pair.memoryOfA().asSlice(0, LENGTH);
+  }
+
+  /** All rounds; what one sees that it does not expect has its number. */
+  static void rounds(Round round) throws Exception {
+    for (int number = 1; number <= ROUNDS; number++) {
+      try {
+        round.run(number);
+      } catch (UnexpectedException e) {
+        throw new UnexpectedException("round %d: %s".formatted(number, e.getMessage()));
+      }
+    }
   }
 
   /** Lets B copy into A, and returns when it is under way, further on in each round. */

@@ -10,6 +10,7 @@ import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
@@ -27,10 +28,11 @@ public final class ResetExporter implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "flr.exporter",
-        "reset A (FLR)",
-        "the import is dead: B's copies fault at its address; A's registers are reset, its memory"
-            + " is not touched");
+            "flr.exporter",
+            "reset A (FLR)",
+            "the import is dead: B's copies fault at its address; A's registers are reset, its memory"
+                + " is not touched")
+        .needing(GuestFeature.DMABUF_EXPORT);
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.peerbar.scenario.iommufd;
 
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
@@ -13,9 +14,10 @@ public final class ImportMemory implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "iommufd.import",
-        "export A's BAR 2 as a DMABUF and import it",
-        "the IOAS gives it an IOVA");
+            "iommufd.import",
+            "export A's BAR 2 as a DMABUF and import it",
+            "the IOAS gives it an IOVA")
+        .needing(GuestFeature.DMABUF_EXPORT);
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.peerbar.scenario.p2p;
 
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
@@ -14,9 +15,10 @@ public final class CopyThereAndBack implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "p2p.copy",
-        "B copies 64 MiB from guest memory into A and back",
-        "every byte right at both ends, CRC32C right, MSI-X for each copy");
+            "p2p.copy",
+            "B copies 64 MiB from guest memory into A and back",
+            "every byte right at both ends, CRC32C right, MSI-X for each copy")
+        .needing(GuestFeature.DMABUF_EXPORT);
   }
 
   @Override

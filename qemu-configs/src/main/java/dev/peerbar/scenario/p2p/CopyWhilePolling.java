@@ -8,6 +8,7 @@ import dev.peerbar.lab.guest.GuestAgent.Poller;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
@@ -20,9 +21,10 @@ public final class CopyWhilePolling implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "p2p.copy-while-polling",
-        "B copies 64 MiB into A and back while the guest polls a register of B",
-        "every byte right at both ends, and no read of the register fails");
+            "p2p.copy-while-polling",
+            "B copies 64 MiB into A and back while the guest polls a register of B",
+            "every byte right at both ends, and no read of the register fails")
+        .needing(GuestFeature.DMABUF_EXPORT);
   }
 
   @Override

@@ -7,6 +7,7 @@ import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
@@ -24,9 +25,10 @@ public final class RingDoorbell implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "p2p.doorbell",
-        "B rings A's doorbell through a DMABUF of its page",
-        "A runs the descriptor that waited in its ring");
+            "p2p.doorbell",
+            "B rings A's doorbell through a DMABUF of its page",
+            "A runs the descriptor that waited in its ring")
+        .needing(GuestFeature.DMABUF_EXPORT);
   }
 
   @Override

@@ -6,6 +6,7 @@ import dev.peerbar.scenario.flr.ControllerUnderLoad;
 import dev.peerbar.scenario.flr.ExporterUnderLoad;
 import dev.peerbar.scenario.flr.ImportAgain;
 import dev.peerbar.scenario.flr.InitiatorUnderLoad;
+import dev.peerbar.scenario.flr.RaceMmap;
 import dev.peerbar.scenario.flr.ResetExporter;
 import dev.peerbar.scenario.iommufd.ImportMemory;
 import dev.peerbar.scenario.life.Attach;
@@ -35,6 +36,7 @@ public final class Suite {
           new ImportAgain(),
           new ExporterUnderLoad(),
           new InitiatorUnderLoad(),
+          new RaceMmap(),
           new AttachController(),
           new Initialise(),
           new WriteByPeer(),
