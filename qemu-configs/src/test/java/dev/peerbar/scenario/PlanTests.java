@@ -17,7 +17,9 @@ import org.junit.jupiter.api.DynamicTest;
 
 /** The results of a plan, each a test. */
 public final class PlanTests implements RunListener {
-  private static final Duration LIMIT = Duration.ofMinutes(3);
+  /** Of a scenario: several programs may take minutes each on a slow machine. */
+  private static final Duration LIMIT = Duration.ofMinutes(10);
+
   private static final long SEED = 1;
 
   private final List<DynamicTest> tests = new ArrayList<>();

@@ -147,26 +147,17 @@ public final class LabCommand implements Subcommand {
   }
 
   private boolean run(LabFiles files, Path logs) throws IOException {
-    Optional<String> where = Optional.ofNullable(topology);
-    boolean held = true;
-    if (tours == Tours.NVME) {
-      StepLabs labs = new StepLabs(files, logs, bench, where);
-      held = shell ? labs.shell() : labs.perform();
-      bootComplained = labs.bootComplained();
-      if (shell || bench) {
-        return held;
-      }
-    }
-    List<Tour<?>> shown = tours.on(where);
+    List<Tour<?>> shown = bench ? List.of(Tours.speed()) : tours.on(Optional.ofNullable(topology));
     Guide guide = new Guide(files, logs, System.out);
     if (shell) {
       return guide.shell(shown.getFirst());
     }
     // All of them, for a report that says all: tours do not depend on each other.
+    boolean held = true;
     for (Tour<?> tour : shown) {
       held &= guide.perform(tour);
     }
-    bootComplained |= guide.bootComplained();
+    bootComplained = guide.bootComplained();
     return held;
   }
 }

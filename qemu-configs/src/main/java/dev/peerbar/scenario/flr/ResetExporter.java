@@ -30,8 +30,8 @@ public final class ResetExporter implements Scenario<HbmPair> {
     return Description.of(
             "flr.exporter",
             "reset A (FLR)",
-            "the import is dead: B's copies fault at its address; A's registers are reset, its memory"
-                + " is not touched")
+            "the import is dead: B's copies fault at its address; A's registers are reset, its"
+                + " memory is not touched")
         .needing(GuestFeature.DMABUF_EXPORT);
   }
 

@@ -1,9 +1,14 @@
-package dev.peerbar.lab.scenario.stock;
+package dev.peerbar.scenario.stock;
 
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.lab.disk.Fio;
-import dev.peerbar.lab.scenario.Step;
+import dev.peerbar.scenario.Description;
+import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.fixture.stock.NvmeController;
+import dev.peerbar.scenario.fixture.stock.StockNvme;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -20,7 +25,7 @@ import java.util.Random;
  * fio's numbers for the endpoint and for QEMU's own nvme: the same kind of image in the same
  * directory, the same guest, by turns.
  */
-final class NvmeSpeed {
+public final class Speed implements Scenario<StockNvme> {
   /** What is read and written of a disk, all of it allocated. */
   private static final long REGION = 256L << 20;
 
@@ -56,34 +61,49 @@ final class NvmeSpeed {
     }
   }
 
-  private final NvmeSetting setting;
+  private final String name;
+  private final int rounds;
+  private final int seconds;
 
-  NvmeSpeed(NvmeSetting setting) {
-    this.setting = setting;
+  private Speed(String name, int rounds, int seconds) {
+    this.name = name;
+    this.rounds = rounds;
+    this.seconds = seconds;
   }
 
   /** A short look. */
-  Step glance() {
-    return step(1, 1);
+  public static Speed glance() {
+    return new Speed("stock.speed", 1, 1);
   }
 
   /** Numbers to keep. */
-  Step measurement() {
-    return step(5, 3);
+  public static Speed measurement() {
+    return new Speed("stock.speed-measured", 5, 3);
   }
 
-  private Step step(int rounds, int seconds) {
-    return new Step(
-        "g",
+  @Override
+  public Description description() {
+    return Description.of(
+        name,
         "speed beside QEMU's nvme: fio, %d x %d s each by turns, medians"
             .formatted(rounds, seconds),
-        "every run without an error",
-        () -> measure(rounds, seconds));
+        "every run without an error");
   }
 
-  private String measure(int rounds, int seconds) throws Exception {
-    fill(setting.underTest());
-    fill(setting.inQemu());
+  @Override
+  public FixtureKind<StockNvme> fixture() {
+    return StockNvme.KIND;
+  }
+
+  @Override
+  public boolean belongsIn(Setting setting) {
+    return StockNvme.isForEverything(setting);
+  }
+
+  @Override
+  public String run(StockNvme nvme) throws Exception {
+    fill(nvme.underTest());
+    fill(nvme.inQemu());
     Map<Workload, List<Double>> endpoint = new EnumMap<>(Workload.class);
     Map<Workload, List<Double>> qemu = new EnumMap<>(Workload.class);
     for (Workload w : Workload.values()) {
@@ -94,11 +114,11 @@ final class NvmeSpeed {
       for (Workload w : Workload.values()) {
         // Neither is always the first.
         if (round % 2 == 0) {
-          endpoint.get(w).add(run(setting.underTest(), w, seconds));
-          qemu.get(w).add(run(setting.inQemu(), w, seconds));
+          endpoint.get(w).add(run(nvme, nvme.underTest(), w));
+          qemu.get(w).add(run(nvme, nvme.inQemu(), w));
         } else {
-          qemu.get(w).add(run(setting.inQemu(), w, seconds));
-          endpoint.get(w).add(run(setting.underTest(), w, seconds));
+          qemu.get(w).add(run(nvme, nvme.inQemu(), w));
+          endpoint.get(w).add(run(nvme, nvme.underTest(), w));
         }
       }
     }
@@ -125,12 +145,12 @@ final class NvmeSpeed {
             Locale.ROOT, "%n             %-28s %9s %9s %-5s  %s", what, ours, theirs, unit, ratio));
   }
 
-  private double run(NvmeController controller, Workload w, int seconds) throws Exception {
+  private double run(StockNvme nvme, NvmeController controller, Workload w) throws Exception {
     Fio.Result result =
         Fio.run(
-            setting.guest(),
+            nvme.guest(),
             "name=speed",
-            "filename=" + setting.disk(controller).path(),
+            "filename=" + nvme.disk(controller).path(),
             "rw=" + w.operation,
             "bs=" + w.block,
             "iodepth=" + w.depth,

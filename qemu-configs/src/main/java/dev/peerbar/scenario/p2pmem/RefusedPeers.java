@@ -1,4 +1,4 @@
-package dev.peerbar.lab.scenario.stock;
+package dev.peerbar.scenario.p2pmem;
 
 import dev.peerbar.lab.disk.NvmeDisk;
 import java.util.function.Predicate;
