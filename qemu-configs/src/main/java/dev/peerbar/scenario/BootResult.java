@@ -1,6 +1,7 @@
 package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab.Complaint;
+import dev.peerbar.lab.kernel.KernelOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -14,6 +15,7 @@ import java.util.Optional;
  * @param took until its agent answered, or until it was given up
  * @param complaints of its kernel and QEMU from before an endpoint was touched, which no scenario
  *     is to blame for
+ * @param kernel what its kernel has; empty if there is no guest
  * @param failure why there is no guest
  * @param logs the directory of its logs
  */
@@ -22,6 +24,7 @@ public record BootResult(
     int number,
     Duration took,
     List<Complaint> complaints,
+    Optional<KernelOptions> kernel,
     Optional<String> failure,
     Path logs) {
   public BootResult {

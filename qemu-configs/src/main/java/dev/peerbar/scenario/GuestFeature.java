@@ -2,46 +2,30 @@ package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.GuestErrnoException;
-import dev.peerbar.lab.guest.GuestSystem;
-import dev.peerbar.lab.guest.PciDevice;
+import dev.peerbar.lab.kernel.KernelNeed;
 import dev.peerbar.lab.vfio.Iommufd;
 import dev.peerbar.lab.vfio.VfioDevice;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
- * What kernels, and the machines under them, may lack. Each is looked for by what it does, so that
- * it does not matter how a kernel was configured or patched.
+ * What kernels, and the machines under them, may lack: looked for by the options that it takes, so
+ * that these can be named, and by what it does, since kernels are patched.
  */
 public enum GuestFeature implements Requirement {
-  /** Drivers in user space. */
-  VFIO_PCI("the kernel has no vfio-pci (CONFIG_VFIO_PCI)") {
+  /** Drivers in user space: vfio-pci's character devices, and iommufd. */
+  VFIO(Set.of(KernelNeed.IOMMU, KernelNeed.VFIO), "the guest's IOMMU is of no use to vfio-pci") {
     @Override
     boolean presentIn(Lab lab) throws IOException {
-      return system(lab).exists("/sys/bus/pci/drivers/vfio-pci");
+      return !lab.guest().system().list("/sys/class/iommu").isEmpty();
     }
   },
 
-  /** I/O address spaces of user space. */
-  IOMMUFD("the kernel has no iommufd (CONFIG_IOMMUFD)") {
-    @Override
-    boolean presentIn(Lab lab) throws IOException {
-      return system(lab).exists("/dev/iommu");
-    }
-  },
-
-  /** The character device of each function that is bound to vfio-pci. */
-  VFIO_CDEV("the kernel's vfio has no character devices (CONFIG_VFIO_DEVICE_CDEV)") {
-    @Override
-    boolean presentIn(Lab lab) throws IOException {
-      PciDevice device = lab.guest().pciInSlot(FIRST_SLOT).bindVfio();
-      return system(lab).exists(device.attribute("vfio-dev"));
-    }
-  },
-
-  /** VFIO_DEVICE_FEATURE_DMA_BUF. */
+  /** BARs as DMABUFs (VFIO_DEVICE_FEATURE_DMA_BUF). The function in the first slot is asked. */
   DMABUF_EXPORT(
-      "the kernel's vfio-pci exports no DMABUF (CONFIG_VFIO_PCI_DMABUF, CONFIG_PCI_P2PDMA)") {
+      Set.of(KernelNeed.DMABUF, KernelNeed.P2PDMA), "the kernel's vfio-pci exports no DMABUF") {
     @Override
     boolean presentIn(Lab lab) throws IOException {
       try (Iommufd iommufd = Iommufd.open(lab.guest());
@@ -52,42 +36,45 @@ public enum GuestFeature implements Requirement {
     }
   },
 
-  /** An IOMMU that the guest's kernel uses. */
-  VIOMMU("the guest has no IOMMU") {
-    @Override
-    boolean presentIn(Lab lab) throws IOException {
-      return !system(lab).list("/sys/class/iommu").isEmpty();
-    }
-  },
+  /** The kernel's own driver of NVMe controllers. */
+  NVME(Set.of(KernelNeed.NVME), ""),
 
-  /** What is open, mapped or bound there, for people and checks. */
-  DEBUGFS("the kernel has no debugfs (CONFIG_DEBUG_FS)") {
-    @Override
-    boolean presentIn(Lab lab) throws IOException {
-      return system(lab).exists("/sys/kernel/debug/dma_buf");
-    }
-  };
+  /** The distribution's programs, and file systems for them to work on. */
+  USERLAND(Set.of(KernelNeed.USERLAND, KernelNeed.FILES), ""),
+
+  /** Memory of devices that other devices reach. */
+  P2PDMA(Set.of(KernelNeed.P2PDMA), "");
 
   private static final int FIRST_SLOT = 1;
 
-  private final String reason;
+  private final Set<KernelNeed> kernelNeeds;
+  private final String otherReason;
 
-  GuestFeature(String reason) {
-    this.reason = reason;
+  GuestFeature(Set<KernelNeed> kernelNeeds, String otherReason) {
+    this.kernelNeeds = kernelNeeds;
+    this.otherReason = otherReason;
   }
 
-  abstract boolean presentIn(Lab lab) throws IOException;
+  /** Whether it is there, if the kernel has the options. */
+  boolean presentIn(Lab lab) throws IOException {
+    return true;
+  }
+
+  @Override
+  public Set<KernelNeed> kernelNeeds() {
+    return kernelNeeds;
+  }
 
   @Override
   public Optional<String> missingIn(Lab lab) throws IOException {
-    try {
-      return presentIn(lab) ? Optional.empty() : Optional.of(reason);
-    } catch (GuestErrnoException e) {
-      return Optional.of("%s; looking for it: %s".formatted(reason, e.getMessage()));
+    List<String> options = lab.kernelOptions().missing(kernelNeeds);
+    if (!options.isEmpty()) {
+      return Optional.of(lab.kernelOptions().clause(options));
     }
-  }
-
-  private static GuestSystem system(Lab lab) {
-    return lab.guest().system();
+    try {
+      return presentIn(lab) ? Optional.empty() : Optional.of(otherReason);
+    } catch (GuestErrnoException e) {
+      return Optional.of("%s (%s)".formatted(otherReason, e.getMessage()));
+    }
   }
 }

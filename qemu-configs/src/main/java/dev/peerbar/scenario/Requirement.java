@@ -1,8 +1,10 @@
 package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.kernel.KernelNeed;
 import java.io.IOException;
 import java.util.Optional;
+import java.util.Set;
 
 /** Something that a guest may or may not have, and that is looked for in it, never assumed. */
 @FunctionalInterface
@@ -15,4 +17,9 @@ public interface Requirement {
    *     iommufd"}; empty if it is there
    */
   Optional<String> missingIn(Lab lab) throws IOException;
+
+  /** What of it a kernel's configuration tells, before that kernel runs. */
+  default Set<KernelNeed> kernelNeeds() {
+    return Set.of();
+  }
 }

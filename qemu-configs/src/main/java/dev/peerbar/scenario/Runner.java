@@ -2,6 +2,7 @@ package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -112,11 +113,13 @@ public final class Runner {
         logs = options.logs.resolve(group.setting().name()).resolve("guest-" + boots);
         long start = System.nanoTime();
         Optional<String> failure = Optional.empty();
+        Optional<KernelOptions> kernel = Optional.empty();
         List<Lab.Complaint> complaints = List.of();
         try {
           Fixture<E> fixture = group.kind().start(files, group.setting(), options.machine, logs);
           booted = new BootedFixture<>(group.kind(), fixture, logs);
           complaints = fixture.lab().bootComplaints();
+          kernel = Optional.of(fixture.lab().kernelOptions());
           complain(fixture.lab().complaints());
           failedBoots = 0;
         } catch (IOException | RuntimeException e) {
@@ -125,7 +128,7 @@ public final class Runner {
           problems.add(new Problem(Problem.Kind.NO_GUEST, failure.get()));
         }
         listener.booted(
-            new BootResult(group.setting(), boots, since(start), complaints, failure, logs));
+            new BootResult(group.setting(), boots, since(start), complaints, kernel, failure, logs));
       }
     }
 

@@ -15,6 +15,7 @@ import java.io.IOException;
  * @param cpu whose rules of peer-to-peer DMA hold
  * @param variant what else makes it unlike other settings of the fixture, in a word; or empty
  * @param kernelArguments more of the kernel's command line; or empty
+ * @param cpus how many processors it has
  */
 public record Setting(
     String fixture,
@@ -22,17 +23,30 @@ public record Setting(
     Viommu viommu,
     CpuModel cpu,
     String variant,
-    String kernelArguments) {
+    String kernelArguments,
+    int cpus) {
+  private static final int CPUS = 2;
 
   /** One without anything special. */
   public Setting(String fixture, String topology, Viommu viommu, CpuModel cpu) {
     this(fixture, topology, viommu, cpu, "", "");
   }
 
+  /** One with two processors. */
+  public Setting(
+      String fixture,
+      String topology,
+      Viommu viommu,
+      CpuModel cpu,
+      String variant,
+      String kernelArguments) {
+    this(fixture, topology, viommu, cpu, variant, kernelArguments, CPUS);
+  }
+
   /** The guest, without endpoints. */
   public VirtualMachine machine() throws IOException {
     VirtualMachine machine =
-        VirtualMachine.of(Topology.named(topology)).withCpu(cpu).withViommu(viommu);
+        VirtualMachine.of(Topology.named(topology)).withCpu(cpu).withCpus(cpus).withViommu(viommu);
     return kernelArguments.isEmpty() ? machine : machine.withKernelArguments(kernelArguments);
   }
 

@@ -17,10 +17,6 @@ final class LabBoundariesTest {
       slices().matching("dev.peerbar.lab.(*)..").should().beFreeOfCycles();
 
   @ArchTest
-  static final ArchRule familiesOfScenariosDoNotKnowEachOther =
-      slices().matching("dev.peerbar.lab.scenario.(*)..").should().notDependOnEachOther();
-
-  @ArchTest
   static final ArchRule scenariosStandAlone =
       slices()
           .matching("dev.peerbar.scenario.(bar|flr|iommufd|life|nvme|p2p|p2pmem|stock)..")

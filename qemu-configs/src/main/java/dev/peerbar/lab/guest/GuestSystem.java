@@ -308,6 +308,17 @@ public final class GuestSystem {
     }
   }
 
+  /** Removes a file, if it is there. */
+  public void remove(String path) throws IOException {
+    try {
+      agent.syscall(Syscall.UNLINK, Argument.text(path));
+    } catch (GuestErrnoException e) {
+      if (!e.is(Errno.ENOENT)) {
+        throw e;
+      }
+    }
+  }
+
   /** Whether a path can be opened. */
   public boolean exists(String path) throws IOException {
     try {

@@ -1,2 +1,2 @@
-/** The program's commands on scenarios. */
+/** The commands that try scenarios, or show some of them. */
 package dev.peerbar.scenario.command;
