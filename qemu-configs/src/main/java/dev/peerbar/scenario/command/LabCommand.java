@@ -2,13 +2,14 @@ package dev.peerbar.scenario.command;
 
 import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
+import dev.peerbar.lab.boot.KernelLacksException;
 import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.command.LabFilesOptions;
 import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.kernel.KernelNeed;
+import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.Topology;
-import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.SetupException;
-import dev.peerbar.lab.setup.SetupOutput;
 import dev.peerbar.scenario.tour.Guide;
 import dev.peerbar.scenario.tour.NoGuestException;
 import dev.peerbar.scenario.tour.Tour;
@@ -16,10 +17,12 @@ import dev.peerbar.scenario.tour.Tours;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -58,14 +61,7 @@ public final class LabCommand implements Subcommand {
               + " has.")
   private String topology;
 
-  @Option(
-      names = "--kernel",
-      paramLabel = "BZIMAGE",
-      description = "A guest kernel of your own, with what kernel/p2p.config lists.")
-  private Path kernel;
-
-  @Option(names = "--qemu", paramLabel = "PATH", description = "A QEMU of your own, 10.1 or later.")
-  private Path qemu;
+  @Mixin private LabFilesOptions own;
 
   @Option(
       names = "--bench",
@@ -85,8 +81,15 @@ public final class LabCommand implements Subcommand {
               + " directory, only if a step fails or a boot is not quiet.")
   private Path keepLogs;
 
-  /** Whether there is a log to read of a boot that was not quiet. */
-  private boolean bootComplained;
+  private boolean stepFailed;
+
+  /** Whether there is something in the logs that somebody will want to read. */
+  private boolean logsMatter;
+
+  /** What a kernel is needed for when a function is the agent's by vfio-pci. */
+  static final Set<KernelNeed> PASSTHROUGH =
+      EnumSet.of(
+          KernelNeed.BOOT, KernelNeed.IOMMU, KernelNeed.VFIO, KernelNeed.DMABUF, KernelNeed.P2PDMA);
 
   @Override
   public Integer call() throws IOException {
@@ -100,50 +103,29 @@ public final class LabCommand implements Subcommand {
       throw new ParameterException(
           spec.commandLine(), "--bench is an option of nvme, and has a topology of its own");
     }
-    LabFiles files = setUp();
+    LabFiles files = own.setUp();
     Path logs = keepLogs != null ? keepLogs : Files.createTempDirectory("peerbar-logs-");
-    boolean held = false;
+    boolean held;
     try {
       held = run(files, logs);
+    } catch (KernelLacksException e) {
+      throw new CommandFailedException(e.getMessage(), e);
     } catch (QemuEndedException | NoGuestException e) {
+      logsMatter = true;
       throw new CommandFailedException(
-          "%s. %s; the logs are in %s".formatted(e.getMessage(), wayOut(), logs), e);
+          "%s. %s; the logs are in %s".formatted(e.getMessage(), own.wayOut(), logs), e);
     } catch (IOException e) {
+      logsMatter = true;
       throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
     } finally {
-      if (held && !bootComplained && keepLogs == null) {
+      if (!logsMatter && keepLogs == null) {
         Lab.delete(logs);
       }
     }
-    if (!held) {
+    if (stepFailed) {
       System.err.println("peerbar: a step failed; the logs are in " + logs);
     }
     return held ? 0 : 1;
-  }
-
-  /** What to do about a QEMU that ended at once. */
-  private String wayOut() {
-    List<String> ways = new ArrayList<>();
-    if (kernel != null) {
-      ways.add(
-          "--kernel takes an x86-64 bzImage with what qemu-configs/kernel/p2p.config lists, not "
-              + kernel);
-    }
-    if (qemu != null) {
-      ways.add("--qemu takes an x86-64 QEMU 10.1 or later, not " + qemu);
-    }
-    return ways.isEmpty() ? "Its command line is in qemu.args" : String.join(", and ", ways);
-  }
-
-  private LabFiles setUp() throws IOException {
-    Setup setup = Setup.ofUser(SetupOutput.toStandardError());
-    setup = kernel == null ? setup : setup.withKernel(kernel);
-    setup = qemu == null ? setup : setup.withQemu(qemu);
-    try {
-      return setup.run();
-    } catch (SetupException e) {
-      throw new CommandFailedException(e.getMessage(), e);
-    }
   }
 
   private boolean run(LabFiles files, Path logs) throws IOException {
@@ -152,7 +134,8 @@ public final class LabCommand implements Subcommand {
     if (shown.isEmpty()) {
       StepLabs labs = new StepLabs(files, logs, bench, where);
       boolean held = shell ? labs.shell() : labs.perform();
-      bootComplained = labs.bootComplained();
+      stepFailed = labs.stepFailed();
+      logsMatter = labs.logsMatter();
       return held;
     }
     Guide guide = new Guide(files, logs, System.out);
@@ -162,9 +145,21 @@ public final class LabCommand implements Subcommand {
     // All of them, for a report that says all: tours do not depend on each other.
     boolean held = true;
     for (Tour<?> tour : shown) {
-      held &= guide.perform(tour);
+      held &= perform(guide, tour, files);
     }
-    bootComplained = guide.bootComplained();
+    logsMatter = stepFailed || guide.bootComplained();
+    return held;
+  }
+
+  private boolean perform(Guide guide, Tour<?> tour, LabFiles files) throws IOException {
+    try {
+      KernelLacksException.unlessThere(KernelOptions.of(files), PASSTHROUGH);
+    } catch (KernelLacksException e) {
+      spec.commandLine().getErr().printf("peerbar: no %s: %s%n", tour.headline(), e.getMessage());
+      return false;
+    }
+    boolean held = guide.perform(tour);
+    stepFailed |= !held;
     return held;
   }
 }

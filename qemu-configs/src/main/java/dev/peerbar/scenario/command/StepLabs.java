@@ -1,7 +1,10 @@
 package dev.peerbar.scenario.command;
 
+import dev.peerbar.lab.boot.KernelLacksException;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.kernel.KernelNeed;
+import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.scenario.Scenario;
@@ -12,9 +15,11 @@ import dev.peerbar.lab.scenario.stock.NvmeScenario;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
@@ -26,7 +31,8 @@ final class StepLabs {
   private final Path logs;
   private final boolean bench;
   private final Optional<String> topology;
-  private boolean bootComplained;
+  private boolean stepFailed;
+  private boolean logsMatter;
 
   StepLabs(LabFiles files, Path logs, boolean bench, Optional<String> topology) {
     this.files = files;
@@ -35,13 +41,27 @@ final class StepLabs {
     this.topology = topology;
   }
 
-  /** Whether there is a log to read of a boot that was not quiet. */
-  boolean bootComplained() {
-    return bootComplained;
+  /** Whether a step failed, rather than a kernel lacking something. */
+  boolean stepFailed() {
+    return stepFailed;
   }
 
-  /** A boot to perform: how to start it, and where its logs go. */
-  private record Boot(String headline, String logs, Starter starter) {}
+  /** Whether there is something in the logs that somebody will want to read. */
+  boolean logsMatter() {
+    return logsMatter;
+  }
+
+  /** What it is needed for when a function is its own driver's. */
+  private static final Set<KernelNeed> STOCK =
+      EnumSet.of(
+          KernelNeed.BOOT,
+          KernelNeed.NVME,
+          KernelNeed.FILES,
+          KernelNeed.P2PDMA,
+          KernelNeed.USERLAND);
+
+  /** A boot to perform: what it needs, how to start it, and where its logs go. */
+  private record Boot(String headline, Set<KernelNeed> needs, String logs, Starter starter) {}
 
   @FunctionalInterface
   private interface Starter {
@@ -62,6 +82,7 @@ final class StepLabs {
         Stream.of(
             new Boot(
                 "nvme and hbm through vfio-pci on " + topology,
+                LabCommand.PASSTHROUGH,
                 "passthrough-" + topology,
                 (files, finish, logs) ->
                     NvmePassthroughScenario.start(
@@ -71,6 +92,7 @@ final class StepLabs {
   private static Boot nvme(NvmeBoot boot) {
     return new Boot(
         "nvme on " + boot.headline(),
+        STOCK,
         boot.name().toLowerCase(Locale.ROOT).replace('_', '-'),
         (files, finish, logs) ->
             NvmeScenario.start(files, boot, finish.apply(boot.machine()), logs));
@@ -92,12 +114,25 @@ final class StepLabs {
   }
 
   private boolean perform(Boot boot) throws IOException {
+    try {
+      KernelLacksException.unlessThere(KernelOptions.of(files), boot.needs);
+      return start(boot);
+    } catch (KernelLacksException e) {
+      System.err.printf("peerbar: no %s: %s%n", boot.headline, e.getMessage());
+      return false;
+    }
+  }
+
+  private boolean start(Boot boot) throws IOException {
     long start = System.nanoTime();
     try (Scenario scenario =
         boot.starter.start(files, machine -> machine, logs.resolve(boot.logs))) {
       System.out.printf("%s: the guest is up after %.1f s%n", boot.headline, seconds(start));
       tellOfBoot(scenario.lab());
+      KernelLacksException.unlessThere(scenario.lab().kernelOptions(), boot.needs);
       boolean held = new StepPrinter(System.out).perform(scenario);
+      stepFailed |= !held;
+      logsMatter |= !held;
       System.out.printf(
           "%s in %.1f s%n", held ? "every step held" : "a step failed", seconds(start));
       return held;
@@ -111,7 +146,7 @@ final class StepLabs {
       System.out.printf(
           "its boot was not quiet, which no step answers for (%s):%n", lab.logs().toAbsolutePath());
       complaints.forEach(c -> System.out.println("             " + c));
-      bootComplained = true;
+      logsMatter = true;
     }
   }
 
