@@ -24,6 +24,17 @@ final class LabBoundariesTest {
           .notDependOnEachOther();
 
   @ArchTest
+  static final ArchRule theLabKnowsNoScenario =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.lab..")
+          .and()
+          .resideOutsideOfPackage("dev.peerbar.lab.scenario..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.scenario..", "dev.peerbar.lab.scenario..");
+
+  @ArchTest
   static final ArchRule theGuestKnowsNoEndpoint =
       noClasses()
           .that()

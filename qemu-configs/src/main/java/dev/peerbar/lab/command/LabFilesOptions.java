@@ -86,7 +86,7 @@ public final class LabFilesOptions {
   }
 
   /** What to do about a QEMU that ended at once. */
-  String wayOut() {
+  public String wayOut() {
     List<String> ways = new ArrayList<>();
     if (kernel != null) {
       ways.add(

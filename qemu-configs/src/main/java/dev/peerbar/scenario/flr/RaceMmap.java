@@ -7,10 +7,12 @@ import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.guest.Race;
 import dev.peerbar.lab.guest.Syscall;
+import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.uapi.VfioIoctls;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.HbmPair;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
@@ -43,13 +45,19 @@ public final class RaceMmap implements Scenario<HbmPair> {
     return HbmPair.KIND;
   }
 
+  /** Where the function is does not matter to it. */
+  @Override
+  public boolean belongsIn(Setting setting) {
+    return setting.topology().equals(Topology.NAMES.getFirst());
+  }
+
   @Override
   public String run(HbmPair pair) throws Exception {
     Random random = pair.run().random();
     Pattern.fill(pair.memoryOfA(), pair.run().seed());
     int overlapped = 0;
     try (GuestMemory old = pair.deviceA().vfio().mmapBar(HbmRegisters.MEMORY_BAR)) {
-      for (int round = 1; round <= ROUNDS; round++) {
+      for (int round = 0; round < ROUNDS; round++) {
         long offset = random.nextLong(HbmPair.BAR_SIZE / PAGE) * PAGE;
         check(pair, old, offset);
         int resets = pair.a().read(HbmRegisters.RESET_COUNT);
