@@ -2,6 +2,7 @@ package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.GuestErrnoException;
+import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.kernel.KernelNeed;
 import dev.peerbar.lab.vfio.Iommufd;
 import dev.peerbar.lab.vfio.VfioDevice;
@@ -39,11 +40,22 @@ public enum GuestFeature implements Requirement {
   /** The kernel's own driver of NVMe controllers. */
   NVME(Set.of(KernelNeed.NVME), ""),
 
-  /** The distribution's programs, and file systems for them to work on. */
-  USERLAND(Set.of(KernelNeed.USERLAND, KernelNeed.FILES), ""),
+  /** The distribution's programs. */
+  USERLAND(Set.of(KernelNeed.USERLAND), ""),
 
-  /** Memory of devices that other devices reach. */
-  P2PDMA(Set.of(KernelNeed.P2PDMA), "");
+  /** File systems on disks, and what programs take that work on them. */
+  FILES(Set.of(KernelNeed.FILES), ""),
+
+  /**
+   * Memory of an NVMe controller that its driver lends to others. That in the first slot is asked.
+   */
+  PEER_MEMORY(Set.of(KernelNeed.P2PDMA), "the kernel's nvme driver lends no memory") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      PciDevice device = lab.guest().pciInSlot(FIRST_SLOT);
+      return lab.guest().system().exists(device.peerMemory("allocate"));
+    }
+  };
 
   private static final int FIRST_SLOT = 1;
 

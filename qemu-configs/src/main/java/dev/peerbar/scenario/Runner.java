@@ -128,7 +128,8 @@ public final class Runner {
           problems.add(new Problem(Problem.Kind.NO_GUEST, failure.get()));
         }
         listener.booted(
-            new BootResult(group.setting(), boots, since(start), complaints, kernel, failure, logs));
+            new BootResult(
+                group.setting(), boots, since(start), complaints, kernel, failure, logs));
       }
     }
 

@@ -5,6 +5,7 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.lab.disk.NvmeDisk;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.StockNvme;
@@ -18,7 +19,7 @@ public final class StockRebind implements Scenario<StockNvme> {
             "life.stock-rebind",
             "unbind the driver and bind it again",
             "the disk goes and comes back with what was on it")
-        .needing(StockNvme.PEER_MEMORY);
+        .needing(GuestFeature.PEER_MEMORY);
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.peerbar.scenario.life;
 
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.Load;
@@ -28,7 +29,7 @@ public final class StockRemoveUnderLoad implements Scenario<StockNvme> {
     private final Description description;
 
     Role(String name, String does, String expects) {
-      description = Description.of(name, does, expects).needing(StockNvme.PEER_MEMORY);
+      description = Description.of(name, does, expects).needing(GuestFeature.PEER_MEMORY);
     }
   }
 

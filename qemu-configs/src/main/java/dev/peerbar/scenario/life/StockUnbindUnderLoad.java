@@ -2,6 +2,7 @@ package dev.peerbar.scenario.life;
 
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.Load;
@@ -16,7 +17,7 @@ public final class StockUnbindUnderLoad implements Scenario<StockNvme> {
             "life.stock-unbind-under-load",
             "unbind the driver while fio works on the disk",
             "fio ends with an error; bound again, the disk works")
-        .needing(StockNvme.PEER_MEMORY);
+        .needing(GuestFeature.PEER_MEMORY);
   }
 
   @Override

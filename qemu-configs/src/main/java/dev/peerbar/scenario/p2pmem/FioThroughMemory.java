@@ -5,6 +5,7 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.lab.disk.Fio;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.NvmeController;
@@ -21,7 +22,7 @@ public final class FioThroughMemory implements Scenario<StockNvme> {
             "p2pmem.fio",
             "fio --verify=crc32c on the other disks, all of its buffers in the endpoint's CMB",
             "every block has its checksum")
-        .needing(StockNvme.PEER_MEMORY);
+        .needing(GuestFeature.PEER_MEMORY);
   }
 
   @Override

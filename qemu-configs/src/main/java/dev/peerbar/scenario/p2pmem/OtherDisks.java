@@ -2,6 +2,7 @@ package dev.peerbar.scenario.p2pmem;
 
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.NvmeController;
@@ -16,7 +17,7 @@ public final class OtherDisks implements Scenario<StockNvme> {
             "p2pmem.other-disks",
             "O_DIRECT through one endpoint's CMB on the disks of another and of QEMU's",
             "the right bytes each way, for all pairs")
-        .needing(StockNvme.PEER_MEMORY);
+        .needing(GuestFeature.PEER_MEMORY);
   }
 
   @Override

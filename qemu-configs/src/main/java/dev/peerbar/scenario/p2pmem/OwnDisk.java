@@ -2,6 +2,7 @@ package dev.peerbar.scenario.p2pmem;
 
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.StockNvme;
@@ -14,7 +15,7 @@ public final class OwnDisk implements Scenario<StockNvme> {
             "p2pmem.own-disk",
             "O_DIRECT through the endpoint's CMB on its own disk",
             "the right bytes in the CMB, in the image file, and in memory afterwards")
-        .needing(StockNvme.PEER_MEMORY);
+        .needing(GuestFeature.PEER_MEMORY);
   }
 
   @Override

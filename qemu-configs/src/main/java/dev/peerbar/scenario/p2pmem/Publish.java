@@ -7,6 +7,7 @@ import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.NvmeController;
@@ -25,7 +26,7 @@ public final class Publish implements Scenario<StockNvme> {
             "p2pmem/{size,available,published} and allocate",
             "the whole CMB, published; what the guest stores, the host sees, and the other way"
                 + " round")
-        .needing(StockNvme.PEER_MEMORY);
+        .needing(GuestFeature.PEER_MEMORY);
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.peerbar.scenario.p2pmem;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.NvmeController;
@@ -17,7 +18,7 @@ public final class RefusedByBridge implements Scenario<StockNvme> {
             "p2pmem.refused",
             "O_DIRECT through each controller's CMB on the disks of the others",
             "EINVAL each time, and no byte moves: the kernel does not know the host bridge")
-        .needing(StockNvme.PEER_MEMORY);
+        .needing(GuestFeature.PEER_MEMORY);
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.peerbar.scenario.p2pmem;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.Peers;
@@ -17,7 +18,7 @@ public final class Unreachable implements Scenario<StockNvme> {
             "O_DIRECT on the endpoint's disk through the CMB of QEMU's, to which QEMU gives no"
                 + " server a way",
             "EIO, and no byte moves")
-        .needing(StockNvme.PEER_MEMORY);
+        .needing(GuestFeature.PEER_MEMORY);
   }
 
   @Override

@@ -2,23 +2,20 @@ package dev.peerbar.scenario.stock;
 
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
-import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.disk.NvmeDisk;
 import dev.peerbar.lab.guest.GuestProgram.Outcome;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
-import dev.peerbar.scenario.Requirement;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.UnexpectedException;
 import dev.peerbar.scenario.fixture.stock.Mount;
 import dev.peerbar.scenario.fixture.stock.StockNvme;
 import java.io.IOException;
-import java.util.Optional;
 
 /** A file system: every byte that was written is read again. */
 public final class FileSystem implements Scenario<StockNvme> {
-  private static final Requirement EXT4 = FileSystem::missingExt4;
   private static final String FILES = Mount.PLACE + "/files";
 
   /** What is copied into the file system: thousands of small files, and large ones. */
@@ -33,13 +30,7 @@ public final class FileSystem implements Scenario<StockNvme> {
             "stock.file-system",
             "ext4 is made, mounted, filled to the last block, unmounted, mounted again",
             "all files are as they were, e2fsck finds nothing, fstrim trims")
-        .needing(EXT4);
-  }
-
-  private static Optional<String> missingExt4(Lab lab) throws IOException {
-    return lab.guest().system().readText("/proc/filesystems").contains("ext4")
-        ? Optional.empty()
-        : Optional.of("the kernel has no ext4 (CONFIG_EXT4_FS)");
+        .needing(GuestFeature.FILES);
   }
 
   @Override

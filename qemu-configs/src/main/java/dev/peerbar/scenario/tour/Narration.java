@@ -1,6 +1,7 @@
 package dev.peerbar.scenario.tour;
 
 import dev.peerbar.lab.boot.KernelLacksException;
+import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.scenario.BootResult;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.GroupEnd;
@@ -53,11 +54,7 @@ final class Narration implements RunListener {
       // Nobody would watch it being tried again.
       throw new UncheckedIOException(new NoGuestException(boot.failure().get()));
     }
-    try {
-      KernelLacksException.unlessThere(boot.kernel().orElseThrow(), tour.kernelNeeds());
-    } catch (KernelLacksException e) {
-      throw new UncheckedIOException(e);
-    }
+    boot.kernel().ifPresent(this::judge);
     out.printf(
         "%s: %s guest is up after %.1f s%n",
         tour.headline(), boot.number() == 1 ? "the" : "another", seconds(boot.took()));
@@ -67,6 +64,14 @@ final class Narration implements RunListener {
           boot.logs().toAbsolutePath());
       boot.complaints().forEach(c -> out.println(INDENT + c));
       bootComplained = true;
+    }
+  }
+
+  private void judge(KernelOptions kernel) {
+    try {
+      KernelLacksException.unlessThere(kernel, tour.kernelNeeds());
+    } catch (KernelLacksException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
