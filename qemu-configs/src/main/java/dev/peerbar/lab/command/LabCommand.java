@@ -234,6 +234,7 @@ public final class LabCommand implements Subcommand {
     long start = System.nanoTime();
     try (Scenario scenario = boot.starter.start(files, machine -> machine, logs)) {
       System.out.printf("%s: the guest is up after %.1f s%n", boot.headline, seconds(start));
+      own.tellSource(scenario.lab().kernelOptions());
       tellOfBoot(scenario.lab());
       KernelLacksException.unlessThere(scenario.lab().kernelOptions(), boot.needs);
       boolean held = new StepPrinter(System.out).perform(scenario);
