@@ -69,7 +69,7 @@ final class LabFilesOptions {
       command
           .commandLine()
           .getErr()
-          .println("peerbar: the kernel's configuration is known by " + options.source());
+          .println("peerbar: what the kernel has is known by " + options.source());
     }
   }
 
