@@ -50,8 +50,6 @@
 
 #define PORT_NAME "dev.peerbar.agent"
 #define SHELL_TERMINAL "/dev/ttyS0" // not /dev/console, which cannot be a controlling terminal
-#define MODULES "/modules"
-#define PORT_PATIENCE 20000 // milliseconds after which a kernel that shows no port has no driver for it
 #define PROTOCOL_VERSION 3u
 #define FRAME_MAX (4u << 20) // longest request or response
 #define ARENA_SIZE (64u << 20) // memory for system call arguments, the host's to share out; there when it is touched
@@ -1261,6 +1259,8 @@ static void *worker_main(void *argument)
 	return NULL;
 }
 
+#define PORT_PATIENCE 20000 // milliseconds after which a kernel that shows no port has no driver for it
+
 static int open_port(void)
 {
 	uint64_t end = nanoseconds() + (uint64_t)PORT_PATIENCE * 1000000u;
@@ -1310,6 +1310,8 @@ static bool command_line_has(const char *word)
 			return true;
 	return false;
 }
+
+#define MODULES "/modules"
 
 // Loads what the host has put beside this program for a kernel that has not got everything built in, in the order of its
 // list. What fails is told in the kernel's log, where the host looks for it.

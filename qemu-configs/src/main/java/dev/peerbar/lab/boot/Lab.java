@@ -47,7 +47,8 @@ public final class Lab implements AutoCloseable {
   private final KernelOptions kernelOptions;
   private boolean off;
 
-  private Lab(LabFiles files, Qemu qemu, Path run, GuestAgent agent) throws IOException {
+  private Lab(LabFiles files, KernelOptions options, Qemu qemu, Path run, GuestAgent agent)
+      throws IOException {
     this.qemu = qemu;
     this.run = run;
     this.agent = agent;
@@ -55,7 +56,7 @@ public final class Lab implements AutoCloseable {
     booted = mark("the guest is up");
     bootComplaints = saidAtBoot();
     BootFailure.unlessModulesLoaded(bootComplaints);
-    kernelOptions = KernelOptions.of(files, guest);
+    kernelOptions = options.orOf(files, guest);
   }
 
   /**
@@ -84,7 +85,7 @@ public final class Lab implements AutoCloseable {
               run,
               logs);
       agent = connect(qemu, options);
-      return new Lab(files, qemu, run, agent);
+      return new Lab(files, options, qemu, run, agent);
     } catch (IOException | RuntimeException e) {
       if (agent != null) {
         agent.close();

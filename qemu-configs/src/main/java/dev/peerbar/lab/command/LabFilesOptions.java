@@ -41,6 +41,8 @@ public final class LabFilesOptions {
   @Option(names = "--qemu", paramLabel = "PATH", description = "A QEMU of your own, 10.1 or later.")
   private Path qemu;
 
+  private boolean sourceTold;
+
   /**
    * What a guest is made of, set up if it is not there.
    *
@@ -56,22 +58,21 @@ public final class LabFilesOptions {
     setup = modules == null ? setup : setup.withModules(modules);
     setup = qemu == null ? setup : setup.withQemu(qemu);
     try {
-      LabFiles files = setup.run();
-      if (kernel != null) {
-        tellHowItIsKnown(KernelOptions.of(files));
-      }
-      return files;
+      return setup.run();
     } catch (SetupException e) {
       throw new CommandFailedException(e.getMessage(), e);
     }
   }
 
-  private static void tellHowItIsKnown(KernelOptions options) {
-    System.err.println(
-        options.known()
-            ? "peerbar: the kernel's configuration is from " + options.source()
-            : "peerbar: there is no configuration of the kernel; the guest's own, or what is in"
-                + " the guest, will tell");
+  /** Says once how it is known what a kernel of the user's has. */
+  void tellSource(KernelOptions options) {
+    if (kernel != null && !sourceTold) {
+      sourceTold = true;
+      command
+          .commandLine()
+          .getErr()
+          .println("peerbar: what the kernel has is known by " + options.source());
+    }
   }
 
   /** The same options again, as words of a command line. */

@@ -5,10 +5,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -115,10 +117,11 @@ public final class KernelModules {
    */
   public List<KernelModule> forGuests(Path image) throws IOException {
     Map<String, KernelModule> chosen = new LinkedHashMap<>();
+    Set<String> begun = new HashSet<>();
     for (List<KernelFragment.Option> options : KernelFragment.read().values()) {
       for (KernelFragment.Option option : options) {
         if (option.module().isPresent() && has(option.module().get())) {
-          add(option.module().get(), chosen);
+          add(option.module().get(), chosen, begun);
         }
       }
     }
@@ -135,21 +138,23 @@ public final class KernelModules {
     return List.copyOf(chosen.values());
   }
 
-  private void add(String name, Map<String, KernelModule> chosen) throws IOException {
+  private void add(String name, Map<String, KernelModule> chosen, Set<String> begun)
+      throws IOException {
     String plain = plain(name);
-    if (chosen.containsKey(plain)) {
+    // Two modules may wish for each other.
+    if (!begun.add(plain)) {
       return;
     }
     KernelModule module = KernelModule.read(plain, files.get(plain));
     for (String needed : module.dependencies()) {
       // One that has no file is built in, or the kernel will say that it is missing.
       if (has(needed)) {
-        add(needed, chosen);
+        add(needed, chosen, begun);
       }
     }
     for (String wished : module.wishes()) {
       if (has(wished)) {
-        add(wished, chosen);
+        add(wished, chosen, begun);
       }
     }
     chosen.put(plain, module);

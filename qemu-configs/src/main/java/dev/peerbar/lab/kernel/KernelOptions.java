@@ -3,6 +3,9 @@ package dev.peerbar.lab.kernel;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Guest;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -11,10 +14,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Which options of {@code kernel/p2p.config} a guest's kernel has, as far as that is known. */
 public final class KernelOptions {
   private static final String PROC_CONFIG = "/proc/config.gz";
+
+  /** An image that has been looked into, which takes its time: a process boots it many times. */
+  private record Image(Path file, FileTime changed, Optional<Path> modules) {}
+
+  private static final Map<Image, KernelOptions> SEEN = new ConcurrentHashMap<>();
 
   private final String source;
   private final boolean known;
@@ -37,6 +46,20 @@ public final class KernelOptions {
 
   /** What can be told of the kernel before it runs: by its configuration, if that can be found. */
   public static KernelOptions of(LabFiles files) throws IOException {
+    if (!Files.exists(files.kernel())) {
+      return read(files);
+    }
+    Image image =
+        new Image(files.kernel(), Files.getLastModifiedTime(files.kernel()), files.modules());
+    KernelOptions seen = SEEN.get(image);
+    if (seen == null) {
+      seen = read(files);
+      SEEN.put(image, seen);
+    }
+    return seen;
+  }
+
+  private static KernelOptions read(LabFiles files) throws IOException {
     Optional<KernelConfig> config = KernelConfig.find(files.kernel(), files.modules());
     return config.isPresent()
         ? of(config.get(), files)
@@ -44,11 +67,13 @@ public final class KernelOptions {
             "no configuration of it", false, KernelFragment.read(), Set.of(), Set.of());
   }
 
-  /** What can be told by a kernel that runs: by its configuration, or by what is there. */
-  public static KernelOptions of(LabFiles files, Guest guest) throws IOException {
-    KernelOptions before = of(files);
-    if (before.known) {
-      return before;
+  /**
+   * These, if there is something to know them by; else what can be told by the kernel that runs: by
+   * its configuration, or by what is there.
+   */
+  public KernelOptions orOf(LabFiles files, Guest guest) throws IOException {
+    if (known) {
+      return this;
     }
     if (guest.system().exists(PROC_CONFIG)) {
       return of(
@@ -56,11 +81,7 @@ public final class KernelOptions {
           files);
     }
     return new KernelOptions(
-        "what the guest has and has not",
-        true,
-        before.groups,
-        new KernelProbe(guest).missing(),
-        Set.of());
+        "what the guest has and has not", true, groups, new KernelProbe(guest).missing(), Set.of());
   }
 
   private static KernelOptions of(KernelConfig config, LabFiles files) throws IOException {

@@ -24,7 +24,6 @@ public final class Qemu implements AutoCloseable {
 
   private static final String COMMAND_LOG = "qemu.args";
   private static final Duration PATIENCE = Duration.ofSeconds(10);
-  private static final Duration FAREWELL = Duration.ofSeconds(2);
 
   /** Lines of its log that are told; before them are warnings. */
   private static final int MOST_SAID = 3;
@@ -171,7 +170,7 @@ public final class Qemu implements AutoCloseable {
       }
     } catch (IOException e) {
       // One that ends closes its monitor a moment before, and has nothing more to say.
-      if (!waitFor(FAREWELL)) {
+      if (!waitFor(PATIENCE)) {
         throw e;
       }
     }
@@ -190,11 +189,12 @@ public final class Qemu implements AutoCloseable {
    * Why the guest cannot be reached.
    *
    * @param seen what came of trying
-   * @return if QEMU has ended, or does so at once, what it had to say about that; or else what the
+   * @return if QEMU has ended, or does so soon, what it had to say about that; or else what the
    *     guest's kernel did
    */
   public IOException unreachable(IOException seen) throws IOException {
-    if (hasEnded()) {
+    // Its sockets close a moment before it is gone.
+    if (waitFor(PATIENCE)) {
       return new QemuEndedException(
           "QEMU ended with status %d before the guest was up: %s"
               .formatted(process.exitValue(), said()),
@@ -203,7 +203,7 @@ public final class Qemu implements AutoCloseable {
     return new IOException(seen.getMessage() + "; " + consoleEnd(), seen);
   }
 
-  /** Whether it has ended, or does so at once: its sockets close a moment before it is gone. */
+  /** Whether it has ended, or does so within two seconds. */
   public boolean hasEnded() {
     return waitFor(FAREWELL);
   }

@@ -27,7 +27,7 @@ class KernelModulesTest {
     module("kernel/drivers/vfio/vfio.ko.gz", "depends=", MAGIC);
     module("kernel/fs/ext4/ext4.ko", "depends=jbd2", "softdep=pre: crc32c post: later", MAGIC);
     module("kernel/fs/jbd2/jbd2.ko", "depends=built-in", MAGIC);
-    module("kernel/crypto/crc32c.ko", "depends=", MAGIC);
+    module("kernel/crypto/crc32c.ko", "depends=", "softdep=pre: ext4", MAGIC);
     module("kernel/crypto/later.ko", "depends=", MAGIC);
     module("kernel/drivers/gpu/enormous.ko", "depends=", MAGIC);
   }

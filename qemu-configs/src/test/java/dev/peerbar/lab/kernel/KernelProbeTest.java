@@ -32,8 +32,9 @@ class KernelProbeTest {
       // The same guest, of which the host knows no configuration.
       Path stranger = Files.writeString(directory.resolve("kernel"), "text");
       LabFiles unknown = new LabFiles(files.qemu(), stranger, files.initramfs(), files.userland());
-      assertThat(KernelOptions.of(unknown).known()).isFalse();
-      KernelOptions running = KernelOptions.of(unknown, lab.guest());
+      KernelOptions nothing = KernelOptions.of(unknown);
+      assertThat(nothing.known()).isFalse();
+      KernelOptions running = nothing.orOf(unknown, lab.guest());
       assertThat(running.source()).isEqualTo("the guest's /proc/config.gz");
       assertThat(running.missing(KernelNeed.values())).isEmpty();
 

@@ -188,6 +188,12 @@ public final class MadeUpRun {
             ? List.of(new Complaint("kernel.log", "a bad # BIOS\0\nis here"))
             : List.of();
     return new BootResult(
-        setting, number, BOOT, complaints, Optional.empty(), failure, logs.resolve("guest-" + number));
+        setting,
+        number,
+        BOOT,
+        complaints,
+        Optional.empty(),
+        failure,
+        logs.resolve("guest-" + number));
   }
 }

@@ -69,7 +69,13 @@ class NarrationTest {
 
   private static BootResult boot(int number, Complaint... complaints) {
     return new BootResult(
-        SETTING, number, Duration.ofMillis(2340), List.of(complaints), Optional.empty(), Optional.empty(), LOGS);
+        SETTING,
+        number,
+        Duration.ofMillis(2340),
+        List.of(complaints),
+        Optional.empty(),
+        Optional.empty(),
+        LOGS);
   }
 
   private void ended(Case scenario, Outcome outcome) {
@@ -199,7 +205,14 @@ class NarrationTest {
   @Test
   void noGuestAtAll() {
     BootResult boot =
-        new BootResult(SETTING, 1, Duration.ZERO, List.of(), Optional.empty(), Optional.of("QEMU ended"), LOGS);
+        new BootResult(
+            SETTING,
+            1,
+            Duration.ZERO,
+            List.of(),
+            Optional.empty(),
+            Optional.of("QEMU ended"),
+            LOGS);
     assertThatThrownBy(() -> narration.booted(boot))
         .isInstanceOf(UncheckedIOException.class)
         .cause()
