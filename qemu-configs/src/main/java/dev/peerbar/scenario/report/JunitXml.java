@@ -72,7 +72,6 @@ final class JunitXml implements AutoCloseable {
       suite(suite);
     }
     end();
-    xml.writeCharacters("\n");
     xml.writeEndDocument();
   }
 
@@ -120,10 +119,10 @@ final class JunitXml implements AutoCloseable {
   }
 
   private void property(String name, String value) throws XMLStreamException {
-    begin("property");
+    newLine();
+    xml.writeEmptyElement("property");
     attribute("name", name);
     attribute("value", value);
-    end();
   }
 
   private void scenario(ScenarioResult result) throws XMLStreamException {
@@ -134,9 +133,9 @@ final class JunitXml implements AutoCloseable {
     switch (result.outcome()) {
       case Outcome.Passed(String saw) -> element("system-out", Printable.lines(saw));
       case Outcome.Skipped(String reason) -> {
-        begin("skipped");
+        newLine();
+        xml.writeEmptyElement("skipped");
         attribute("message", reason);
-        end();
       }
       case Outcome.Failed failed ->
           failure(
@@ -210,6 +209,7 @@ final class JunitXml implements AutoCloseable {
 
   private void end() throws XMLStreamException {
     depth--;
+    newLine();
     xml.writeEndElement();
   }
 
@@ -229,7 +229,8 @@ final class JunitXml implements AutoCloseable {
   /** The text of an element, and its end. */
   private void text(List<String> lines) throws XMLStreamException {
     xml.writeCharacters(String.join("\n", lines));
-    end();
+    depth--;
+    xml.writeEndElement();
   }
 
   private void newLine() throws XMLStreamException {

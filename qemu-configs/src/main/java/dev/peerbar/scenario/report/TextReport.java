@@ -86,7 +86,7 @@ public final class TextReport implements RunListener {
       case Outcome.Passed(String saw) -> said("ok", result, Printable.line(saw));
       case Outcome.Skipped(String reason) -> said("SKIP", result, Printable.line(reason));
       case Outcome.Failed failed -> {
-        said("FAILED", result, failed.problems().getFirst().kind().words());
+        said("FAILED", result, Account.problem(failed.problems().getFirst()).getFirst());
         detail(account.failure(result, failed, failed.evidence().logs().toString()));
       }
     }
