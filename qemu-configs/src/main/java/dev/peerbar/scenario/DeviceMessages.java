@@ -19,7 +19,7 @@ import java.util.function.Consumer;
  * <p>There is one at a time in a process, and none beside a trace.
  */
 final class DeviceMessages implements AutoCloseable {
-  private static final int MOST = 64;
+  private static final int MOST = 256;
 
   private final Deque<TraceEvent> last = new ArrayDeque<>();
   private final Consumer<TraceEvent> observer = this::take;
@@ -47,17 +47,28 @@ final class DeviceMessages implements AutoCloseable {
     }
   }
 
-  /** A line each, oldest first, with times in milliseconds before now. */
+  /** A line each, or for several that are alike; oldest first, with milliseconds before now. */
   List<String> lines() {
     List<TraceEvent> events;
     synchronized (last) {
       events = new ArrayList<>(last);
     }
+    events.sort(Comparator.comparingLong(TraceEvent::began));
     long now = System.nanoTime();
-    return events.stream()
-        .sorted(Comparator.comparingLong(TraceEvent::began))
-        .map(e -> "%+.3f ms %s: %s".formatted((e.began() - now) / 1e6, e.function(), text(e)))
-        .toList();
+    List<String> lines = new ArrayList<>();
+    for (int i = 0; i < events.size(); ) {
+      TraceEvent event = events.get(i);
+      String text = event.function() + ": " + text(event);
+      int same = 1;
+      while (i + same < events.size()
+          && text.equals(events.get(i + same).function() + ": " + text(events.get(i + same)))) {
+        same++;
+      }
+      String times = same == 1 ? "" : ", %d times".formatted(same);
+      lines.add("%+.3f ms %s%s".formatted((event.began() - now) / 1e6, text, times));
+      i += same;
+    }
+    return List.copyOf(lines);
   }
 
   private static String text(TraceEvent event) {

@@ -17,6 +17,11 @@ public interface FixtureKind<E extends Environment> {
   /** Its name: words and hyphens. */
   String name();
 
+  /** What every scenario on it needs: looked for once in each guest, before the first is opened. */
+  default List<Requirement> needs() {
+    return List.of();
+  }
+
   /** The settings on a topology, in order. */
   List<Setting> settings(String topology);
 

@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 
 /**
  * Has scenarios tried: boots what they need, gives each a fresh environment and a limited time,
@@ -73,7 +72,7 @@ public final class Runner {
     private final Plan.Group<E> group;
     private final DeviceMessages messages;
     private final List<Problem> problems = new ArrayList<>();
-    private Fixture<E> fixture;
+    private BootedFixture<E> booted;
     private Path logs;
     private int boots;
     private int failedBoots;
@@ -88,7 +87,7 @@ public final class Runner {
       try {
         for (int round = 1; round <= rounds; round++) {
           for (Scenario<E> scenario : group.scenarios()) {
-            if (fixture == null) {
+            if (booted == null) {
               boot();
             }
             listener.scenarioBegan(group.setting(), scenario.description(), round);
@@ -108,15 +107,17 @@ public final class Runner {
     }
 
     private void boot() {
-      while (fixture == null && failedBoots < MOST_FAILED_BOOTS) {
+      while (booted == null && failedBoots < MOST_FAILED_BOOTS) {
         boots++;
         logs = options.logs.resolve(group.setting().name()).resolve("guest-" + boots);
         long start = System.nanoTime();
         Optional<String> failure = Optional.empty();
         List<Lab.Complaint> complaints = List.of();
         try {
-          fixture = group.kind().start(files, group.setting(), options.machine, logs);
+          Fixture<E> fixture = group.kind().start(files, group.setting(), options.machine, logs);
+          booted = new BootedFixture<>(group.kind(), fixture, logs);
           complaints = fixture.lab().bootComplaints();
+          complain(fixture.lab().complaints());
           failedBoots = 0;
         } catch (IOException | RuntimeException e) {
           failedBoots++;
@@ -133,35 +134,33 @@ public final class Runner {
       Run run = new Run(round, seedOf(options.seed, description.name(), round));
       long start = System.nanoTime();
       Outcome outcome =
-          fixture == null
+          booted == null
               ? new Outcome.Failed(
                   List.of(problems.getLast()), new Evidence(List.of(), List.of(), List.of(), logs))
-              : new Trial<>(scenario, fixture, run, options.limit, messages, logs).outcome();
+              : new Trial<>(scenario, booted, run, options.limit, messages).outcome();
       return new ScenarioResult(
           group.setting(), description, round, run.seed(), outcome, since(start));
     }
 
     private void turnOff() {
-      if (fixture == null) {
+      if (booted == null) {
         return;
       }
       try {
-        List<Lab.Complaint> last = fixture.lab().powerOff();
-        if (!last.isEmpty()) {
-          problems.add(
-              new Problem(
-                  Problem.Kind.COMPLAINT,
-                  last.stream().map(Lab.Complaint::toString).collect(Collectors.joining("\n"))));
-        }
+        complain(booted.powerOff());
       } catch (IOException e) {
         problems.add(new Problem(Problem.Kind.NO_GUEST, "it could not be turned off: " + e));
       }
     }
 
+    private void complain(List<Lab.Complaint> complaints) {
+      complaints.forEach(c -> problems.add(new Problem(Problem.Kind.COMPLAINT, c.toString())));
+    }
+
     private void end() throws IOException {
-      if (fixture != null) {
-        Fixture<E> old = fixture;
-        fixture = null;
+      if (booted != null) {
+        BootedFixture<E> old = booted;
+        booted = null;
         old.close();
       }
     }

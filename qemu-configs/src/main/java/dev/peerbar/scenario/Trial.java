@@ -1,8 +1,7 @@
 package dev.peerbar.scenario;
 
-import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.qemu.Qemu;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,26 +26,28 @@ final class Trial<E extends Environment> {
   private static final Duration FAREWELL = Duration.ofSeconds(5);
 
   private final Scenario<E> scenario;
+  private final BootedFixture<E> booted;
   private final Fixture<E> fixture;
   private final Run run;
   private final Duration limit;
   private final DeviceMessages messages;
-  private final Path logs;
   private final List<Problem> problems = new ArrayList<>();
+
+  /** As it was when the first problem was met. */
+  private Evidence evidence;
 
   Trial(
       Scenario<E> scenario,
-      Fixture<E> fixture,
+      BootedFixture<E> booted,
       Run run,
       Duration limit,
-      DeviceMessages messages,
-      Path logs) {
+      DeviceMessages messages) {
     this.scenario = scenario;
-    this.fixture = fixture;
+    this.booted = booted;
+    this.fixture = booted.fixture();
     this.run = run;
     this.limit = limit;
     this.messages = messages;
-    this.logs = logs;
   }
 
   /** Tries it, in little more than its time. */
@@ -62,14 +63,13 @@ final class Trial<E extends Environment> {
       return outcome.get(limit.toNanos(), TimeUnit.NANOSECONDS);
     } catch (TimeoutException e) {
       // While what hangs still does.
-      Evidence evidence = evidence();
+      Outcome.Failed failed =
+          failed(
+              new Problem(
+                  Problem.Kind.TIME_LIMIT, "it had %.0f s".formatted(limit.toMillis() / 1e3)));
       thread.interrupt();
       leave(thread);
-      return new Outcome.Failed(
-          List.of(
-              new Problem(
-                  Problem.Kind.TIME_LIMIT, "it had %.0f s".formatted(limit.toMillis() / 1e3))),
-          evidence);
+      return failed;
     } catch (InterruptedException e) {
       thread.interrupt();
       Thread.currentThread().interrupt();
@@ -97,27 +97,25 @@ final class Trial<E extends Environment> {
     }
   }
 
-  private Outcome failed(Problem problem) {
-    return new Outcome.Failed(List.of(problem), evidence());
+  private Outcome.Failed failed(Problem problem) {
+    return new Outcome.Failed(List.of(problem), lookAround());
   }
 
   private Outcome tried() throws Exception {
-    for (Requirement need : scenario.description().needs()) {
-      Optional<String> missing = need.missingIn(fixture.lab());
-      if (missing.isPresent()) {
-        return new Outcome.Skipped(missing.get());
-      }
+    Optional<String> missing = booted.missingFor(scenario);
+    if (missing.isPresent()) {
+      return new Outcome.Skipped(missing.get());
     }
-    Lab.Mark mark = fixture.lab().mark(scenario.description().name());
+    fixture.lab().guest().markKernelLog(scenario.description().name() + " begins");
     Inventory before = Inventory.take(fixture);
     String saw = performed();
     if (stillThere()) {
       before.more(Inventory.take(fixture)).forEach(this::left);
-      mark.since().stream()
+      booted.complaints(scenario.description().name() + " has ended").stream()
           .filter(complaint -> !run.allows(complaint.line()))
-          .forEach(c -> problems.add(new Problem(Problem.Kind.COMPLAINT, c.toString())));
+          .forEach(c -> add(new Problem(Problem.Kind.COMPLAINT, c.toString())));
     }
-    return problems.isEmpty() ? new Outcome.Passed(saw) : new Outcome.Failed(problems, evidence());
+    return problems.isEmpty() ? new Outcome.Passed(saw) : new Outcome.Failed(problems, evidence);
   }
 
   private String performed() throws Exception {
@@ -126,9 +124,9 @@ final class Trial<E extends Environment> {
     try {
       saw = scenario.run(environment);
     } catch (UnexpectedException e) {
-      problems.add(new Problem(Problem.Kind.UNEXPECTED, e.getMessage()));
+      add(new Problem(Problem.Kind.UNEXPECTED, e.getMessage()));
     } catch (Exception | Error e) {
-      problems.add(error(e));
+      add(error(e));
     }
     if (stillThere()) {
       try {
@@ -144,17 +142,26 @@ final class Trial<E extends Environment> {
     if (Thread.currentThread().isInterrupted()) {
       return false;
     }
-    if (fixture.lab().qemu().isAlive()) {
+    // After a failure it may be about to end.
+    Qemu qemu = fixture.lab().qemu();
+    if (qemu.isAlive() && (problems.isEmpty() || !qemu.hasEnded())) {
       return true;
     }
     if (problems.stream().noneMatch(p -> p.kind() == Problem.Kind.NO_GUEST)) {
-      problems.add(new Problem(Problem.Kind.NO_GUEST, fixture.lab().qemu().end()));
+      add(new Problem(Problem.Kind.NO_GUEST, qemu.end()));
     }
     return false;
   }
 
   private void left(String what) {
-    problems.add(new Problem(Problem.Kind.LEFT_BEHIND, what));
+    add(new Problem(Problem.Kind.LEFT_BEHIND, what));
+  }
+
+  private void add(Problem problem) {
+    if (problems.isEmpty()) {
+      evidence = lookAround();
+    }
+    problems.add(problem);
   }
 
   private static Problem error(Throwable e) {
@@ -168,7 +175,8 @@ final class Trial<E extends Environment> {
         : Objects.toString(e);
   }
 
-  private Evidence evidence() {
-    return new Evidence(List.of(), List.of(), messages.lines(), logs);
+  /** For any thread. */
+  private Evidence lookAround() {
+    return new Evidence(List.of(), List.of(), messages.lines(), booted.logs());
   }
 }

@@ -96,8 +96,11 @@ public final class LabCommand implements Subcommand {
       paramLabel = "DIR",
       description =
           "Keep the logs of QEMU and the guest there. Without it they are kept, in a temporary"
-              + " directory, only if a step fails.")
+              + " directory, only if a step fails or a boot is not quiet.")
   private Path keepLogs;
+
+  /** Whether there is a log to read of a boot that was not quiet. */
+  private boolean bootComplained;
 
   /** A boot to perform: how to start it, and where its logs go. */
   private record Boot(String headline, String logs, Starter starter) {}
@@ -131,7 +134,7 @@ public final class LabCommand implements Subcommand {
     } catch (IOException e) {
       throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
     } finally {
-      if (held && keepLogs == null) {
+      if (held && !bootComplained && keepLogs == null) {
         Lab.delete(logs);
       }
     }
@@ -224,14 +227,26 @@ public final class LabCommand implements Subcommand {
     return held;
   }
 
-  private static boolean perform(Boot boot, LabFiles files, Path logs) throws IOException {
+  private boolean perform(Boot boot, LabFiles files, Path logs) throws IOException {
     long start = System.nanoTime();
     try (Scenario scenario = boot.starter.start(files, machine -> machine, logs)) {
       System.out.printf("%s: the guest is up after %.1f s%n", boot.headline, seconds(start));
+      tellOfBoot(scenario.lab());
       boolean held = new StepPrinter(System.out).perform(scenario);
       System.out.printf(
           "%s in %.1f s%n", held ? "every step held" : "a step failed", seconds(start));
       return held;
+    }
+  }
+
+  // Once, and held against no step.
+  private void tellOfBoot(Lab lab) {
+    List<Lab.Complaint> complaints = lab.bootComplaints();
+    if (!complaints.isEmpty()) {
+      System.out.printf(
+          "its boot was not quiet, which no step answers for (%s):%n", lab.logs().toAbsolutePath());
+      complaints.forEach(c -> System.out.println("             " + c));
+      bootComplained = true;
     }
   }
 

@@ -350,7 +350,7 @@ public final class GuestSystem {
           Argument.of(REBOOT_MAGIC),
           Argument.of(REBOOT_MAGIC2),
           Argument.of(REBOOT_POWER_OFF));
-    } catch (java.io.EOFException expected) {
+    } catch (GuestGoneException expected) {
       // The answer that a guest which has gone can give.
     }
   }

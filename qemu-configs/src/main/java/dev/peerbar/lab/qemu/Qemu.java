@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -28,6 +29,9 @@ public final class Qemu implements AutoCloseable {
   /** Lines of its log that are told; before them are warnings. */
   private static final int MOST_SAID = 3;
 
+  /** A command whose answer nobody reads. */
+  private static final String NOTHING_MUCH = "query-status";
+
   private static final String PANIC = "Kernel panic";
   private static final Duration RETRY = Duration.ofMillis(20);
 
@@ -35,6 +39,9 @@ public final class Qemu implements AutoCloseable {
   private final Path run;
   private final Path logs;
   private final Thread hook;
+
+  /** The connection that was made last, open or not. */
+  private Qmp monitor;
 
   private Qemu(Process process, Path run, Path logs) {
     this.process = process;
@@ -109,17 +116,56 @@ public final class Qemu implements AutoCloseable {
   }
 
   /** Connects to the monitor, of which there is one connection at a time. */
-  public Qmp monitor() throws IOException {
+  public synchronized Qmp monitor() throws IOException {
     long end = System.nanoTime() + PATIENCE.toNanos();
     while (true) {
       try {
-        return Qmp.connect(run.resolve("qmp.sock"));
+        monitor = Qmp.connect(run.resolve("qmp.sock"));
+        return monitor;
       } catch (IOException e) {
         if (!isAlive() || System.nanoTime() >= end) {
           throw new IOException("no monitor: " + e.getMessage(), e);
         }
       }
       pause();
+    }
+  }
+
+  /**
+   * What it has printed from an offset on, with all that its main loop had to say when this was
+   * called: that answers its monitor in between.
+   *
+   * @param from in bytes
+   * @param to in bytes; or empty for all so far
+   */
+  public String said(long from, Optional<Long> to) throws IOException {
+    settle();
+    byte[] log = Files.readAllBytes(logs.resolve(QEMU_LOG));
+    int end = (int) Math.min(to.orElse(Long.MAX_VALUE), log.length);
+    int start = (int) Math.min(from, end);
+    return new String(log, start, end - start, StandardCharsets.UTF_8);
+  }
+
+  /** How much it has printed, in bytes: where {@link #said} is to begin later. */
+  public long saidSoFar() throws IOException {
+    settle();
+    return Files.size(logs.resolve(QEMU_LOG));
+  }
+
+  private synchronized void settle() throws IOException {
+    try {
+      if (monitor != null && monitor.isOpen()) {
+        monitor.execute(NOTHING_MUCH);
+      } else if (isAlive()) {
+        try (Qmp own = monitor()) {
+          own.execute(NOTHING_MUCH);
+        }
+      }
+    } catch (IOException e) {
+      // One that ends closes its monitor a moment before, and has nothing more to say.
+      if (!waitFor(FAREWELL)) {
+        throw e;
+      }
     }
   }
 
@@ -215,8 +261,8 @@ public final class Qemu implements AutoCloseable {
   }
 
   private boolean quit() {
-    try (Qmp monitor = monitor()) {
-      monitor.execute("quit");
+    try (Qmp last = monitor()) {
+      last.execute("quit");
     } catch (IOException alreadyGone) {
       // It may end before it answers, or hang; the wait tells.
     }

@@ -3,6 +3,7 @@ package dev.peerbar.lab.vfio;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.Scratch;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges.IommuIovaRange;
 import dev.peerbar.lab.uapi.IommuIoasMap;
@@ -109,11 +110,11 @@ public final class Ioas implements AutoCloseable {
 
   /** Where it can be mapped, with the devices that are attached now. */
   public List<IommuIovaRange> ranges() throws IOException {
-    long array = system().agent().scratch();
-    byte[] argument = new IommuIoasIovaRanges(id, MOST_RANGES, array).encode();
-    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_IOVA_RANGES, argument);
-    return IommuIoasIovaRanges.ranges(
-        argument, system().agent().read(array, MOST_RANGES * IommuIovaRange.SIZE));
+    try (Scratch array = system().agent().scratch(MOST_RANGES * IommuIovaRange.SIZE)) {
+      byte[] argument = new IommuIoasIovaRanges(id, MOST_RANGES, array.address()).encode();
+      system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_IOVA_RANGES, argument);
+      return IommuIoasIovaRanges.ranges(argument, array.read());
+    }
   }
 
   private static Set<IommuIoasMapFlag> withFixed() {
