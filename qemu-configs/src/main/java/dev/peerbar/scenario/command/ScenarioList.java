@@ -41,6 +41,7 @@ final class ScenarioList {
             picocli.CommandLine.Help.defaultColorScheme(Ansi.OFF),
             new Column(names + GAP, 0, Overflow.TRUNCATE),
             new Column(Math.max(LEAST_WIDTH, width - names - GAP), 0, Overflow.WRAP));
+    table.indentWrappedLines = 0;
     for (Scenario<?> scenario : scenarios) {
       table.addRowValues(scenario.description().name(), scenario.description().sentence());
     }

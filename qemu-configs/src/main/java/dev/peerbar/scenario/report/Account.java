@@ -1,5 +1,6 @@
 package dev.peerbar.scenario.report;
 
+import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.Evidence;
 import dev.peerbar.scenario.Outcome;
@@ -64,10 +65,20 @@ record Account(Plan plan, long seed, Repeat repeat) {
 
   /** A problem in printable lines, of which the first begins with what kind it is. */
   static List<String> problem(Problem problem) {
-    List<String> text = Printable.lines(problem.text());
+    return indented(problem.kind().words() + ": ", problem.text());
+  }
+
+  /** What was in a guest's logs when it was up, in printable lines. */
+  static List<String> bootComplaint(Lab.Complaint complaint) {
+    return indented("before any scenario, ", complaint.toString());
+  }
+
+  /** Text in lines that show where it begins. */
+  private static List<String> indented(String title, String text) {
+    List<String> printable = Printable.lines(text);
     List<String> lines = new ArrayList<>();
-    lines.add(problem.kind().words() + ": " + (text.isEmpty() ? "" : text.getFirst()));
-    text.stream().skip(1).forEach(line -> lines.add(MARGIN + line));
+    lines.add(title + (printable.isEmpty() ? "" : printable.getFirst()));
+    printable.stream().skip(1).forEach(line -> lines.add(MARGIN + line));
     return lines;
   }
 

@@ -100,7 +100,7 @@ public final class JunitReport implements RunListener {
   public void ended() {
     try {
       // Never half of it under its name.
-      Path part = Files.createTempFile(directory, FILE, ".part");
+      Path part = directory.resolve(FILE + ".part");
       try (JunitXml xml = JunitXml.to(part, directory, account)) {
         xml.write(suites);
       }

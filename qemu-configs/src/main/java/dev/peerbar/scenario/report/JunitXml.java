@@ -162,7 +162,7 @@ final class JunitXml implements AutoCloseable {
                   Account.seconds(boot.took(), 1),
                   relative(boot.logs())));
       for (Lab.Complaint complaint : boot.complaints()) {
-        lines.addAll(Printable.lines("before any scenario, " + complaint));
+        lines.addAll(Account.bootComplaint(complaint));
       }
     }
     element("system-out", lines);

@@ -6,6 +6,7 @@ import dev.peerbar.scenario.Outcome;
 import dev.peerbar.scenario.Plan;
 import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.ScenarioResult;
+import dev.peerbar.scenario.Setting;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -18,13 +19,13 @@ import java.util.Set;
 public final class Tally implements RunListener {
   private final Map<String, Set<String>> skipped = new LinkedHashMap<>();
   private final Map<String, Integer> skips = new LinkedHashMap<>();
+  private final List<Setting> unwell = new ArrayList<>();
   private final List<ScenarioResult> failed = new ArrayList<>();
   private Plan plan;
   private long start;
   private int passed;
   private int skippedCount;
   private int boots;
-  private int unwellGuests;
 
   @Override
   public void planned(Plan whole, long seed) {
@@ -53,13 +54,13 @@ public final class Tally implements RunListener {
   @Override
   public void groupEnded(GroupEnd end) {
     if (!end.problems().isEmpty()) {
-      unwellGuests++;
+      unwell.add(end.setting());
     }
   }
 
   /** Whether nothing failed so far, neither a scenario nor a guest. */
   public boolean held() {
-    return failed.isEmpty() && unwellGuests == 0;
+    return failed.isEmpty() && unwell.isEmpty();
   }
 
   /** Whether all that was planned has a result. */
@@ -99,9 +100,9 @@ public final class Tally implements RunListener {
     return boots;
   }
 
-  /** In how many settings something was wrong with guests. */
-  int unwellGuests() {
-    return unwellGuests;
+  /** Where something was wrong with guests. */
+  List<Setting> unwell() {
+    return unwell;
   }
 
   Duration took() {

@@ -76,7 +76,7 @@ public final class TextReport implements RunListener {
           KernelRelease.in(boot.logs()).map(r -> " (Linux %s)".formatted(r)).orElse(""),
           seconds(boot.took(), 1));
     }
-    boot.complaints().forEach(c -> detail(Printable.lines("before any scenario, " + c)));
+    boot.complaints().forEach(c -> detail(Account.bootComplaint(c)));
   }
 
   @Override
@@ -129,9 +129,7 @@ public final class TextReport implements RunListener {
             say(
                 "failed: %s in %s",
                 account.name(result.scenario(), result.round()), result.setting()));
-    if (tally.unwellGuests() > 0) {
-      say("failed: the guests of %s", count(tally.unwellGuests(), "setting", "settings"));
-    }
+    tally.unwell().forEach(setting -> say("failed: the guests of %s", setting));
     String missing =
         tally.missing() == 0 ? "" : "; ended early, %d not tried".formatted(tally.missing());
     say(

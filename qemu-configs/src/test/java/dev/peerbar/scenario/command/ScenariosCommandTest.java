@@ -34,6 +34,7 @@ class ScenariosCommandTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
+      quoteCharacter = '"',
       value = {
         "--only=nothing.such | No scenario is called 'nothing.such'; --list prints their names.",
         "--only=bar.map,no.* | No scenario is called 'no.*'",

@@ -43,6 +43,7 @@ public final class MadeUpRun {
       1..99
       Kernel panic - not syncing: VFS: # TODO ]]> <a b="c">&amp;'</a>
       Bail out!
+      List of all partitions: reboot: System halted
       """
           + "\0\u0007\u001b[31m\u0085\u2028\u202e\ud800 \ufffe\r\n\ttab \ud83d\ude00";
 

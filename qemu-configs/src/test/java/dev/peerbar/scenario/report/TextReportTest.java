@@ -21,7 +21,7 @@ class TextReportTest {
 
   /** Without the time that it took to make all this up. */
   private String text() {
-    return said.toString().replaceAll(" in [0-9.]+ s", " in N s");
+    return said.toString().replaceAll(" in [0-9.]+ s\\b", " in N s");
   }
 
   @Test
