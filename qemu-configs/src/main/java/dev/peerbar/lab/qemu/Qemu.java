@@ -95,7 +95,14 @@ public final class Qemu implements AutoCloseable {
           .redirectInput(Path.of("/dev/null").toFile())
           .redirectOutput(ProcessBuilder.Redirect.DISCARD);
     }
-    return new Qemu(builder.start(), run, logs);
+    Process process = builder.start();
+    try {
+      return new Qemu(process, run, logs);
+    } catch (IllegalStateException e) {
+      // There is no hook any more that would end it.
+      process.destroyForcibly();
+      throw new IOException("QEMU is not started while the program ends", e);
+    }
   }
 
   public boolean isAlive() {
