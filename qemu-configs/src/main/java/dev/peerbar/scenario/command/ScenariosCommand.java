@@ -206,7 +206,7 @@ public final class ScenariosCommand implements Subcommand {
     PrintWriter out = spec.commandLine().getOut();
     out.print(
         Terminal.isStandardOutput()
-            ? ScenarioList.wrapped(scenarios, spec.usageMessage().autoWidth(true).width())
+            ? ScenarioList.wrapped(scenarios, Terminal.columns())
             : ScenarioList.lines(scenarios));
     out.flush();
   }
@@ -251,7 +251,10 @@ public final class ScenariosCommand implements Subcommand {
           case KTAP -> new KtapReport(out, repeat());
         };
     List<RunListener> reports = new ArrayList<>();
-    reports.add(Terminal.isStandardError() ? new ProgressLine(printed, System.err) : printed);
+    reports.add(
+        Terminal.isStandardError()
+            ? new ProgressLine(printed, System.err, Terminal.columns())
+            : printed);
     reports.add(tally);
     reports.add(
         report != null

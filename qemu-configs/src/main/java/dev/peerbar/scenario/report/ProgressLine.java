@@ -31,8 +31,10 @@ public final class ProgressLine implements RunListener {
     private final PrintStream terminal;
     private boolean hidden;
 
-    Line(PrintStream terminal) {
-      super(terminal);
+    Line(PrintStream terminal, int columns) {
+      // The library would find the width by a terminal of JLine's, which takes SIGINT from the JVM:
+      // Ctrl-C would end it at once, without its reports.
+      super(terminal, columns - 1);
       this.terminal = terminal;
     }
 
@@ -64,10 +66,11 @@ public final class ProgressLine implements RunListener {
   /**
    * @param report which prints, and is told all
    * @param terminal where the line is shown
+   * @param columns of the terminal
    */
-  public ProgressLine(RunListener report, PrintStream terminal) {
+  public ProgressLine(RunListener report, PrintStream terminal, int columns) {
     this.report = report;
-    line = new Line(terminal);
+    line = new Line(terminal, columns);
   }
 
   @Override
