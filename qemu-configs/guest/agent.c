@@ -44,11 +44,14 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PORT_NAME "dev.peerbar.agent"
 #define SHELL_TERMINAL "/dev/ttyS0" // not /dev/console, which cannot be a controlling terminal
+#define MODULES "/modules"
+#define PORT_PATIENCE 20000 // milliseconds after which a kernel that shows no port has no driver for it
 #define PROTOCOL_VERSION 3u
 #define FRAME_MAX (4u << 20) // longest request or response
 #define ARENA_SIZE (64u << 20) // memory for system call arguments, the host's to share out; there when it is touched
@@ -58,7 +61,7 @@
 #define BUFFER_KEPT (64u << 10) // of a worker's buffers, between requests
 #define BARRIERS 32
 #define BARRIER_WAIT_MAX 600000000000u // nanoseconds
-#define BARRIER_SPIN_MAX 1000000000u // nanoseconds until all that came run
+#define BARRIER_SPIN_MAX 10000000000u // nanoseconds until all that came run
 #define HELD_BACK_MAX 1000000000u // nanoseconds
 #define POLLERS 8
 #define SPAWN_ARGUMENTS 64
@@ -1228,7 +1231,13 @@ static void *worker_main(void *argument)
 
 static int open_port(void)
 {
+	uint64_t end = nanoseconds() + (uint64_t)PORT_PATIENCE * 1000000u;
 	for (;;) {
+		if (nanoseconds() > end) {
+			fprintf(stderr, "peerbar agent: error: the guest has no virtio port %s\n", PORT_NAME);
+			tcdrain(2);
+			reboot(RB_POWER_OFF); // nobody could tell this guest anything
+		}
 		DIR *ports = opendir("/sys/class/virtio-ports");
 		struct dirent *entry;
 		while (ports && (entry = readdir(ports))) {
@@ -1270,6 +1279,33 @@ static bool command_line_has(const char *word)
 	return false;
 }
 
+// Loads what the host has put beside this program for a kernel that has not got everything built in, in the order of its
+// list. What fails is told in the kernel's log, where the host looks for it.
+static void load_modules(void)
+{
+	char name[64];
+	FILE *order = fopen(MODULES "/order", "re");
+	while (order && fscanf(order, "%63s", name) == 1) {
+		char path[128];
+		snprintf(path, sizeof path, MODULES "/%s", name);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) != 0 && errno != EEXIST)) {
+			char line[256];
+			int length = snprintf(line, sizeof line, "<3>peerbar agent: error: module %s does not load: %s\n",
+					      name, strerror(errno));
+			int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+			write(log < 0 ? 2 : log, line, (size_t)length);
+			if (log >= 0)
+				close(log);
+		}
+		if (fd >= 0)
+			close(fd);
+		unlink(path); // its memory is the guest's
+	}
+	if (order)
+		fclose(order);
+}
+
 static void make_world(void)
 {
 	mkdir("/proc", 0755);
@@ -1288,6 +1324,7 @@ static void make_world(void)
 		dup2(console, i);
 	if (console > 2)
 		close(console);
+	load_modules();
 	// Nobody else changes it, so the guest may cache all of it.
 	if (command_line_has("peerbar.userland") &&
 	    mount("userland", "/usr", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,msize=512000,cache=loose") != 0)

@@ -30,7 +30,7 @@ final class Trial<E extends Environment> {
   private final Fixture<E> fixture;
   private final Run run;
   private final Duration limit;
-  private final DeviceMessages messages;
+  private final Surroundings surroundings;
   private final List<Problem> problems = new ArrayList<>();
 
   /** As it was when the first problem was met. */
@@ -47,12 +47,11 @@ final class Trial<E extends Environment> {
     this.fixture = booted.fixture();
     this.run = run;
     this.limit = limit;
-    this.messages = messages;
+    surroundings = new Surroundings(booted, messages);
   }
 
   /** Tries it, in little more than its time. */
   Outcome outcome() {
-    messages.forget();
     CompletableFuture<Outcome> outcome = new CompletableFuture<>();
     Thread thread =
         Thread.ofPlatform()
@@ -98,7 +97,7 @@ final class Trial<E extends Environment> {
   }
 
   private Outcome.Failed failed(Problem problem) {
-    return new Outcome.Failed(List.of(problem), lookAround());
+    return new Outcome.Failed(List.of(problem), surroundings.look());
   }
 
   private Outcome tried() throws Exception {
@@ -159,7 +158,7 @@ final class Trial<E extends Environment> {
 
   private void add(Problem problem) {
     if (problems.isEmpty()) {
-      evidence = lookAround();
+      evidence = surroundings.look();
     }
     problems.add(problem);
   }
@@ -173,10 +172,5 @@ final class Trial<E extends Environment> {
     return e instanceof IOException && e.getMessage() != null
         ? e.getMessage()
         : Objects.toString(e);
-  }
-
-  /** For any thread. */
-  private Evidence lookAround() {
-    return new Evidence(List.of(), List.of(), messages.lines(), booted.logs());
   }
 }

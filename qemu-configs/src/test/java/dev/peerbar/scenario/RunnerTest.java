@@ -193,6 +193,15 @@ class RunnerTest {
   void timeIsLimited() {
     assertThat(problems("hangs")).containsExactly(Kind.TIME_LIMIT);
     assertThat(problems("spins")).containsExactly(Kind.TIME_LIMIT);
+    assertThat(failed("hangs").evidence().calls())
+        .last()
+        .asString()
+        .contains("/tmp/nobody-writes")
+        .contains("under way");
+    assertThat(failed("hangs").evidence().hung())
+        .singleElement()
+        .asString()
+        .contains("/tmp/nobody-writes");
   }
 
   @Test

@@ -5,6 +5,8 @@ import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.guest.KernelLogMark;
+import dev.peerbar.lab.kernel.KernelNeed;
+import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.lab.qemu.Qemu;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
@@ -17,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
@@ -41,26 +44,32 @@ public final class Lab implements AutoCloseable {
   private final List<Predicate<String>> expected = new ArrayList<>();
   private final Mark booted;
   private List<Complaint> bootComplaints = List.of();
+  private final KernelOptions kernelOptions;
   private boolean off;
 
-  private Lab(Qemu qemu, Path run, GuestAgent agent) throws IOException {
+  private Lab(LabFiles files, Qemu qemu, Path run, GuestAgent agent) throws IOException {
     this.qemu = qemu;
     this.run = run;
     this.agent = agent;
     guest = new Guest(new GuestSystem(agent));
     booted = mark("the guest is up");
     bootComplaints = saidAtBoot();
+    BootFailure.unlessModulesLoaded(bootComplaints);
+    kernelOptions = KernelOptions.of(files, guest);
   }
 
   /**
    * Starts QEMU and waits for the guest's agent.
    *
    * @param logs where the logs go; made if it is not there
+   * @throws KernelLacksException if the kernel's configuration has not got what every guest needs
    * @throws dev.peerbar.lab.qemu.QemuEndedException if QEMU ends, as with a kernel that it cannot
    *     load
    * @throws IOException if the guest does not come up; the logs say why
    */
   public static Lab boot(LabFiles files, VirtualMachine machine, Path logs) throws IOException {
+    KernelOptions options = KernelOptions.of(files);
+    KernelLacksException.unlessThere(options, Set.of(KernelNeed.BOOT));
     Files.createDirectories(logs);
     // A directory of its own: socket paths are limited to 107 bytes, the logs' path is not.
     Path run = Files.createTempDirectory("peerbar-");
@@ -74,8 +83,8 @@ public final class Lab implements AutoCloseable {
               machine.interactive(),
               run,
               logs);
-      agent = connect(qemu);
-      return new Lab(qemu, run, agent);
+      agent = connect(qemu, options);
+      return new Lab(files, qemu, run, agent);
     } catch (IOException | RuntimeException e) {
       if (agent != null) {
         agent.close();
@@ -88,11 +97,11 @@ public final class Lab implements AutoCloseable {
     }
   }
 
-  private static GuestAgent connect(Qemu qemu) throws IOException {
+  private static GuestAgent connect(Qemu qemu, KernelOptions options) throws IOException {
     try {
       return GuestAgent.connect(qemu.agentSocket(), BOOT, qemu::isAlive);
     } catch (IOException e) {
-      throw qemu.unreachable(e);
+      throw new BootFailure(qemu, options).explain(qemu.unreachable(e));
     }
   }
 
@@ -102,6 +111,11 @@ public final class Lab implements AutoCloseable {
 
   public Qemu qemu() {
     return qemu;
+  }
+
+  /** Which options of {@code kernel/p2p.config} the guest's kernel has. */
+  public KernelOptions kernelOptions() {
+    return kernelOptions;
   }
 
   public Path logs() {
@@ -174,12 +188,12 @@ public final class Lab implements AutoCloseable {
       String qemuSaid = qemu.said(qemuOffset, end.map(e -> e.qemuOffset));
       List<Complaint> all = new ArrayList<>();
       if (off) {
-        addUnknown(all, Qemu.CONSOLE_LOG, between(console(), end));
+        addUnknown(all, Qemu.CONSOLE_LOG, between(qemu.console(), end));
       } else {
         List<String> log = keptKernelLog();
         if (kernel.in(log).isEmpty()) {
           // So much was logged that the kernel has forgotten the mark; the console has it all.
-          addUnknown(all, Qemu.CONSOLE_LOG, between(console(), end));
+          addUnknown(all, Qemu.CONSOLE_LOG, between(qemu.console(), end));
         }
         addUnknown(all, KERNEL_LOG, between(log, end));
       }
@@ -211,13 +225,6 @@ public final class Lab implements AutoCloseable {
     String log = guest.system().kernelLog();
     Files.writeString(logs().resolve(KERNEL_LOG), log);
     return log.lines().toList();
-  }
-
-  private List<String> console() throws IOException {
-    // It may carry bytes that are no UTF-8.
-    return Files.readString(logs().resolve(Qemu.CONSOLE_LOG), StandardCharsets.ISO_8859_1)
-        .lines()
-        .toList();
   }
 
   // What two logs show is said once, and what the boot said is the boot's.

@@ -2,8 +2,11 @@ package dev.peerbar.lab.command;
 
 import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
+import dev.peerbar.lab.boot.KernelLacksException;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.kernel.KernelNeed;
+import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.qemu.VirtualMachine;
@@ -13,19 +16,18 @@ import dev.peerbar.lab.scenario.passthrough.NvmePassthroughScenario;
 import dev.peerbar.lab.scenario.passthrough.P2pScenario;
 import dev.peerbar.lab.scenario.stock.NvmeBoot;
 import dev.peerbar.lab.scenario.stock.NvmeScenario;
-import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.SetupException;
-import dev.peerbar.lab.setup.SetupOutput;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -72,14 +74,7 @@ public final class LabCommand implements Subcommand {
               + " has.")
   private String topology;
 
-  @Option(
-      names = "--kernel",
-      paramLabel = "BZIMAGE",
-      description = "A guest kernel of your own, with what kernel/p2p.config lists.")
-  private Path kernel;
-
-  @Option(names = "--qemu", paramLabel = "PATH", description = "A QEMU of your own, 10.1 or later.")
-  private Path qemu;
+  @Mixin private LabFilesOptions own;
 
   @Option(
       names = "--bench",
@@ -99,11 +94,27 @@ public final class LabCommand implements Subcommand {
               + " directory, only if a step fails or a boot is not quiet.")
   private Path keepLogs;
 
-  /** Whether there is a log to read of a boot that was not quiet. */
-  private boolean bootComplained;
+  private boolean stepFailed;
 
-  /** A boot to perform: how to start it, and where its logs go. */
-  private record Boot(String headline, String logs, Starter starter) {}
+  /** Whether there is something in the logs that somebody will want to read. */
+  private boolean logsMatter;
+
+  /** What a kernel is needed for when a function is the agent's by vfio-pci. */
+  private static final Set<KernelNeed> PASSTHROUGH =
+      EnumSet.of(
+          KernelNeed.BOOT, KernelNeed.IOMMU, KernelNeed.VFIO, KernelNeed.DMABUF, KernelNeed.P2PDMA);
+
+  /** What it is needed for when a function is its own driver's. */
+  private static final Set<KernelNeed> STOCK =
+      EnumSet.of(
+          KernelNeed.BOOT,
+          KernelNeed.NVME,
+          KernelNeed.FILES,
+          KernelNeed.P2PDMA,
+          KernelNeed.USERLAND);
+
+  /** A boot to perform: what it needs, how to start it, and where its logs go. */
+  private record Boot(String headline, Set<KernelNeed> needs, String logs, Starter starter) {}
 
   @FunctionalInterface
   private interface Starter {
@@ -123,39 +134,29 @@ public final class LabCommand implements Subcommand {
       throw new ParameterException(
           spec.commandLine(), "--bench is an option of nvme, and has a topology of its own");
     }
-    LabFiles files = setUp();
+    LabFiles files = own.setUp();
     Path logs = keepLogs != null ? keepLogs : Files.createTempDirectory("peerbar-logs-");
-    boolean held = false;
+    boolean held;
     try {
       held = run(files, logs);
+    } catch (KernelLacksException e) {
+      throw new CommandFailedException(e.getMessage(), e);
     } catch (QemuEndedException e) {
+      logsMatter = true;
       throw new CommandFailedException(
-          "%s. %s; the logs are in %s".formatted(e.getMessage(), wayOut(), logs), e);
+          "%s. %s; the logs are in %s".formatted(e.getMessage(), own.wayOut(), logs), e);
     } catch (IOException e) {
+      logsMatter = true;
       throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
     } finally {
-      if (held && !bootComplained && keepLogs == null) {
+      if (!logsMatter && keepLogs == null) {
         Lab.delete(logs);
       }
     }
-    if (!held) {
+    if (stepFailed) {
       System.err.println("peerbar: a step failed; the logs are in " + logs);
     }
     return held ? 0 : 1;
-  }
-
-  /** What to do about a QEMU that ended at once. */
-  private String wayOut() {
-    List<String> ways = new ArrayList<>();
-    if (kernel != null) {
-      ways.add(
-          "--kernel takes an x86-64 bzImage with what qemu-configs/kernel/p2p.config lists, not "
-              + kernel);
-    }
-    if (qemu != null) {
-      ways.add("--qemu takes an x86-64 QEMU 10.1 or later, not " + qemu);
-    }
-    return ways.isEmpty() ? "Its command line is in qemu.args" : String.join(", and ", ways);
   }
 
   private List<Boot> boots() {
@@ -165,6 +166,7 @@ public final class LabCommand implements Subcommand {
         yield List.of(
             new Boot(
                 "p2p on " + where,
+                PASSTHROUGH,
                 ".",
                 (files, finish, logs) ->
                     P2pScenario.start(
@@ -185,6 +187,7 @@ public final class LabCommand implements Subcommand {
         Stream.of(
             new Boot(
                 "nvme and hbm through vfio-pci on " + topology,
+                PASSTHROUGH,
                 "passthrough-" + topology,
                 (files, finish, logs) ->
                     NvmePassthroughScenario.start(
@@ -194,20 +197,10 @@ public final class LabCommand implements Subcommand {
   private static Boot nvme(NvmeBoot boot) {
     return new Boot(
         "nvme on " + boot.headline(),
+        STOCK,
         boot.name().toLowerCase(Locale.ROOT).replace('_', '-'),
         (files, finish, logs) ->
             NvmeScenario.start(files, boot, finish.apply(boot.machine()), logs));
-  }
-
-  private LabFiles setUp() throws IOException {
-    Setup setup = Setup.ofUser(SetupOutput.toStandardError());
-    setup = kernel == null ? setup : setup.withKernel(kernel);
-    setup = qemu == null ? setup : setup.withQemu(qemu);
-    try {
-      return setup.run();
-    } catch (SetupException e) {
-      throw new CommandFailedException(e.getMessage(), e);
-    }
   }
 
   private boolean run(LabFiles files, Path logs) throws IOException {
@@ -228,11 +221,24 @@ public final class LabCommand implements Subcommand {
   }
 
   private boolean perform(Boot boot, LabFiles files, Path logs) throws IOException {
+    try {
+      KernelLacksException.unlessThere(KernelOptions.of(files), boot.needs);
+      return start(boot, files, logs);
+    } catch (KernelLacksException e) {
+      spec.commandLine().getErr().printf("peerbar: no %s: %s%n", boot.headline, e.getMessage());
+      return false;
+    }
+  }
+
+  private boolean start(Boot boot, LabFiles files, Path logs) throws IOException {
     long start = System.nanoTime();
     try (Scenario scenario = boot.starter.start(files, machine -> machine, logs)) {
       System.out.printf("%s: the guest is up after %.1f s%n", boot.headline, seconds(start));
       tellOfBoot(scenario.lab());
+      KernelLacksException.unlessThere(scenario.lab().kernelOptions(), boot.needs);
       boolean held = new StepPrinter(System.out).perform(scenario);
+      stepFailed |= !held;
+      logsMatter |= !held;
       System.out.printf(
           "%s in %.1f s%n", held ? "every step held" : "a step failed", seconds(start));
       return held;
@@ -246,7 +252,7 @@ public final class LabCommand implements Subcommand {
       System.out.printf(
           "its boot was not quiet, which no step answers for (%s):%n", lab.logs().toAbsolutePath());
       complaints.forEach(c -> System.out.println("             " + c));
-      bootComplained = true;
+      logsMatter = true;
     }
   }
 

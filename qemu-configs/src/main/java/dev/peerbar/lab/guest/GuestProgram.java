@@ -96,9 +96,16 @@ public final class GuestProgram implements AutoCloseable {
   }
 
   private String take(String suffix) throws IOException {
-    String text = new String(system.readFile(output + suffix), StandardCharsets.UTF_8);
-    system.agent().syscall(Syscall.UNLINK, Argument.text(output + suffix));
-    return text;
+    try {
+      String text = new String(system.readFile(output + suffix), StandardCharsets.UTF_8);
+      system.agent().syscall(Syscall.UNLINK, Argument.text(output + suffix));
+      return text;
+    } catch (GuestErrnoException e) {
+      if (!e.is(Errno.ENOENT)) {
+        throw e;
+      }
+      return ""; // it was killed before the shell had sorted its outputs
+    }
   }
 
   /** Asks it to end, as Ctrl-C does, unless it has ended. */

@@ -23,7 +23,7 @@ import java.util.random.RandomGenerator;
  * Race.Outcome outcome = Race.of(guest)
  *     .racer(VfioIoctls.VFIO_DEVICE_RESET, () -> a.vfio().reset())
  *     .racer(Syscall.MMAP, () -> b.vfio().mmapBar(2))
- *     .staggered(new Random(seed), Duration.ofMicros(50))
+ *     .staggered(new Random(seed), Duration.ofNanos(50_000))
  *     .run();
  * }</pre>
  *

@@ -33,6 +33,7 @@ public final class Qemu implements AutoCloseable {
   private static final String NOTHING_MUCH = "query-status";
 
   private static final String PANIC = "Kernel panic";
+  private static final String AGENT_ERROR = "peerbar agent: error";
   private static final Duration RETRY = Duration.ofMillis(20);
 
   private final Process process;
@@ -189,15 +190,17 @@ public final class Qemu implements AutoCloseable {
    * Why the guest cannot be reached.
    *
    * @param seen what came of trying
-   * @return if QEMU has ended, or does so at once, what it had to say about that
+   * @return if QEMU has ended, or does so at once, what it had to say about that; or else what the
+   *     guest's kernel did
    */
   public IOException unreachable(IOException seen) throws IOException {
-    return hasEnded()
-        ? new QemuEndedException(
-            "QEMU ended with status %d before the guest was up: %s"
-                .formatted(process.exitValue(), said()),
-            seen)
-        : seen;
+    if (hasEnded()) {
+      return new QemuEndedException(
+          "QEMU ended with status %d before the guest was up: %s"
+              .formatted(process.exitValue(), said()),
+          seen);
+    }
+    return new IOException(seen.getMessage() + "; " + consoleEnd(), seen);
   }
 
   /** Whether it has ended, or does so at once: its sockets close a moment before it is gone. */
@@ -212,7 +215,11 @@ public final class Qemu implements AutoCloseable {
 
   private String said() throws IOException {
     String said = lastLines(Files.readString(logs.resolve(QEMU_LOG)));
-    return said.isEmpty() ? "the guest's console ends with: " + lastWords() : said;
+    return said.isEmpty() ? consoleEnd() : said;
+  }
+
+  private String consoleEnd() throws IOException {
+    return "the guest's console ends with: " + lastWords();
   }
 
   private static String lastLines(String log) {
@@ -220,23 +227,25 @@ public final class Qemu implements AutoCloseable {
     return String.join("; ", lines.subList(Math.max(0, lines.size() - MOST_SAID), lines.size()));
   }
 
-  /** Of a kernel that gave up the reason, which a trace follows, or else the last line. */
+  /**
+   * Of a kernel that gave up the reason, which a trace follows, then what the agent had to say, or
+   * else the last line.
+   */
   private String lastWords() throws IOException {
-    Path console = logs.resolve(CONSOLE_LOG);
-    if (!Files.exists(console)) {
-      return "nothing";
-    }
-    // The console may carry bytes that are no UTF-8.
-    List<String> lines =
-        Files.readString(console, StandardCharsets.ISO_8859_1)
-            .lines()
-            .map(String::strip)
-            .filter(l -> !l.isEmpty())
-            .toList();
-    return lines.stream()
-        .filter(l -> l.contains(PANIC))
+    List<String> lines = console().stream().map(String::strip).filter(l -> !l.isEmpty()).toList();
+    return Stream.of(PANIC, AGENT_ERROR)
+        .flatMap(words -> lines.stream().filter(l -> l.contains(words)))
         .findFirst()
         .orElse(lines.isEmpty() ? "nothing" : lines.getLast());
+  }
+
+  /** The lines of the guest's console so far. */
+  public List<String> console() throws IOException {
+    Path console = logs.resolve(CONSOLE_LOG);
+    // It may carry bytes that are no UTF-8.
+    return Files.exists(console)
+        ? Files.readString(console, StandardCharsets.ISO_8859_1).lines().toList()
+        : List.of();
   }
 
   /** Waits for QEMU to end by itself, as it does when the guest turns itself off. */

@@ -68,7 +68,7 @@ final class NvmeBasicSteps {
         "the guest's nvme driver initialises all controllers",
         "live, with "
             + (hasMessages() ? "MSI-X for each queue" : "the interrupt pin")
-            + ", nothing at warning level in the kernel's log",
+            + ", nothing at warning level in the kernel's log since, or of one before",
         this::bound);
   }
 
@@ -106,7 +106,7 @@ final class NvmeBasicSteps {
     }
     NvmeDisk disk = setting.disk();
     String log = setting.guest().kernelLog();
-    List<String> bad = GuestLog.badKernelLines(log);
+    List<String> bad = GuestLog.badKernelLines(aboutControllers(log));
     unless(bad.isEmpty(), "%s", String.join("\n", bad));
     String interrupts = setting.guest().system().readText("/proc/interrupts");
     List<String> vectors = interrupts.lines().filter(l -> l.contains(disk.name() + "q")).toList();
@@ -123,6 +123,23 @@ final class NvmeBasicSteps {
             .toList();
     return "%d interrupts, and the lines%n%s"
         .formatted(vectors.size(), "             ".concat(String.join("\n             ", lines)));
+  }
+
+  // What a kernel says before its driver is at work, and of no controller, is its boot's affair.
+  private String aboutControllers(String log) throws Exception {
+    List<String> addresses = new ArrayList<>();
+    for (NvmeController controller : setting.controllers()) {
+      addresses.add(setting.disk(controller).pci().address());
+    }
+    List<String> about = new ArrayList<>();
+    boolean atWork = false;
+    for (String line : log.lines().toList()) {
+      atWork |= line.contains("nvme ");
+      if (atWork || addresses.stream().anyMatch(line::contains)) {
+        about.add(line);
+      }
+    }
+    return String.join("\n", about);
   }
 
   private String identify() throws Exception {
