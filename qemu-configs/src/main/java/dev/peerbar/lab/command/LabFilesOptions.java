@@ -10,13 +10,15 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The options of every command that boots a guest: what of it is the user's own. */
-final class LabFilesOptions {
+public final class LabFilesOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
@@ -44,7 +46,7 @@ final class LabFilesOptions {
    *
    * @throws CommandFailedException if something of it cannot be got or used
    */
-  LabFiles setUp() throws IOException {
+  public LabFiles setUp() throws IOException {
     if (modules != null && kernel == null) {
       throw new ParameterException(
           command.commandLine(), "--modules is for the kernel that --kernel gives");
@@ -70,6 +72,17 @@ final class LabFilesOptions {
             ? "peerbar: the kernel's configuration is from " + options.source()
             : "peerbar: there is no configuration of the kernel; the guest's own, or what is in"
                 + " the guest, will tell");
+  }
+
+  /** The same options again, as words of a command line. */
+  public List<String> words() {
+    return Stream.of(word("--kernel", kernel), word("--modules", modules), word("--qemu", qemu))
+        .flatMap(Optional::stream)
+        .toList();
+  }
+
+  private static Optional<String> word(String option, Path file) {
+    return Optional.ofNullable(file).map(path -> option + "=" + path);
   }
 
   /** What to do about a QEMU that ended at once. */

@@ -2,11 +2,9 @@ package dev.peerbar.scenario.command;
 
 import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
+import dev.peerbar.lab.command.LabFilesOptions;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.Topology;
-import dev.peerbar.lab.setup.Setup;
-import dev.peerbar.lab.setup.SetupException;
-import dev.peerbar.lab.setup.SetupOutput;
 import dev.peerbar.scenario.Plan;
 import dev.peerbar.scenario.Registry;
 import dev.peerbar.scenario.RunListener;
@@ -29,8 +27,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -124,14 +122,7 @@ public final class ScenariosCommand implements Subcommand {
               + " are kept, in a temporary directory, only if something fails.")
   private Path report;
 
-  @Option(
-      names = "--kernel",
-      paramLabel = "BZIMAGE",
-      description = "A guest kernel of your own, with what kernel/p2p.config lists.")
-  private Path kernel;
-
-  @Option(names = "--qemu", paramLabel = "PATH", description = "A QEMU of your own, 10.1 or later.")
-  private Path qemu;
+  @Mixin private LabFilesOptions own;
 
   private final Registry registry;
 
@@ -163,7 +154,7 @@ public final class ScenariosCommand implements Subcommand {
     if (report != null) {
       makeReportDirectory();
     }
-    return run(plan, setUp()) ? 0 : 1;
+    return run(plan, own.setUp()) ? 0 : 1;
   }
 
   private List<Scenario<?>> scenarios() {
@@ -220,17 +211,6 @@ public final class ScenariosCommand implements Subcommand {
     }
   }
 
-  private LabFiles setUp() throws IOException {
-    Setup setup = Setup.ofUser(SetupOutput.toStandardError());
-    setup = kernel == null ? setup : setup.withKernel(kernel);
-    setup = qemu == null ? setup : setup.withQemu(qemu);
-    try {
-      return setup.run();
-    } catch (SetupException e) {
-      throw new CommandFailedException(e.getMessage(), e);
-    }
-  }
-
   private boolean run(Plan plan, LabFiles files) throws IOException {
     Path logs = report != null ? report.resolve(LOGS) : Files.createTempDirectory("peerbar-logs-");
     Tally tally = new Tally();
@@ -265,14 +245,10 @@ public final class ScenariosCommand implements Subcommand {
 
   /** The options of this run that a trial of one scenario needs too. */
   private Repeat repeat() {
-    return new Repeat(
-        Stream.of(
-                timeout == DEFAULT_TIMEOUT_SECONDS
-                    ? Stream.<String>empty()
-                    : Stream.of("--timeout=" + timeout),
-                Stream.ofNullable(kernel).map(path -> "--kernel=" + path),
-                Stream.ofNullable(qemu).map(path -> "--qemu=" + path))
-            .flatMap(option -> option)
-            .toList());
+    List<String> options = new ArrayList<>(own.words());
+    if (timeout != DEFAULT_TIMEOUT_SECONDS) {
+      options.add("--timeout=" + timeout);
+    }
+    return new Repeat(options);
   }
 }

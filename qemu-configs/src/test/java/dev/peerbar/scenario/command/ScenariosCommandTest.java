@@ -53,6 +53,7 @@ class ScenariosCommandTest {
         "--format=xml | expected one of [TEXT, KTAP] (case-insensitive) but was 'xml'",
         "--report=/dev/null/report | The directory /dev/null/report cannot be made",
         "bar.map | Unmatched argument at index 1: 'bar.map'",
+        "--modules=/nowhere | --modules is for the kernel that --kernel gives",
         "--no-such-option | Unknown option: '--no-such-option'",
       })
   void aWrongCommandLineIsSaidToBe(String option, String sentence) {
