@@ -86,6 +86,17 @@ public final class LabFilesOptions {
     return Optional.ofNullable(file).map(path -> option + "=" + path);
   }
 
+  /** The same options again, as words of a command line. */
+  public List<String> words() {
+    return Stream.of(word("--kernel", kernel), word("--modules", modules), word("--qemu", qemu))
+        .flatMap(Optional::stream)
+        .toList();
+  }
+
+  private static Optional<String> word(String option, Path file) {
+    return Optional.ofNullable(file).map(path -> option + "=" + path);
+  }
+
   /** What to do about a QEMU that ended at once. */
   public String wayOut() {
     List<String> ways = new ArrayList<>();

@@ -23,7 +23,8 @@ public final class Qemu implements AutoCloseable {
   public static final String CONSOLE_LOG = "console.log";
 
   private static final String COMMAND_LOG = "qemu.args";
-  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration FAREWELL = Duration.ofSeconds(2);
 
   /** Lines of its log that are told; before them are warnings. */
   private static final int MOST_SAID = 3;

@@ -41,25 +41,31 @@ record Account(Plan plan, long seed, Repeat repeat) {
    * All that there is to say of a failure, in printable lines.
    *
    * @param logs where they are, for whoever reads this
+   * @param most of the evidence of a kind, the last lines
    */
-  List<String> failure(ScenarioResult result, Outcome.Failed failed, String logs) {
+  List<String> failure(ScenarioResult result, Outcome.Failed failed, String logs, int most) {
     List<String> lines = new ArrayList<>();
     lines.add("tried: " + Printable.line(result.scenario().does()));
     lines.add("expected: " + Printable.line(result.scenario().expects()));
     failed.problems().forEach(problem -> lines.addAll(problem(problem)));
     Evidence evidence = failed.evidence();
-    add(lines, "the agent's last calls:", evidence.calls());
-    add(lines, "where calls hung in the guest's kernel:", evidence.hung());
-    add(lines, "what the endpoints saw and did last:", evidence.messages());
+    add(lines, "the agent's last calls:", evidence.calls(), most);
+    add(lines, "where calls hung in the guest's kernel:", evidence.hung(), Printable.MOST_LINES);
+    add(lines, "what the endpoints saw and did last:", evidence.messages(), most);
     lines.add("logs: " + Printable.line(logs));
     lines.add("repeat: " + repeat.commandLine(result, seed));
     return lines;
   }
 
-  private static void add(List<String> lines, String title, List<String> text) {
+  private static void add(List<String> lines, String title, List<String> text, int most) {
     if (!text.isEmpty()) {
       lines.add(title);
-      Printable.lines(String.join("\n", text)).forEach(line -> lines.add(MARGIN + line));
+      int earlier = Math.max(0, text.size() - most);
+      if (earlier > 0) {
+        lines.add(MARGIN + "(%d earlier)".formatted(earlier));
+      }
+      String last = String.join("\n", text.subList(earlier, text.size()));
+      Printable.lines(last).forEach(line -> lines.add(MARGIN + line));
     }
   }
 

@@ -140,7 +140,8 @@ final class JunitXml implements AutoCloseable {
       case Outcome.Failed failed ->
           failure(
               failed.problems().getFirst(),
-              account.failure(result, failed, relative(failed.evidence().logs())));
+              account.failure(
+                  result, failed, relative(failed.evidence().logs()), Printable.MOST_LINES));
     }
     end();
   }

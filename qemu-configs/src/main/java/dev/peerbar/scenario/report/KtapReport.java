@@ -94,7 +94,8 @@ public final class KtapReport implements RunListener {
       }
       case Outcome.Skipped(String reason) -> point(true, name, directive("SKIP", reason));
       case Outcome.Failed failed -> {
-        diagnose(account.failure(result, failed, failed.evidence().logs().toString()));
+        String logs = failed.evidence().logs().toString();
+        diagnose(account.failure(result, failed, logs, Printable.MOST_LINES));
         point(false, name, directive(failed.problems().getFirst()));
       }
     }

@@ -18,6 +18,10 @@ import java.util.Set;
 /** Tells people, a line a scenario as it ends, more of one that failed, and a summary. */
 public final class TextReport implements RunListener {
   private static final String INDENT = "  ";
+
+  /** Lines of each kind: a person who reads this wants to see the next scenario too. */
+  private static final int MOST_EVIDENCE = 12;
+
   private static final String DETAIL = INDENT.repeat(3);
 
   private final PrintWriter out;
@@ -87,7 +91,7 @@ public final class TextReport implements RunListener {
       case Outcome.Skipped(String reason) -> said("SKIP", result, Printable.line(reason));
       case Outcome.Failed failed -> {
         said("FAILED", result, Account.problem(failed.problems().getFirst()).getFirst());
-        detail(account.failure(result, failed, failed.evidence().logs().toString()));
+        detail(account.failure(result, failed, failed.evidence().logs().toString(), MOST_EVIDENCE));
       }
     }
   }

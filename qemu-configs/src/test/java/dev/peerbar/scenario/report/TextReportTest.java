@@ -10,6 +10,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -80,6 +81,22 @@ class TextReportTest {
             failed: the guests of first.one-switch.intel-iommu.amd-cpu
             1 passed, 1 failed, 2 skipped in N s; 2 guests, seed 7
             """);
+  }
+
+  @Test
+  void ofMuchEvidenceTheLastIsTold() {
+    List<String> calls = IntStream.rangeClosed(1, 64).mapToObj(i -> "call " + i).toList();
+    new MadeUpRun(LOGS, 1)
+        .in("first")
+        .with(
+            "a.fails",
+            new Outcome.Failed(
+                List.of(new Problem(Problem.Kind.TIME_LIMIT, "it had 1 s")),
+                new Evidence(calls, List.of(), List.of(), LOGS)))
+        .tell(report);
+    assertThat(text())
+        .contains("calls:\n        (52 earlier)\n        call 53\n", "call 64")
+        .doesNotContain("call 52");
   }
 
   @Test
