@@ -12,13 +12,21 @@
 // Framing, little-endian both ways:
 //   request   u32 length of what follows, u32 id, u32 operation, payload
 //   response  u32 length of what follows, u32 id, u32 status, payload
-// Requests are served one at a time, in order. Operations and payloads: see the table of handlers at the end.
+// Operations and payloads: see the table of handlers at the end.
+//
+// Requests are served side by side, up to UNDER_WAY_MAX of them, and answered in any order: the id says what a response
+// belongs to. One worker thread, the leader, waits at the port. It serves what it read itself, so that nothing is handed
+// over on the way to an answer, and before it begins it makes another worker the leader: one that is idle, or a new one.
+// So a request that hangs in the kernel costs its thread and nothing else. Each worker has buffers of its own, whose
+// memory goes back to the kernel after a long request. Which worker serves a request is chance: a system call that
+// changes something of its thread alone (credentials, affinity, signal masks) changes it for that worker.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -34,15 +42,27 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PORT_NAME "dev.peerbar.agent"
 #define SHELL_TERMINAL "/dev/ttyS0" // not /dev/console, which cannot be a controlling terminal
-#define PROTOCOL_VERSION 2u
+#define PROTOCOL_VERSION 3u
 #define FRAME_MAX (4u << 20) // longest request or response
-#define ARENA_SIZE (4u << 20) // scratch memory for system call arguments, the host's to lay out
+#define ARENA_SIZE (64u << 20) // memory for system call arguments, the host's to share out; there when it is touched
+#define UNDER_WAY_MAX 64 // requests served side by side
+#define WORKERS (UNDER_WAY_MAX + 1) // and the leader
+#define WORKER_STACK (256u << 10)
+#define BUFFER_KEPT (64u << 10) // of a worker's buffers, between requests
+#define BARRIERS 32
+#define BARRIER_WAIT_MAX 600000000000u // nanoseconds
+#define BARRIER_SPIN_MAX 10000000000u // nanoseconds until all that came run
+#define TOGETHER 5000u // nanoseconds between the first and the last that go on
+#define TOGETHER_TRY_MAX 10000000u // nanoseconds to bring that about
+#define HELD_BACK_MAX 1000000000u // nanoseconds
 #define POLLERS 8
 #define SPAWN_ARGUMENTS 64
 #define WAIT_MAX 600000 // milliseconds
@@ -52,6 +72,7 @@ enum status {
 	STATUS_BAD_REQUEST = 1, // payload too short or a value out of range; nothing was done
 	STATUS_FAULT = 2, // SIGSEGV or SIGBUS; payload u32 signal, u32 si_code, u64 address
 	STATUS_TIMEOUT = 3,
+	STATUS_BUSY = 4, // as much as there may be is under way; nothing was done
 };
 
 // ---- faults: every access to an address that the host chose runs between guarded() and unguard() -------------------
@@ -96,8 +117,6 @@ struct writer {
 	size_t length;
 };
 
-static uint8_t *request_buffer;
-static uint8_t *response_buffer;
 static uint8_t *arena;
 
 static const uint8_t *take(struct reader *r, size_t length)
@@ -205,9 +224,163 @@ static inline uint64_t pattern(uint64_t seed, uint64_t index)
 	return z ^ (z >> 31);
 }
 
+// ---- races: requests whose work begins at one moment ---------------------------------------------------------------------
+
+// Each party comes once, or leaves once instead. Those that came sleep until no other is awaited; then they spin until
+// all of them run, because a sleeper is late by as long as it takes to wake it. A processor may stand still meanwhile,
+// because the host has something else to do: so they meet again and again, until they went on close together the last
+// time.
+static struct barrier {
+	uint32_t parties; // 0: free
+	uint32_t came;
+	uint32_t left;
+	uint32_t passed; // of those that came
+	uint32_t racers; // that had come when it opened
+	bool open;
+	bool failed; // it opened because somebody had waited too long
+	uint64_t try_until;
+	atomic_uint meetings; // of each racer, summed up
+	uint64_t went_on[2][UNDER_WAY_MAX]; // when each did, after the last meeting and the one before
+} barriers[BARRIERS];
+
+static pthread_mutex_t barriers_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t barrier_opened; // by CLOCK_MONOTONIC
+static long processors;
+
+// What the request that this thread serves has to do with a barrier.
+static __thread struct race {
+	struct barrier *barrier; // or none
+	uint64_t patience;
+	uint64_t held_back;
+	bool came;
+	bool met; // all parties came or left, and those that came went on together
+	uint64_t start;
+	uint64_t end;
+} race;
+
+static void open_barrier(struct barrier *b, bool failed)
+{
+	b->open = true;
+	b->failed = failed;
+	b->racers = b->came;
+	b->try_until = nanoseconds() + TOGETHER_TRY_MAX;
+	pthread_cond_broadcast(&barrier_opened);
+}
+
+static void open_if_complete(struct barrier *b)
+{
+	if (!b->open && b->came + b->left == b->parties)
+		open_barrier(b, false);
+}
+
+static void free_if_done(struct barrier *b)
+{
+	if (b->passed + b->left == b->parties)
+		memset(b, 0, sizeof *b);
+}
+
+static void leave_barrier(struct barrier *b)
+{
+	pthread_mutex_lock(&barriers_lock);
+	b->left++;
+	open_if_complete(b);
+	free_if_done(b);
+	pthread_mutex_unlock(&barriers_lock);
+}
+
+// Waits until all have come to a meeting.
+static bool spin(struct barrier *b, uint32_t racers, uint32_t meeting)
+{
+	uint64_t end = 0;
+	atomic_fetch_add(&b->meetings, 1);
+	for (uint32_t i = 1; atomic_load_explicit(&b->meetings, memory_order_acquire) < racers * meeting; i++) {
+		if (i % 4096)
+			continue;
+		uint64_t now = nanoseconds();
+		if (end == 0)
+			end = now + BARRIER_SPIN_MAX;
+		if (now > end)
+			return false;
+		if (racers > processors)
+			sched_yield();
+	}
+	return true;
+}
+
+// Whether to go on now. All say the same: it depends on what all of them wrote before the last meeting.
+static bool together(const struct barrier *b, uint32_t racers, const uint64_t *went_on)
+{
+	uint64_t first = went_on[0];
+	uint64_t last = went_on[0];
+	for (uint32_t i = 1; i < racers; i++) {
+		first = went_on[i] < first ? went_on[i] : first;
+		last = went_on[i] > last ? went_on[i] : last;
+	}
+	return last - first <= TOGETHER || last > b->try_until;
+}
+
+static bool go_on_together(struct barrier *b, uint32_t racers, uint32_t self)
+{
+	if (racers > processors)
+		return spin(b, racers, 1); // they cannot all run
+	for (uint32_t meeting = 1;; meeting++) {
+		if (!spin(b, racers, meeting))
+			return false;
+		if (meeting > 1 && together(b, racers, b->went_on[(meeting - 1) % 2]))
+			return true;
+		b->went_on[meeting % 2][self] = nanoseconds();
+	}
+}
+
+static bool meet(struct barrier *b, uint64_t patience)
+{
+	uint64_t end = nanoseconds() + patience;
+	struct timespec until = { .tv_sec = (time_t)(end / 1000000000u), .tv_nsec = (long)(end % 1000000000u) };
+	pthread_mutex_lock(&barriers_lock);
+	bool late = b->open;
+	uint32_t self = b->came++;
+	open_if_complete(b);
+	while (!b->open)
+		if (pthread_cond_timedwait(&barrier_opened, &barriers_lock, &until) == ETIMEDOUT && !b->open)
+			open_barrier(b, true);
+	bool met = !late && !b->failed;
+	uint32_t racers = b->racers;
+	pthread_mutex_unlock(&barriers_lock);
+	if (!late && !go_on_together(b, racers, self))
+		met = false;
+	return met;
+}
+
+static void pass_barrier(struct barrier *b)
+{
+	pthread_mutex_lock(&barriers_lock);
+	b->passed++;
+	free_if_done(b);
+	pthread_mutex_unlock(&barriers_lock);
+}
+
+// Right before what the request is about.
+static void race_start(void)
+{
+	if (!race.barrier || race.came)
+		return;
+	race.came = true;
+	race.met = meet(race.barrier, race.patience);
+	race.start = nanoseconds();
+	for (uint64_t from = race.start; race.start - from < race.held_back;)
+		race.start = nanoseconds();
+}
+
+// Right after it.
+static void race_end(void)
+{
+	if (race.came && race.end == 0)
+		race.end = nanoseconds();
+}
+
 // ---- operations --------------------------------------------------------------------------------------------------------
 
-// -> u32 version, u32 page size, u64 arena address, u64 arena size
+// -> u32 version, u32 page size, u64 arena address, u64 arena size, u32 most requests under way
 static enum status do_hello(struct reader *r, struct writer *w)
 {
 	(void)r;
@@ -215,6 +388,7 @@ static enum status do_hello(struct reader *r, struct writer *w)
 	put32(w, (uint32_t)sysconf(_SC_PAGESIZE));
 	put64(w, (uint64_t)(uintptr_t)arena);
 	put64(w, ARENA_SIZE);
+	put32(w, UNDER_WAY_MAX);
 	return STATUS_OK;
 }
 
@@ -249,10 +423,12 @@ static enum status do_syscall(struct reader *r, struct writer *w)
 	}
 	if (r->bad || r->left || !room(w, total + 16))
 		return STATUS_BAD_REQUEST;
+	race_start();
 	uint64_t start = nanoseconds();
 	long result = syscall((long)number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	int error = errno;
 	uint64_t elapsed = nanoseconds() - start;
+	race_end();
 	put64(w, (uint64_t)(int64_t)(result == -1 ? -error : result));
 	put64(w, elapsed);
 	for (uint32_t i = 0; i < loads; i++) {
@@ -514,6 +690,7 @@ static enum status do_time_copy(struct reader *r, struct writer *w)
 static struct poller {
 	pthread_t thread;
 	bool used;
+	bool stopping;
 	uint64_t address;
 	uint32_t width;
 	atomic_bool stop;
@@ -522,6 +699,8 @@ static struct poller {
 	uint64_t longest; // nanoseconds of the slowest load
 	uint32_t fault_signal;
 } pollers[POLLERS];
+
+static pthread_mutex_t pollers_lock = PTHREAD_MUTEX_INITIALIZER; // who has which
 
 static void *poller_main(void *argument)
 {
@@ -547,18 +726,24 @@ static enum status do_poller_start(struct reader *r, struct writer *w)
 {
 	uint64_t address = take64(r);
 	uint32_t width = take32(r);
+	if (r->bad || r->left || !width_ok(width))
+		return STATUS_BAD_REQUEST;
+	pthread_mutex_lock(&pollers_lock);
 	uint32_t i = 0;
 	while (i < POLLERS && pollers[i].used)
 		i++;
-	if (r->bad || r->left || !width_ok(width) || i == POLLERS)
-		return STATUS_BAD_REQUEST;
-	struct poller *p = &pollers[i];
-	memset(p, 0, sizeof *p);
-	p->address = address;
-	p->width = width;
-	if (pthread_create(&p->thread, NULL, poller_main, p) != 0)
-		return STATUS_BAD_REQUEST;
-	p->used = true;
+	bool started = false;
+	if (i < POLLERS) {
+		struct poller *p = &pollers[i];
+		memset(p, 0, sizeof *p);
+		p->address = address;
+		p->width = width;
+		started = pthread_create(&p->thread, NULL, poller_main, p) == 0;
+		p->used = started;
+	}
+	pthread_mutex_unlock(&pollers_lock);
+	if (!started)
+		return STATUS_BUSY;
 	put32(w, i);
 	return STATUS_OK;
 }
@@ -567,36 +752,59 @@ static enum status do_poller_start(struct reader *r, struct writer *w)
 static enum status do_poller_stop(struct reader *r, struct writer *w)
 {
 	uint32_t i = take32(r);
-	if (r->bad || r->left || i >= POLLERS || !pollers[i].used)
+	if (r->bad || r->left || i >= POLLERS)
 		return STATUS_BAD_REQUEST;
 	struct poller *p = &pollers[i];
+	pthread_mutex_lock(&pollers_lock);
+	bool mine = p->used && !p->stopping;
+	p->stopping = true;
+	pthread_mutex_unlock(&pollers_lock);
+	if (!mine)
+		return STATUS_BAD_REQUEST;
 	atomic_store(&p->stop, true);
 	pthread_join(p->thread, NULL);
-	p->used = false;
 	put64(w, atomic_load(&p->count));
 	put64(w, p->last);
 	put64(w, p->longest);
 	put32(w, p->fault_signal);
+	pthread_mutex_lock(&pollers_lock);
+	p->used = false;
+	pthread_mutex_unlock(&pollers_lock);
 	return STATUS_OK;
 }
 
 // ---- waiting -------------------------------------------------------------------------------------------------------------
 
-// OK with the counter, and the eventfd is zero again; TIMEOUT; BAD_REQUEST if it is no eventfd.
-static enum status await_event(int fd, uint32_t milliseconds, uint64_t *counter)
+// OK when the file can be read from; TIMEOUT; BAD_REQUEST if it is none.
+static enum status await_readable(int fd, uint64_t end)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int ready;
-	uint64_t end = nanoseconds() + (uint64_t)milliseconds * 1000000u;
 	do {
 		int64_t left = ((int64_t)(end - nanoseconds()) + 999999) / 1000000;
 		ready = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		return STATUS_TIMEOUT;
-	if (ready < 0 || read(fd, counter, sizeof *counter) != (ssize_t)sizeof *counter)
-		return STATUS_BAD_REQUEST;
-	return STATUS_OK;
+	return ready < 0 || p.revents & POLLNVAL ? STATUS_BAD_REQUEST : STATUS_OK;
+}
+
+// OK with the counter, and the eventfd is zero again; TIMEOUT; BAD_REQUEST if it is no eventfd.
+static enum status await_event(int fd, uint32_t milliseconds, uint64_t *counter)
+{
+	uint64_t end = nanoseconds() + (uint64_t)milliseconds * 1000000u;
+	struct iovec to = { .iov_base = counter, .iov_len = sizeof *counter };
+	for (;;) {
+		enum status status = await_readable(fd, end);
+		if (status != STATUS_OK)
+			return status;
+		// Another request may have taken what was there.
+		ssize_t n = preadv2(fd, &to, 1, -1, RWF_NOWAIT);
+		if (n == (ssize_t)sizeof *counter)
+			return STATUS_OK;
+		if (n >= 0 || errno != EAGAIN)
+			return STATUS_BAD_REQUEST;
+	}
 }
 
 // u32 eventfd, u32 milliseconds -> u64 counter (and the eventfd is zero again)
@@ -640,9 +848,14 @@ static enum status do_time_event(struct reader *r, struct writer *w)
 // ---- programs ------------------------------------------------------------------------------------------------------------
 
 // Runs a program with stdin, stdout and stderr on a file or terminal; on a terminal it gets a session of its own.
+//
+// The child borrows the memory of a process that has other threads, in the middle of whatever they do: it may make
+// system calls, and no more. A copy of the memory would also be one of all that is pinned for devices. When this returns
+// the child has given back the file descriptors that it inherited.
 static pid_t spawn(const char *stdio, char *const argv[])
 {
-	pid_t pid = fork();
+	static char *environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", NULL };
+	pid_t pid = vfork();
 	if (pid != 0)
 		return pid;
 	setsid();
@@ -655,10 +868,15 @@ static pid_t spawn(const char *stdio, char *const argv[])
 		ioctl(0, TIOCSCTTY, 1);
 	if (fd > 2)
 		close(fd);
-	static char *environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", NULL };
 	execve(argv[0], argv, environment);
-	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
-	_exit(127);
+	const char *why = strerrordesc_np(errno);
+	struct iovec line[] = {
+		{ argv[0], strlen(argv[0]) },
+		{ ": ", 2 },
+		{ (char *)why, strlen(why) },
+		{ "\n", 1 },
+	};
+	_exit(writev(2, line, 4) < 0 ? 126 : 127);
 }
 
 // u32 length and text of the path for stdin, stdout and stderr, u32 count of (u32 length, text) arguments -> u32 pid
@@ -691,54 +909,201 @@ static enum status do_spawn(struct reader *r, struct writer *w)
 	return status;
 }
 
-// u32 pid, u32 milliseconds -> u32 status as wait(2) gives it
+// u32 pid, u32 milliseconds -> u32 code (CLD_EXITED, CLD_KILLED...), u32 status. The program is not reaped: whoever
+// waits again, or at the same time, gets the same answer.
 static enum status do_wait_program(struct reader *r, struct writer *w)
 {
-	pid_t pid = (pid_t)take32(r);
+	uint32_t pid = take32(r);
 	uint32_t timeout = take32(r);
 	if (r->bad || r->left || timeout > WAIT_MAX)
 		return STATUS_BAD_REQUEST;
 	uint64_t end = nanoseconds() + (uint64_t)timeout * 1000000u;
-	for (;;) {
-		int status;
-		pid_t ended = waitpid(pid, &status, WNOHANG);
-		if (ended < 0)
-			return STATUS_BAD_REQUEST;
-		if (ended == pid) {
-			put32(w, (uint32_t)status);
-			return STATUS_OK;
-		}
-		if (nanoseconds() >= end)
-			return STATUS_TIMEOUT;
-		usleep(2000);
+	int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (fd < 0)
+		return STATUS_BAD_REQUEST;
+	enum status status = await_readable(fd, end);
+	close(fd);
+	siginfo_t ended;
+	if (status == STATUS_OK && waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0)
+		status = STATUS_BAD_REQUEST;
+	if (status == STATUS_OK) {
+		put32(w, (uint32_t)ended.si_code);
+		put32(w, (uint32_t)ended.si_status);
 	}
+	return status;
 }
 
-static enum status (*const operations[])(struct reader *, struct writer *) = {
-	[0] = do_hello,
-	[1] = do_syscall,
-	[2] = do_read,
-	[3] = do_write,
-	[4] = do_load,
-	[5] = do_store,
-	[6] = do_fill,
-	[7] = do_verify,
-	[8] = do_set,
-	[9] = do_compare,
-	[10] = do_time,
-	[11] = do_poller_start,
-	[12] = do_poller_stop,
-	[13] = do_wait_event,
-	[14] = do_spawn,
-	[15] = do_wait_program,
-	[16] = do_time_copy,
-	[17] = do_time_event,
+// ---- workers -----------------------------------------------------------------------------------------------------------
+
+static struct worker {
+	pid_t thread;
+	uint8_t *request; // FRAME_MAX each
+	uint8_t *response;
+	bool under_way; // all from here on under the lock
+	uint32_t id;
+	uint64_t began;
+} workers[WORKERS];
+
+static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t led_no_more = PTHREAD_COND_INITIALIZER;
+static unsigned worker_count;
+static unsigned idle_count;
+static unsigned under_way_count;
+static bool led;
+
+// -> u32 count of {u32 id, u32 thread, u64 nanoseconds since it began} of the requests under way
+static enum status do_under_way(struct reader *r, struct writer *w)
+{
+	if (r->left)
+		return STATUS_BAD_REQUEST;
+	uint64_t now = nanoseconds();
+	pthread_mutex_lock(&workers_lock);
+	put32(w, under_way_count);
+	for (unsigned i = 0; i < worker_count; i++) {
+		const struct worker *k = &workers[i];
+		if (!k->under_way)
+			continue;
+		put32(w, k->id);
+		put32(w, (uint32_t)k->thread);
+		put64(w, now > k->began ? now - k->began : 0);
+	}
+	pthread_mutex_unlock(&workers_lock);
+	return STATUS_OK;
+}
+
+// u32 thread -> u32 length and text of each of wchan, syscall and stack of its directory in /proc; empty if the kernel has
+// no such file or does not give it
+static enum status do_thread_state(struct reader *r, struct writer *w)
+{
+	static const char *const names[] = { "wchan", "syscall", "stack" };
+	uint32_t thread = take32(r);
+	if (r->bad || r->left)
+		return STATUS_BAD_REQUEST;
+	for (int i = 0; i < 3; i++) {
+		char path[64];
+		char text[4096];
+		snprintf(path, sizeof path, "/proc/self/task/%u/%s", thread, names[i]);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+		if (fd >= 0)
+			close(fd);
+		put32(w, n < 0 ? 0 : (uint32_t)n);
+		put(w, text, n < 0 ? 0 : (size_t)n);
+	}
+	return STATUS_OK;
+}
+
+// u32 parties, at least 1 -> u32 barrier, which is free again when each of them has come or left
+static enum status do_barrier(struct reader *r, struct writer *w)
+{
+	uint32_t parties = take32(r);
+	if (r->bad || r->left || parties == 0 || parties > UNDER_WAY_MAX)
+		return STATUS_BAD_REQUEST;
+	pthread_mutex_lock(&barriers_lock);
+	uint32_t i = 0;
+	while (i < BARRIERS && barriers[i].parties)
+		i++;
+	if (i < BARRIERS)
+		barriers[i].parties = parties;
+	pthread_mutex_unlock(&barriers_lock);
+	if (i == BARRIERS)
+		return STATUS_BUSY;
+	put32(w, i);
+	return STATUS_OK;
+}
+
+static struct barrier *take_barrier(struct reader *r)
+{
+	uint32_t i = take32(r);
+	return !r->bad && i < BARRIERS && barriers[i].parties ? &barriers[i] : NULL;
+}
+
+// u32 barrier: one party does not come ->
+static enum status do_leave(struct reader *r, struct writer *w)
+{
+	(void)w;
+	struct barrier *b = take_barrier(r);
+	if (!b || r->left)
+		return STATUS_BAD_REQUEST;
+	leave_barrier(b);
+	return STATUS_OK;
+}
+
+static enum status do_race(struct reader *r, struct writer *w);
+
+static const struct {
+	enum status (*serve)(struct reader *, struct writer *);
+	bool at_once; // by the leader, however many requests are under way: it waits for nothing
+} operations[] = {
+	[0] = { do_hello, true },
+	[1] = { do_syscall, false },
+	[2] = { do_read, false },
+	[3] = { do_write, false },
+	[4] = { do_load, false },
+	[5] = { do_store, false },
+	[6] = { do_fill, false },
+	[7] = { do_verify, false },
+	[8] = { do_set, false },
+	[9] = { do_compare, false },
+	[10] = { do_time, false },
+	[11] = { do_poller_start, false },
+	[12] = { do_poller_stop, false },
+	[13] = { do_wait_event, false },
+	[14] = { do_spawn, false },
+	[15] = { do_wait_program, false },
+	[16] = { do_time_copy, false },
+	[17] = { do_time_event, false },
+	[18] = { do_under_way, true },
+	[19] = { do_thread_state, true },
+	[20] = { do_barrier, true },
+	[21] = { do_leave, true },
+	[22] = { do_race, false },
 };
+
+#define OPERATIONS (sizeof operations / sizeof operations[0])
+#define RACE_HEAD 24u
+
+// u32 barrier, u64 nanoseconds to wait there at most, u64 nanoseconds to be held back after it, u32 operation, its payload:
+// comes to the barrier, and begins when all that are awaited have come
+// -> u32 status of the operation, u32 whether it met all others there, u64 CLOCK_MONOTONIC in nanoseconds before and u64
+// after what the operation is about, both 0 if it did not get that far; its payload
+static enum status do_race(struct reader *r, struct writer *w)
+{
+	struct barrier *b = take_barrier(r);
+	uint64_t patience = take64(r);
+	uint64_t held_back = take64(r);
+	uint32_t operation = take32(r);
+	if (!b || r->bad || patience > BARRIER_WAIT_MAX || held_back > HELD_BACK_MAX || operation >= OPERATIONS ||
+	    operations[operation].at_once || operations[operation].serve == do_race) {
+		if (b)
+			leave_barrier(b);
+		return STATUS_BAD_REQUEST;
+	}
+	race = (struct race){ .barrier = b, .patience = patience, .held_back = held_back };
+	struct writer inner = { .start = w->start + RACE_HEAD };
+	if (operations[operation].serve != do_syscall)
+		race_start(); // what there is to do before is nothing beside what is done
+	enum status status = operations[operation].serve(r, &inner);
+	race_end();
+	race.barrier = NULL;
+	if (race.came)
+		pass_barrier(b);
+	else
+		leave_barrier(b);
+	put32(w, status);
+	put32(w, race.met);
+	put64(w, race.start);
+	put64(w, race.end);
+	w->length += inner.length;
+	return STATUS_OK;
+}
 
 // ---- the port ------------------------------------------------------------------------------------------------------------
 
+static int port;
+
 // All of the length, or false if the host closed its end: whatever was half read is then forgotten.
-static bool read_fully(int port, void *to, size_t length)
+static bool read_fully(void *to, size_t length)
 {
 	uint8_t *at = to;
 	while (length > 0) {
@@ -755,7 +1120,7 @@ static bool read_fully(int port, void *to, size_t length)
 	return true;
 }
 
-static bool write_fully(int port, const void *from, size_t length)
+static bool write_fully(const void *from, size_t length)
 {
 	const uint8_t *at = from;
 	while (length > 0) {
@@ -770,34 +1135,141 @@ static bool write_fully(int port, const void *from, size_t length)
 	return true;
 }
 
-static bool serve_one(int port)
+static pthread_mutex_t responses_lock = PTHREAD_MUTEX_INITIALIZER; // one response after the other
+
+static bool read_request(struct worker *self, struct reader *r)
 {
 	uint32_t length;
-	if (!read_fully(port, &length, sizeof length))
+	if (!read_fully(&length, sizeof length))
 		return false;
 	if (length < 8 || length > FRAME_MAX) {
 		fprintf(stderr, "peerbar agent: error: frame of %u bytes\n", length);
 		return false;
 	}
-	if (!read_fully(port, request_buffer, length))
+	*r = (struct reader){ .at = self->request, .left = length };
+	return read_fully(self->request, length);
+}
+
+static void respond(struct worker *self, uint32_t id, enum status status, struct writer *w)
+{
+	if (status != STATUS_OK && status != STATUS_FAULT)
+		w->length = 0;
+	uint32_t head[3] = { (uint32_t)w->length + 8, id, status };
+	memcpy(self->response, head, sizeof head);
+	pthread_mutex_lock(&responses_lock);
+	write_fully(self->response, w->length + sizeof head);
+	pthread_mutex_unlock(&responses_lock);
+}
+
+static void *worker_main(void *argument);
+
+// With the lock held; false if there is no room for one more.
+static bool add_worker(void)
+{
+	if (worker_count == WORKERS)
 		return false;
-	struct reader r = { .at = request_buffer, .left = length };
+	struct worker *k = &workers[worker_count];
+	pthread_attr_t attributes;
+	pthread_t thread;
+	if (!k->request) {
+		uint8_t *buffers = mmap(NULL, 2 * FRAME_MAX, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (buffers == MAP_FAILED)
+			return false;
+		k->request = buffers;
+		k->response = buffers + FRAME_MAX;
+	}
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, WORKER_STACK);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	bool added = pthread_create(&thread, &attributes, worker_main, k) == 0;
+	pthread_attr_destroy(&attributes);
+	worker_count += added;
+	return added;
+}
+
+// Gives the lead away and begins; false if there may not be one more under way.
+static bool begin(struct worker *self, uint32_t id)
+{
+	pthread_mutex_lock(&workers_lock);
+	bool may = under_way_count < UNDER_WAY_MAX && (idle_count > 0 || add_worker());
+	if (may) {
+		self->under_way = true;
+		self->id = id;
+		self->began = nanoseconds();
+		under_way_count++;
+		led = false;
+		pthread_cond_signal(&led_no_more);
+	}
+	pthread_mutex_unlock(&workers_lock);
+	return may;
+}
+
+static void follow(struct worker *self)
+{
+	pthread_mutex_lock(&workers_lock);
+	under_way_count -= self->under_way;
+	self->under_way = false;
+	idle_count++;
+	while (led)
+		pthread_cond_wait(&led_no_more, &workers_lock);
+	idle_count--;
+	led = true;
+	pthread_mutex_unlock(&workers_lock);
+}
+
+static void shrink(uint8_t *buffer, size_t used)
+{
+	if (used > BUFFER_KEPT)
+		madvise(buffer + BUFFER_KEPT, FRAME_MAX - BUFFER_KEPT, MADV_DONTNEED);
+}
+
+// Serves the next request; false if somebody else leads now.
+static bool serve_next(struct worker *self)
+{
+	struct reader r;
+	while (!read_request(self, &r))
+		usleep(5000); // no host at the other end yet, or no longer
+	size_t asked = r.left;
 	uint32_t id = take32(&r);
 	uint32_t operation = take32(&r);
-	struct writer w = { .start = response_buffer + 12 };
+	struct writer w = { .start = self->response + 12 };
 	enum status status = STATUS_BAD_REQUEST;
-	if (operation < sizeof operations / sizeof operations[0])
-		status = operations[operation](&r, &w);
-	if (status == STATUS_BAD_REQUEST || status == STATUS_TIMEOUT)
-		w.length = 0;
-	uint32_t head[3] = { (uint32_t)w.length + 8, id, status };
-	memcpy(response_buffer, head, sizeof head);
-	return write_fully(port, response_buffer, w.length + sizeof head);
+	bool known = operation < OPERATIONS;
+	bool leads = !known || operations[operation].at_once || !begin(self, id);
+	if (leads && known && !operations[operation].at_once)
+		status = STATUS_BUSY;
+	else if (known)
+		status = operations[operation].serve(&r, &w);
+	respond(self, id, status, &w);
+	shrink(self->request, asked);
+	shrink(self->response, w.length);
+	return leads;
 }
+
+static void *worker_main(void *argument)
+{
+	struct worker *self = argument;
+	self->thread = (pid_t)syscall(SYS_gettid);
+	for (;;) {
+		follow(self);
+		while (serve_next(self))
+			;
+	}
+	return NULL;
+}
+
+#define PORT_PATIENCE 20000 // milliseconds after which a kernel that shows no port has no driver for it
 
 static int open_port(void)
 {
+	uint64_t end = nanoseconds() + (uint64_t)PORT_PATIENCE * 1000000u;
 	for (;;) {
+		if (nanoseconds() > end) {
+			fprintf(stderr, "peerbar agent: error: the guest has no virtio port %s\n", PORT_NAME);
+			tcdrain(2);
+			reboot(RB_POWER_OFF); // nobody could tell this guest anything
+		}
 		DIR *ports = opendir("/sys/class/virtio-ports");
 		struct dirent *entry;
 		while (ports && (entry = readdir(ports))) {
@@ -839,6 +1311,35 @@ static bool command_line_has(const char *word)
 	return false;
 }
 
+#define MODULES "/modules"
+
+// Loads what the host has put beside this program for a kernel that has not got everything built in, in the order of its
+// list. What fails is told in the kernel's log, where the host looks for it.
+static void load_modules(void)
+{
+	char name[64];
+	FILE *order = fopen(MODULES "/order", "re");
+	while (order && fscanf(order, "%63s", name) == 1) {
+		char path[128];
+		snprintf(path, sizeof path, MODULES "/%s", name);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) != 0 && errno != EEXIST)) {
+			char line[256];
+			int length = snprintf(line, sizeof line, "<3>peerbar agent: error: module %s does not load: %s\n",
+					      name, strerror(errno));
+			int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+			write(log < 0 ? 2 : log, line, (size_t)length);
+			if (log >= 0)
+				close(log);
+		}
+		if (fd >= 0)
+			close(fd);
+		unlink(path); // its memory is the guest's
+	}
+	if (order)
+		fclose(order);
+}
+
 static void make_world(void)
 {
 	mkdir("/proc", 0755);
@@ -857,6 +1358,7 @@ static void make_world(void)
 		dup2(console, i);
 	if (console > 2)
 		close(console);
+	load_modules();
 	// Nobody else changes it, so the guest may cache all of it.
 	if (command_line_has("peerbar.userland") &&
 	    mount("userland", "/usr", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,msize=512000,cache=loose") != 0)
@@ -869,18 +1371,24 @@ static int serve(void)
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	request_buffer = malloc(FRAME_MAX);
-	response_buffer = malloc(FRAME_MAX);
-	arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (!request_buffer || !response_buffer || arena == MAP_FAILED)
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&barrier_opened, &monotonic);
+	processors = sysconf(_SC_NPROCESSORS_ONLN);
+	arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (arena == MAP_FAILED)
 		return 1;
-	int port = open_port();
+	port = open_port();
 	if (port < 0)
 		return 1;
-	for (;;) {
-		if (!serve_one(port))
-			usleep(5000); // no host at the other end yet, or no longer
-	}
+	pthread_mutex_lock(&workers_lock);
+	bool added = add_worker();
+	pthread_mutex_unlock(&workers_lock);
+	if (!added)
+		return 1;
+	for (;;)
+		pause();
 }
 
 int main(void)

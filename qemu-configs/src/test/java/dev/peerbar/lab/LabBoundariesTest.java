@@ -17,8 +17,22 @@ final class LabBoundariesTest {
       slices().matching("dev.peerbar.lab.(*)..").should().beFreeOfCycles();
 
   @ArchTest
-  static final ArchRule familiesOfScenariosDoNotKnowEachOther =
-      slices().matching("dev.peerbar.lab.scenario.(*)..").should().notDependOnEachOther();
+  static final ArchRule scenariosStandAlone =
+      slices()
+          .matching("dev.peerbar.scenario.(bar|flr|iommufd|life|nvme|p2p|p2pmem|stock)..")
+          .should()
+          .notDependOnEachOther();
+
+  @ArchTest
+  static final ArchRule theLabKnowsNoScenario =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.peerbar.lab..")
+          .and()
+          .resideOutsideOfPackage("dev.peerbar.lab.scenario..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.peerbar.scenario..", "dev.peerbar.lab.scenario..");
 
   @ArchTest
   static final ArchRule theGuestKnowsNoEndpoint =

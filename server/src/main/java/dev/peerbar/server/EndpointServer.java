@@ -13,10 +13,13 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -135,6 +138,25 @@ public final class EndpointServer implements AutoCloseable {
   /** The function that is served. */
   public ServedFunction function() {
     return function;
+  }
+
+  /**
+   * What the client has given the endpoint, once all that it asked before is done.
+   *
+   * @throws IOException if the function's thread does not answer in 10 s, or has ended
+   */
+  public ClientHoldings holdings() throws IOException {
+    try {
+      return functionThread
+          .next()
+          .submit(() -> ClientHoldings.of(function))
+          .get(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while waiting for " + function.name());
+    } catch (ExecutionException | TimeoutException | RejectedExecutionException e) {
+      throw new IOException(function.name() + " does not answer", e);
+    }
   }
 
   /**

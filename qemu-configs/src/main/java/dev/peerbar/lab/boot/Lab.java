@@ -4,16 +4,22 @@ import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.KernelLogMark;
+import dev.peerbar.lab.kernel.KernelNeed;
+import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.lab.qemu.Qemu;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
@@ -36,28 +42,40 @@ public final class Lab implements AutoCloseable {
   private final GuestAgent agent;
   private final Guest guest;
   private final List<Predicate<String>> expected = new ArrayList<>();
+  private final Mark booted;
+  private List<Complaint> bootComplaints = List.of();
+  private final KernelOptions kernelOptions;
   private boolean off;
 
-  private Lab(Qemu qemu, Path run, GuestAgent agent) {
+  private Lab(LabFiles files, KernelOptions options, Qemu qemu, Path run, GuestAgent agent)
+      throws IOException {
     this.qemu = qemu;
     this.run = run;
     this.agent = agent;
     guest = new Guest(new GuestSystem(agent));
+    booted = mark("the guest is up");
+    bootComplaints = saidAtBoot();
+    BootFailure.unlessModulesLoaded(bootComplaints);
+    kernelOptions = options.orOf(files, guest);
   }
 
   /**
    * Starts QEMU and waits for the guest's agent.
    *
    * @param logs where the logs go; made if it is not there
+   * @throws KernelLacksException if the kernel's configuration has not got what every guest needs
    * @throws dev.peerbar.lab.qemu.QemuEndedException if QEMU ends, as with a kernel that it cannot
    *     load
    * @throws IOException if the guest does not come up; the logs say why
    */
   public static Lab boot(LabFiles files, VirtualMachine machine, Path logs) throws IOException {
+    KernelOptions options = KernelOptions.of(files);
+    KernelLacksException.unlessThere(options, Set.of(KernelNeed.BOOT));
     Files.createDirectories(logs);
     // A directory of its own: socket paths are limited to 107 bytes, the logs' path is not.
     Path run = Files.createTempDirectory("peerbar-");
     Qemu qemu = null;
+    GuestAgent agent = null;
     try {
       qemu =
           Qemu.start(
@@ -66,8 +84,12 @@ public final class Lab implements AutoCloseable {
               machine.interactive(),
               run,
               logs);
-      return new Lab(qemu, run, connect(qemu));
+      agent = connect(qemu, options);
+      return new Lab(files, options, qemu, run, agent);
     } catch (IOException | RuntimeException e) {
+      if (agent != null) {
+        agent.close();
+      }
       if (qemu != null) {
         qemu.close();
       }
@@ -76,11 +98,11 @@ public final class Lab implements AutoCloseable {
     }
   }
 
-  private static GuestAgent connect(Qemu qemu) throws IOException {
+  private static GuestAgent connect(Qemu qemu, KernelOptions options) throws IOException {
     try {
       return GuestAgent.connect(qemu.agentSocket(), BOOT, qemu::isAlive);
     } catch (IOException e) {
-      throw qemu.unreachable(e);
+      throw new BootFailure(qemu, options).explain(qemu.unreachable(e));
     }
   }
 
@@ -90,6 +112,11 @@ public final class Lab implements AutoCloseable {
 
   public Qemu qemu() {
     return qemu;
+  }
+
+  /** Which options of {@code kernel/p2p.config} the guest's kernel has. */
+  public KernelOptions kernelOptions() {
+    return kernelOptions;
   }
 
   public Path logs() {
@@ -105,22 +132,19 @@ public final class Lab implements AutoCloseable {
   }
 
   /**
-   * What the guest's kernel and QEMU have complained about so far; empty if all is well. Also
-   * writes the kernel's log into the log directory.
+   * What the guest's kernel and QEMU complained about while the guest came up: the boot's own
+   * result, of which nothing is repeated by {@link #complaints}.
+   */
+  public List<Complaint> bootComplaints() {
+    return bootComplaints;
+  }
+
+  /**
+   * What the guest's kernel and QEMU have complained about since the guest is up; empty if all is
+   * well. Also writes the kernel's log into the log directory.
    */
   public List<Complaint> complaints() throws IOException {
-    List<Complaint> all = new ArrayList<>();
-    if (!off) {
-      String kernel = guest.system().kernelLog();
-      Files.writeString(logs().resolve(KERNEL_LOG), kernel);
-      GuestLog.badKernelLines(kernel).forEach(l -> all.add(new Complaint(KERNEL_LOG, l)));
-    } else {
-      add(all, Qemu.CONSOLE_LOG);
-    }
-    String qemuLog = Files.readString(logs().resolve(Qemu.QEMU_LOG));
-    GuestLog.badQemuLines(qemuLog).forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
-    all.removeIf(complaint -> expected.stream().anyMatch(line -> line.test(complaint.line())));
-    return List.copyOf(all);
+    return booted.since();
   }
 
   /** Takes lines that a scenario provokes out of what there is to complain about, from now on. */
@@ -128,17 +152,104 @@ public final class Lab implements AutoCloseable {
     expected.add(line);
   }
 
-  private void add(List<Complaint> all, String log) throws IOException {
-    // The console may carry bytes that are no UTF-8.
-    String text =
-        new String(
-            Files.readAllBytes(logs().resolve(log)), java.nio.charset.StandardCharsets.ISO_8859_1);
-    GuestLog.badKernelLines(text).forEach(l -> all.add(new Complaint(log, l)));
+  /**
+   * Marks a moment, to see later what was complained about since.
+   *
+   * @param what a word on it for the kernel's log, which will show it
+   */
+  public Mark mark(String what) throws IOException {
+    return new Mark(guest.markKernelLog(what), qemu.saidSoFar());
   }
 
-  /** Turns the guest off and waits for QEMU to end; what it complained about, to the last line. */
+  /** A moment in the logs of the kernel and of QEMU. */
+  public final class Mark {
+    private final KernelLogMark kernel;
+    private final long qemuOffset;
+
+    private Mark(KernelLogMark kernel, long qemuOffset) {
+      this.kernel = kernel;
+      this.qemuOffset = qemuOffset;
+    }
+
+    /**
+     * What the guest's kernel and QEMU have complained about since. Also writes the kernel's log
+     * into the log directory. Can be called when the guest has turned itself off, too.
+     */
+    public List<Complaint> since() throws IOException {
+      return until(Optional.empty());
+    }
+
+    /** As {@link #since}, but only what came before a later mark. */
+    public List<Complaint> until(Mark end) throws IOException {
+      return until(Optional.of(end));
+    }
+
+    private List<Complaint> until(Optional<Mark> end) throws IOException {
+      // First, for QEMU answers the kernel's accesses: what it says of one is said by then.
+      String qemuSaid = qemu.said(qemuOffset, end.map(e -> e.qemuOffset));
+      List<Complaint> all = new ArrayList<>();
+      if (off) {
+        addUnknown(all, Qemu.CONSOLE_LOG, between(qemu.console(), end));
+      } else {
+        List<String> log = keptKernelLog();
+        if (kernel.in(log).isEmpty()) {
+          // So much was logged that the kernel has forgotten the mark; the console has it all.
+          addUnknown(all, Qemu.CONSOLE_LOG, between(qemu.console(), end));
+        }
+        addUnknown(all, KERNEL_LOG, between(log, end));
+      }
+      GuestLog.badQemuLines(qemuSaid).forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
+      all.removeIf(complaint -> expected.stream().anyMatch(line -> line.test(complaint.line())));
+      return List.copyOf(all);
+    }
+
+    private List<String> between(List<String> log, Optional<Mark> end) {
+      List<String> before = end.map(e -> e.before(log)).orElse(log);
+      return before.subList(kernel.in(before).orElse(-1) + 1, before.size());
+    }
+
+    private List<String> before(List<String> log) {
+      return log.subList(0, kernel.in(log).orElse(log.size()));
+    }
+  }
+
+  private List<Complaint> saidAtBoot() throws IOException {
+    List<Complaint> all = new ArrayList<>();
+    addUnknown(all, KERNEL_LOG, booted.before(keptKernelLog()));
+    byte[] said = Files.readAllBytes(logs().resolve(Qemu.QEMU_LOG));
+    GuestLog.badQemuLines(new String(said, 0, (int) booted.qemuOffset, StandardCharsets.UTF_8))
+        .forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
+    return List.copyOf(all);
+  }
+
+  private List<String> keptKernelLog() throws IOException {
+    String log = guest.system().kernelLog();
+    Files.writeString(logs().resolve(KERNEL_LOG), log);
+    return log.lines().toList();
+  }
+
+  // What two logs show is said once, and what the boot said is the boot's.
+  private void addUnknown(List<Complaint> all, String log, List<String> lines) {
+    GuestLog.badKernelLines(String.join("\n", lines)).stream()
+        .filter(line ->
+            Stream.concat(bootComplaints.stream(), all.stream())
+                .noneMatch(known -> known.line().equals(line)))
+        .map(line -> new Complaint(log, line))
+        .toList()
+        .forEach(all::add);
+  }
+
+  /**
+   * Turns the guest off and waits for QEMU to end; what was complained about since the guest is up,
+   * to the last line.
+   */
   public List<Complaint> powerOff() throws IOException {
-    List<Complaint> all = new ArrayList<>(complaints());
+    return powerOff(booted);
+  }
+
+  /** As {@link #powerOff()}, but with what was complained about since a mark. */
+  public List<Complaint> powerOff(Mark since) throws IOException {
+    List<Complaint> all = new ArrayList<>(since.since());
     if (!off) {
       guest.system().powerOff();
       off = true;
@@ -147,7 +258,7 @@ public final class Lab implements AutoCloseable {
         all.add(new Complaint(Qemu.QEMU_LOG, "QEMU did not end when the guest turned itself off"));
       }
       // What both logs show is said once, by the kernel log with its levels.
-      complaints().stream()
+      since.since().stream()
           .filter(c -> all.stream().noneMatch(known -> known.line().equals(c.line())))
           .forEach(all::add);
     }

@@ -7,7 +7,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -25,6 +28,9 @@ public final class Guest {
 
   private final GuestSystem system;
   private final AtomicInteger numbers = new AtomicInteger();
+
+  /** By slot. They stay where they are: to look for one takes hundreds of calls. */
+  private final Map<Integer, PciDevice> ports = new ConcurrentHashMap<>();
 
   public Guest(GuestSystem system) {
     this.system = system;
@@ -60,16 +66,35 @@ public final class Guest {
    * @throws IOException if there is none
    */
   public PciDevice pciInSlot(int slot) throws IOException {
-    for (PciDevice port : pciDevices()) {
-      if (port.classCode() >> 8 == BRIDGE_CLASS && port.slotNumber() == slot) {
-        for (String name : system.list(port.attribute(""))) {
-          if (name.matches(FUNCTION_0)) {
-            return pci(name);
-          }
-        }
+    return findInSlot(slot).orElseThrow(() -> new IOException("there is nothing in slot " + slot));
+  }
+
+  /** The same, if there is one. */
+  public Optional<PciDevice> findInSlot(int slot) throws IOException {
+    PciDevice port = portOf(slot);
+    if (port == null) {
+      return Optional.empty();
+    }
+    for (String name : system.list(port.attribute(""))) {
+      if (name.matches(FUNCTION_0)) {
+        return Optional.of(pci(name));
       }
     }
-    throw new IOException("there is nothing in slot " + slot);
+    return Optional.empty();
+  }
+
+  private PciDevice portOf(int slot) throws IOException {
+    PciDevice known = ports.get(slot);
+    if (known != null) {
+      return known;
+    }
+    for (PciDevice port : pciDevices()) {
+      if (port.classCode() >> 8 == BRIDGE_CLASS && port.slotNumber() == slot) {
+        ports.put(slot, port);
+        return port;
+      }
+    }
+    return null;
   }
 
   /**

@@ -1,74 +1,55 @@
 package dev.peerbar.lab.guest;
 
+import static dev.peerbar.lab.guest.GuestCalls.buffer;
+
+import dev.peerbar.linux.Errno;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
 /**
  * The agent in the guest: raw system calls, loads and stores, bulk work on guest memory.
  *
- * <p>Addresses are virtual addresses of the agent's process. May be used from any thread; calls are
- * served one after the other. Every call throws {@link IOException} if the guest does not answer in
- * time, and the agent is lost then.
+ * <p>Addresses are virtual addresses of the agent's process. May be used from any thread, by many
+ * at a time: calls run side by side in the guest, up to {@link #mostUnderWay}, each on a thread of
+ * its own there; one more is a {@link GuestBusyException}. A call throws {@link
+ * GuestCallTimeoutException} if the guest does not answer it in time, and {@link
+ * java.io.InterruptedIOException} if its thread is interrupted, whose status stays set. Neither
+ * ends what the guest does, and both leave the agent as it is for other calls. {@link
+ * GuestGoneException} is the end of them all.
+ *
+ * <p>What belongs to a thread in Linux (credentials, affinity, signal masks) belongs to one of many
+ * here, and the next call may be another's.
  */
 public final class GuestAgent implements AutoCloseable {
-  private static final int PROTOCOL_VERSION = 2;
+  private static final int PROTOCOL_VERSION = 3;
   private static final int LARGEST_TRANSFER = 1 << 20;
-  private static final int ALIGNMENT = 64;
-
-  /** How long a call may take that does not itself wait; generous, for TCG on a busy machine. */
-  private static final Duration LIMIT = Duration.ofSeconds(60);
-
+  private static final int CLD_EXITED = 1;
+  private static final int KILLED = 128;
+  private static final int WNOHANG = 1;
   private static final Duration RETRY = Duration.ofMillis(20);
 
-  enum Operation {
-    HELLO,
-    SYSCALL,
-    READ,
-    WRITE,
-    LOAD,
-    STORE,
-    FILL,
-    VERIFY,
-    SET,
-    COMPARE,
-    TIME,
-    POLLER_START,
-    POLLER_STOP,
-    WAIT_EVENT,
-    SPAWN,
-    WAIT_PROGRAM,
-    TIME_COPY,
-    TIME_EVENT
-  }
-
-  private static final int STATUS_OK = 0;
-  private static final int STATUS_BAD_REQUEST = 1;
-  private static final int STATUS_FAULT = 2;
-  private static final int STATUS_TIMEOUT = 3;
-
-  private final AgentConnection connection;
+  private final GuestCalls calls;
   private final int pageSize;
-  private final long arena;
-  private final long arenaSize;
+  private final ArgumentArena arena;
+  private final int mostUnderWay;
 
-  private GuestAgent(AgentConnection connection) throws IOException {
-    this.connection = connection;
-    ByteBuffer hello = call(Operation.HELLO, buffer(0));
+  private GuestAgent(AgentConnection connection, Duration limit) throws IOException {
+    calls = new GuestCalls(connection);
+    ByteBuffer hello = call(Operation.HELLO, buffer(0), "hello").within(limit).make(b -> b);
     int version = hello.getInt();
     if (version != PROTOCOL_VERSION) {
       throw new IOException("the guest agent speaks version " + version);
     }
     pageSize = hello.getInt();
-    arena = hello.getLong();
-    arenaSize = hello.getLong();
+    arena = new ArgumentArena(hello.getLong(), hello.getLong());
+    mostUnderWay = hello.getInt();
   }
 
   /**
@@ -85,7 +66,7 @@ public final class GuestAgent implements AutoCloseable {
       AgentConnection connection = null;
       try {
         connection = AgentConnection.connect(socket);
-        return new GuestAgent(connection);
+        return new GuestAgent(connection, Duration.ofNanos(Math.max(0, end - System.nanoTime())));
       } catch (IOException e) {
         if (connection != null) {
           connection.close();
@@ -109,6 +90,11 @@ public final class GuestAgent implements AutoCloseable {
     return pageSize;
   }
 
+  /** How many calls can be under way in the guest. */
+  public int mostUnderWay() {
+    return mostUnderWay;
+  }
+
   /**
    * The outcome of a system call that succeeded.
    *
@@ -119,6 +105,11 @@ public final class GuestAgent implements AutoCloseable {
     public int asInt() {
       return Math.toIntExact(value);
     }
+
+    @Override
+    public String toString() {
+      return "%s (%s in the guest)".formatted(Words.ofNumber(value), Words.of(took));
+    }
   }
 
   /**
@@ -128,7 +119,7 @@ public final class GuestAgent implements AutoCloseable {
    *     Argument.Out} hold what it left behind in this case too
    */
   public Result syscall(Syscall call, Argument... arguments) throws IOException {
-    return syscall(call.toString(), call, LIMIT, arguments);
+    return syscall(call.toString(), call, GuestCalls.LIMIT, arguments);
   }
 
   /** The same with a name for messages and a limit for a call that takes long. */
@@ -137,9 +128,15 @@ public final class GuestAgent implements AutoCloseable {
     if (arguments.length > 6) {
       throw new IllegalArgumentException("more than six arguments");
     }
+    GuestCall what = GuestCall.of(call, name, arguments);
+    long size = 0;
+    for (Argument argument : arguments) {
+      size += ArgumentArena.aligned(lengthOf(argument));
+    }
+    ArgumentArena.Part room = take(what, size);
     long[] values = new long[6];
     List<LaidOut> laidOut = new ArrayList<>();
-    long at = arena;
+    long at = room.address();
     for (int i = 0; i < arguments.length; i++) {
       values[i] = at;
       switch (arguments[i]) {
@@ -148,15 +145,37 @@ public final class GuestAgent implements AutoCloseable {
         case Argument.Out(byte[] bytes) -> laidOut.add(new LaidOut(at, bytes, false, true));
         case Argument.InOut(byte[] bytes) -> laidOut.add(new LaidOut(at, bytes, true, true));
       }
-      if (!laidOut.isEmpty()) {
-        LaidOut last = laidOut.getLast();
-        at = Math.max(at, (last.address + last.bytes.length + ALIGNMENT - 1) & -ALIGNMENT);
-      }
+      at += ArgumentArena.aligned(lengthOf(arguments[i]));
     }
-    if (at - arena > arenaSize) {
-      throw new IllegalArgumentException("arguments of " + (at - arena) + " bytes");
+    return calls
+        .call(what, encode(call, values, laidOut))
+        .within(limit)
+        .whenOver(room::giveBack)
+        .make(answer -> result(name, answer, laidOut));
+  }
+
+  private static int lengthOf(Argument argument) {
+    return switch (argument) {
+      case Argument.Immediate _ -> 0;
+      case Argument.In(byte[] bytes) -> bytes.length;
+      case Argument.Out(byte[] bytes) -> bytes.length;
+      case Argument.InOut(byte[] bytes) -> bytes.length;
+    };
+  }
+
+  private ArgumentArena.Part take(GuestCall call, long size) throws IOException {
+    if (size > arena.size()) {
+      throw new IllegalArgumentException("arguments of " + Words.ofBytes(size));
     }
-    ByteBuffer answer = call(Operation.SYSCALL, encode(call, values, laidOut), limit);
+    Optional<ArgumentArena.Part> part = arena.take(size);
+    if (part.isEmpty()) {
+      throw new GuestBusyException(call, "the calls under way use the memory for arguments");
+    }
+    return part.get();
+  }
+
+  private static Result result(String name, ByteBuffer answer, List<LaidOut> laidOut)
+      throws IOException {
     long result = answer.getLong();
     Duration took = Duration.ofNanos(answer.getLong());
     for (LaidOut p : laidOut) {
@@ -191,12 +210,19 @@ public final class GuestAgent implements AutoCloseable {
         b.putLong(p.address).putInt(p.bytes.length);
       }
     }
-    return b.flip();
+    return b;
   }
 
-  /** Where arguments of a call can be laid out by hand: valid until the next system call. */
-  public long scratch() {
-    return arena + arenaSize / 2;
+  /**
+   * Memory of the agent to lay out by hand what arguments point to.
+   *
+   * @param length in bytes
+   * @throws GuestBusyException if there is none left
+   */
+  public Scratch scratch(int length) throws IOException {
+    GuestCall what = GuestCall.of(Operation.SYSCALL, () -> "a call");
+    ArgumentArena.Part part = take(what, length);
+    return new Scratch(this, part.address(), length, () -> calls.afterThoseGivenUp(part::giveBack));
   }
 
   /** Reads memory of the agent. */
@@ -204,7 +230,9 @@ public final class GuestAgent implements AutoCloseable {
     byte[] bytes = new byte[length];
     for (int done = 0; done < length; ) {
       int part = Math.min(LARGEST_TRANSFER, length - done);
-      call(Operation.READ, buffer(12).putLong(address + done).putInt(part).flip())
+      long from = address + done;
+      call(Operation.READ, buffer(12).putLong(from).putInt(part), "read", part, from)
+          .make(b -> b)
           .get(bytes, done, part);
       done += part;
     }
@@ -215,7 +243,9 @@ public final class GuestAgent implements AutoCloseable {
   public void write(long address, byte[] bytes) throws IOException {
     for (int done = 0; done < bytes.length; ) {
       int part = Math.min(LARGEST_TRANSFER, bytes.length - done);
-      call(Operation.WRITE, buffer(8 + part).putLong(address + done).put(bytes, done, part).flip());
+      long to = address + done;
+      call(Operation.WRITE, buffer(8 + part).putLong(to).put(bytes, done, part), "write", part, to)
+          .make();
       done += part;
     }
   }
@@ -227,7 +257,8 @@ public final class GuestAgent implements AutoCloseable {
    * @throws GuestFaultException if it faulted
    */
   public long load(long address, int width) throws IOException {
-    return call(Operation.LOAD, buffer(12).putLong(address).putInt(width).flip()).getLong();
+    return call(Operation.LOAD, buffer(12).putLong(address).putInt(width), "load", width, address)
+        .make(ByteBuffer::getLong);
   }
 
   /**
@@ -237,7 +268,8 @@ public final class GuestAgent implements AutoCloseable {
    * @throws GuestFaultException if it faulted
    */
   public void store(long address, int width, long value) throws IOException {
-    call(Operation.STORE, buffer(20).putLong(address).putInt(width).putLong(value).flip());
+    ByteBuffer request = buffer(20).putLong(address).putInt(width).putLong(value);
+    call(Operation.STORE, request, "store", width, address).make();
   }
 
   /**
@@ -247,7 +279,8 @@ public final class GuestAgent implements AutoCloseable {
    * @param length in bytes, a multiple of 8
    */
   public void fill(long address, long length, long seed) throws IOException {
-    call(Operation.FILL, buffer(24).putLong(address).putLong(length).putLong(seed).flip());
+    ByteBuffer request = buffer(24).putLong(address).putLong(length).putLong(seed);
+    call(Operation.FILL, request, "fill", length, address).make();
   }
 
   /**
@@ -266,21 +299,24 @@ public final class GuestAgent implements AutoCloseable {
 
   /** Compares memory with the {@link Pattern} of a seed; empty if every byte is right. */
   public Optional<Mismatch> verify(long address, long length, long seed) throws IOException {
-    ByteBuffer answer =
-        call(Operation.VERIFY, buffer(24).putLong(address).putLong(length).putLong(seed).flip());
-    Mismatch m = new Mismatch(answer.getLong(), answer.getLong(), answer.getLong());
-    return m.offset == length ? Optional.empty() : Optional.of(m);
+    ByteBuffer request = buffer(24).putLong(address).putLong(length).putLong(seed);
+    return call(Operation.VERIFY, request, "verify", length, address)
+        .make(b -> {
+          Mismatch m = new Mismatch(b.getLong(), b.getLong(), b.getLong());
+          return m.offset == length ? Optional.empty() : Optional.of(m);
+        });
   }
 
   /** Sets every byte. */
   public void set(long address, long length, int value) throws IOException {
-    call(Operation.SET, buffer(20).putLong(address).putLong(length).putInt(value & 0xff).flip());
+    ByteBuffer request = buffer(20).putLong(address).putLong(length).putInt(value & 0xff);
+    call(Operation.SET, request, "set", length, address).make();
   }
 
   /** The offset of the first byte that differs, or {@code length} if none does. */
   public long compare(long one, long other, long length) throws IOException {
-    return call(Operation.COMPARE, buffer(24).putLong(one).putLong(other).putLong(length).flip())
-        .getLong();
+    ByteBuffer request = buffer(24).putLong(one).putLong(other).putLong(length);
+    return call(Operation.COMPARE, request, "compare", length, one).make(ByteBuffer::getLong);
   }
 
   /** Times accesses in the guest. */
@@ -293,9 +329,9 @@ public final class GuestAgent implements AutoCloseable {
    * once.
    */
   public Poller startPoller(long address, int width) throws IOException {
-    int id =
-        call(Operation.POLLER_START, buffer(12).putLong(address).putInt(width).flip()).getInt();
-    return new Poller(id);
+    ByteBuffer request = buffer(12).putLong(address).putInt(width);
+    return new Poller(
+        call(Operation.POLLER_START, request, "poll", width, address).make(ByteBuffer::getInt));
   }
 
   /** A running poller. Closing stops it. */
@@ -308,15 +344,13 @@ public final class GuestAgent implements AutoCloseable {
     }
 
     /** Stops the thread; the same answer however often it is asked. */
-    public Polled stop() throws IOException {
+    public synchronized Polled stop() throws IOException {
       if (result == null) {
-        ByteBuffer answer = call(Operation.POLLER_STOP, buffer(4).putInt(id).flip());
         result =
-            new Polled(
-                answer.getLong(),
-                answer.getLong(),
-                Duration.ofNanos(answer.getLong()),
-                answer.getInt());
+            call(Operation.POLLER_STOP, buffer(4).putInt(id), "stop poller " + id)
+                .make(b ->
+                    new Polled(
+                        b.getLong(), b.getLong(), Duration.ofNanos(b.getLong()), b.getInt()));
       }
       return result;
     }
@@ -343,11 +377,13 @@ public final class GuestAgent implements AutoCloseable {
    * @return how often it was signalled, or empty if that did not happen in time
    */
   public Optional<Long> awaitEvent(int eventFd, Duration limit) throws IOException {
-    return callWithTimeout(
+    int most = Math.toIntExact(limit.toMillis());
+    return call(
             Operation.WAIT_EVENT,
-            buffer(8).putInt(eventFd).putInt(Math.toIntExact(limit.toMillis())).flip(),
-            limit)
-        .map(ByteBuffer::getLong);
+            buffer(8).putInt(eventFd).putInt(most),
+            "wait for event " + eventFd)
+        .within(limit.plus(GuestCalls.LIMIT))
+        .make(b -> Optional.of(b.getLong()), Optional.empty());
   }
 
   /**
@@ -368,67 +404,93 @@ public final class GuestAgent implements AutoCloseable {
         b.putInt(arguments.size());
       }
     }
-    return call(Operation.SPAWN, b.flip()).getInt();
+    return call(Operation.SPAWN, b, "spawn " + String.join(" ", arguments))
+        .make(ByteBuffer::getInt);
   }
 
   /**
    * Waits for a program: its exit status (128 + the signal if one killed it), or empty if it still
-   * runs.
+   * runs. Whoever has got the status is the last to ask for it.
    */
   public Optional<Integer> awaitProgram(int pid, Duration limit) throws IOException {
-    return callWithTimeout(
-            Operation.WAIT_PROGRAM,
-            buffer(8).putInt(pid).putInt(Math.toIntExact(limit.toMillis())).flip(),
-            limit)
-        .map(ByteBuffer::getInt)
-        .map(s -> (s & 0x7f) != 0 ? 128 + (s & 0x7f) : s >> 8 & 0xff);
+    int most = Math.toIntExact(limit.toMillis());
+    Optional<Integer> status =
+        call(Operation.WAIT_PROGRAM, buffer(8).putInt(pid).putInt(most), "wait for program " + pid)
+            .within(limit.plus(GuestCalls.LIMIT))
+            .make(
+                b -> Optional.of(b.getInt() == CLD_EXITED ? b.getInt() : KILLED + b.getInt()),
+                Optional.empty());
+    if (status.isPresent()) {
+      reap(pid);
+    }
+    return status;
   }
 
-  static ByteBuffer buffer(int size) {
-    return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-  }
-
-  ByteBuffer call(Operation operation, ByteBuffer payload) throws IOException {
-    return call(operation, payload, LIMIT);
-  }
-
-  private ByteBuffer call(Operation operation, ByteBuffer payload, Duration limit)
-      throws IOException {
-    return payloadOf(operation, connection.call(operation.ordinal(), payload, limit));
-  }
-
-  Optional<ByteBuffer> callWithTimeout(Operation operation, ByteBuffer payload, Duration limit)
-      throws IOException {
-    AgentConnection.Response response =
-        connection.call(operation.ordinal(), payload, limit.plus(LIMIT));
-    return response.status() == STATUS_TIMEOUT
-        ? Optional.empty()
-        : Optional.of(payloadOf(operation, response));
-  }
-
-  private static ByteBuffer payloadOf(Operation operation, AgentConnection.Response response)
-      throws IOException {
-    ByteBuffer payload = response.payload();
-    return switch (response.status()) {
-      case STATUS_OK -> payload;
-      case STATUS_FAULT -> {
-        GuestFaultException.Signal signal = GuestFaultException.Signal.of(payload.getInt());
-        payload.getInt();
-        throw new GuestFaultException(signal, payload.getLong());
+  // Not by the wait itself: one that was given up would take the status away from the next.
+  private void reap(int pid) throws IOException {
+    try {
+      syscall(
+          Syscall.WAIT4, Argument.of(pid), Argument.of(0), Argument.of(WNOHANG), Argument.of(0));
+    } catch (GuestErrnoException e) {
+      if (!e.is(Errno.ECHILD)) { // somebody else who waited was faster
+        throw e;
       }
-      case STATUS_BAD_REQUEST ->
-          throw new IllegalArgumentException("the agent refused " + operation);
-      default -> throw new IOException("status " + response.status() + " from the guest agent");
-    };
+    }
+  }
+
+  /** The last calls, oldest first, and all that are under way. */
+  public List<CallRecord> history() {
+    return calls.history().records();
+  }
+
+  /**
+   * The calls that are under way in the guest now, the one that began first first: its threads, and
+   * where they are in its kernel.
+   */
+  public List<GuestThread> underWay() throws IOException {
+    ByteBuffer answer = call(Operation.UNDER_WAY, buffer(0), "what is under way").make(b -> b);
+    List<GuestThread> threads = new ArrayList<>();
+    int count = answer.getInt();
+    for (int i = 0; i < count; i++) {
+      Optional<CallRecord> call = calls.history().underWay(answer.getInt());
+      int thread = answer.getInt();
+      Duration since = Duration.ofNanos(answer.getLong());
+      ByteBuffer state =
+          call(Operation.THREAD_STATE, buffer(4).putInt(thread), "where is thread " + thread)
+              .make(b -> b);
+      if (call.isPresent()) { // it may just have ended
+        threads.add(
+            new GuestThread(thread, call.get(), since, text(state), text(state), text(state)));
+      }
+    }
+    threads.sort(Comparator.comparing(GuestThread::since).reversed());
+    return List.copyOf(threads);
+  }
+
+  private static String text(ByteBuffer from) {
+    byte[] bytes = new byte[from.getInt()];
+    from.get(bytes);
+    return new String(bytes, StandardCharsets.UTF_8).strip();
+  }
+
+  GuestCalls calls() {
+    return calls;
+  }
+
+  GuestCalls.Call call(Operation operation, ByteBuffer payload, String words) {
+    return calls.call(GuestCall.of(operation, () -> words), payload);
+  }
+
+  GuestCalls.Call call(
+      Operation operation, ByteBuffer payload, String verb, long length, long address) {
+    GuestCall what =
+        GuestCall.of(
+            operation, () -> "%s %s at 0x%x".formatted(verb, Words.ofBytes(length), address));
+    return calls.call(what, payload);
   }
 
   @Override
-  public void close() throws IOException {
-    connection.close();
-  }
-
-  @Override
-  public String toString() {
-    return "guest agent, arguments at " + Arrays.toString(new long[] {arena, arenaSize});
+  public void close() {
+    calls.close();
   }
 }

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 
@@ -78,6 +79,7 @@ public final class GuestSystem {
   }
 
   private static final int O_CLOEXEC = 02000000;
+  private static final String OPEN_FILES = "/proc/self/fd";
 
   private final GuestAgent agent;
 
@@ -306,6 +308,17 @@ public final class GuestSystem {
     }
   }
 
+  /** Removes a file, if it is there. */
+  public void remove(String path) throws IOException {
+    try {
+      agent.syscall(Syscall.UNLINK, Argument.text(path));
+    } catch (GuestErrnoException e) {
+      if (!e.is(Errno.ENOENT)) {
+        throw e;
+      }
+    }
+  }
+
   /** Whether a path can be opened. */
   public boolean exists(String path) throws IOException {
     try {
@@ -339,6 +352,41 @@ public final class GuestSystem {
     return new String(log, 0, n, StandardCharsets.UTF_8);
   }
 
+  /**
+   * The open files of the agent, by descriptor: those that calls have left open, the standard three
+   * and the agent's port. Files that other threads' calls have open only just now may be among
+   * them.
+   */
+  public List<OpenFile> openFiles() throws IOException {
+    List<OpenFile> all = new ArrayList<>();
+    for (String fd : list(OPEN_FILES)) {
+      try {
+        all.add(new OpenFile(Integer.parseInt(fd), readLink(OPEN_FILES + "/" + fd)));
+      } catch (GuestErrnoException e) {
+        if (!e.is(Errno.ENOENT)) { // the directory itself, for one
+          throw e;
+        }
+      }
+    }
+    all.sort(Comparator.comparing(OpenFile::fd));
+    return List.copyOf(all);
+  }
+
+  /** All DMABUFs of the guest's kernel. */
+  public List<DmaBufObject> dmaBufs() throws IOException {
+    return DmaBufObject.parse(readText("/sys/kernel/debug/dma_buf/bufinfo"));
+  }
+
+  /** The interrupts of the guest, in the kernel's order. */
+  public List<InterruptLine> interrupts() throws IOException {
+    return InterruptLine.parse(readText("/proc/interrupts"));
+  }
+
+  /** What is mounted, in the order in which it was. */
+  public List<Mount> mounts() throws IOException {
+    return Mount.parse(readText("/proc/self/mounts"));
+  }
+
   /** Turns the guest off. QEMU ends, and the agent with it: nothing can be called afterwards. */
   public void powerOff() throws IOException {
     agent.syscall(Syscall.SYNC);
@@ -350,7 +398,7 @@ public final class GuestSystem {
           Argument.of(REBOOT_MAGIC),
           Argument.of(REBOOT_MAGIC2),
           Argument.of(REBOOT_POWER_OFF));
-    } catch (java.io.EOFException expected) {
+    } catch (GuestGoneException expected) {
       // The answer that a guest which has gone can give.
     }
   }

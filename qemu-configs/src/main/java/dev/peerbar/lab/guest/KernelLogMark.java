@@ -2,6 +2,7 @@ package dev.peerbar.lab.guest;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.OptionalInt;
 
 /** A place in the kernel's log, which is also to be seen in the log that a lab keeps. */
 public final class KernelLogMark {
@@ -31,11 +32,19 @@ public final class KernelLogMark {
    */
   public List<String> since() throws IOException {
     List<String> lines = system.kernelLog().lines().toList();
-    for (int i = lines.size() - 1; i >= 0; i--) {
-      if (lines.get(i).endsWith(line)) {
-        return lines.subList(i + 1, lines.size());
+    int mark =
+        in(lines).orElseThrow(() -> new IOException("the kernel's log has lost the line: " + line));
+    return lines.subList(mark + 1, lines.size());
+  }
+
+  /** Where it is in a log of the kernel's, or of the console that the log goes to. */
+  public OptionalInt in(List<String> log) {
+    for (int i = log.size() - 1; i >= 0; i--) {
+      // A serial console ends lines with a carriage return more.
+      if (log.get(i).stripTrailing().endsWith(line)) {
+        return OptionalInt.of(i);
       }
     }
-    throw new IOException("the kernel's log has lost the line: " + line);
+    return OptionalInt.empty();
   }
 }

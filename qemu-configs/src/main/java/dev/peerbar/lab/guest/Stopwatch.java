@@ -1,6 +1,5 @@
 package dev.peerbar.lab.guest;
 
-import dev.peerbar.lab.guest.GuestAgent.Operation;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -50,14 +49,16 @@ public final class Stopwatch {
 
   private Duration time(Words words, long count, int store, long value) throws IOException {
     ByteBuffer request =
-        GuestAgent.buffer(40)
+        GuestCalls.buffer(40)
             .putLong(words.address)
             .putLong(words.length)
             .putInt(words.width)
             .putLong(count)
             .putInt(store)
             .putLong(value);
-    return Duration.ofNanos(agent.call(Operation.TIME, request.flip()).getLong());
+    return agent
+        .call(Operation.TIME, request, "time accesses to", words.length, words.address)
+        .make(b -> Duration.ofNanos(b.getLong()));
   }
 
   /**
@@ -71,8 +72,10 @@ public final class Stopwatch {
    */
   public Duration timeCopies(long to, long from, long length, long count) throws IOException {
     ByteBuffer request =
-        GuestAgent.buffer(32).putLong(to).putLong(from).putLong(length).putLong(count);
-    return Duration.ofNanos(agent.call(Operation.TIME_COPY, request.flip()).getLong());
+        GuestCalls.buffer(32).putLong(to).putLong(from).putLong(length).putLong(count);
+    return agent
+        .call(Operation.TIME_COPY, request, "time copies of", length, from)
+        .make(b -> Duration.ofNanos(b.getLong()));
   }
 
   /**
@@ -86,15 +89,15 @@ public final class Stopwatch {
   public Optional<Duration> timeEvent(
       long address, int width, long value, int eventFd, Duration limit) throws IOException {
     ByteBuffer request =
-        GuestAgent.buffer(28)
+        GuestCalls.buffer(28)
             .putLong(address)
             .putInt(width)
             .putLong(value)
             .putInt(eventFd)
             .putInt(Math.toIntExact(limit.toMillis()));
     return agent
-        .callWithTimeout(Operation.TIME_EVENT, request.flip(), limit)
-        .map(ByteBuffer::getLong)
-        .map(Duration::ofNanos);
+        .call(Operation.TIME_EVENT, request, "time an event after a store of", width, address)
+        .within(limit.plus(GuestCalls.LIMIT))
+        .make(b -> Optional.of(Duration.ofNanos(b.getLong())), Optional.empty());
   }
 }

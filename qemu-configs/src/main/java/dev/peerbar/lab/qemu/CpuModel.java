@@ -1,5 +1,7 @@
 package dev.peerbar.lab.qemu;
 
+import java.util.Locale;
+
 /**
  * The guest's processor. What counts for peer-to-peer DMA is the maker: the kernel lets it through
  * the host bridge of any AMD Zen, and of Intel's only through those that it lists.
@@ -15,6 +17,11 @@ public enum CpuModel {
 
   CpuModel(String option) {
     this.option = option;
+  }
+
+  /** The maker, in lower case. */
+  public String label() {
+    return name().toLowerCase(Locale.ROOT);
   }
 
   /** The value of {@code -cpu}. */

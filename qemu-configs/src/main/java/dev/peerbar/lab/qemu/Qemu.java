@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -23,17 +24,25 @@ public final class Qemu implements AutoCloseable {
 
   private static final String COMMAND_LOG = "qemu.args";
   private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration FAREWELL = Duration.ofSeconds(2);
 
   /** Lines of its log that are told; before them are warnings. */
   private static final int MOST_SAID = 3;
 
+  /** A command whose answer nobody reads. */
+  private static final String NOTHING_MUCH = "query-status";
+
   private static final String PANIC = "Kernel panic";
+  private static final String AGENT_ERROR = "peerbar agent: error";
   private static final Duration RETRY = Duration.ofMillis(20);
 
   private final Process process;
   private final Path run;
   private final Path logs;
   private final Thread hook;
+
+  /** The connection that was made last, open or not. */
+  private Qmp monitor;
 
   private Qemu(Process process, Path run, Path logs) {
     this.process = process;
@@ -87,7 +96,14 @@ public final class Qemu implements AutoCloseable {
           .redirectInput(Path.of("/dev/null").toFile())
           .redirectOutput(ProcessBuilder.Redirect.DISCARD);
     }
-    return new Qemu(builder.start(), run, logs);
+    Process process = builder.start();
+    try {
+      return new Qemu(process, run, logs);
+    } catch (IllegalStateException e) {
+      // There is no hook any more that would end it.
+      process.destroyForcibly();
+      throw new IOException("QEMU is not started while the program ends", e);
+    }
   }
 
   public boolean isAlive() {
@@ -108,17 +124,56 @@ public final class Qemu implements AutoCloseable {
   }
 
   /** Connects to the monitor, of which there is one connection at a time. */
-  public Qmp monitor() throws IOException {
+  public synchronized Qmp monitor() throws IOException {
     long end = System.nanoTime() + PATIENCE.toNanos();
     while (true) {
       try {
-        return Qmp.connect(run.resolve("qmp.sock"));
+        monitor = Qmp.connect(run.resolve("qmp.sock"));
+        return monitor;
       } catch (IOException e) {
         if (!isAlive() || System.nanoTime() >= end) {
           throw new IOException("no monitor: " + e.getMessage(), e);
         }
       }
       pause();
+    }
+  }
+
+  /**
+   * What it has printed from an offset on, with all that its main loop had to say when this was
+   * called: that answers its monitor in between.
+   *
+   * @param from in bytes
+   * @param to in bytes; or empty for all so far
+   */
+  public String said(long from, Optional<Long> to) throws IOException {
+    settle();
+    byte[] log = Files.readAllBytes(logs.resolve(QEMU_LOG));
+    int end = (int) Math.min(to.orElse(Long.MAX_VALUE), log.length);
+    int start = (int) Math.min(from, end);
+    return new String(log, start, end - start, StandardCharsets.UTF_8);
+  }
+
+  /** How much it has printed, in bytes: where {@link #said} is to begin later. */
+  public long saidSoFar() throws IOException {
+    settle();
+    return Files.size(logs.resolve(QEMU_LOG));
+  }
+
+  private synchronized void settle() throws IOException {
+    try {
+      if (monitor != null && monitor.isOpen()) {
+        monitor.execute(NOTHING_MUCH);
+      } else if (isAlive()) {
+        try (Qmp own = monitor()) {
+          own.execute(NOTHING_MUCH);
+        }
+      }
+    } catch (IOException e) {
+      // One that ends closes its monitor a moment before, and has nothing more to say.
+      if (!waitFor(PATIENCE)) {
+        throw e;
+      }
     }
   }
 
@@ -135,21 +190,37 @@ public final class Qemu implements AutoCloseable {
    * Why the guest cannot be reached.
    *
    * @param seen what came of trying
-   * @return if QEMU has ended, or does so soon, what it had to say about that
+   * @return if QEMU has ended, or does so soon, what it had to say about that; or else what the
+   *     guest's kernel did
    */
   public IOException unreachable(IOException seen) throws IOException {
     // Its sockets close a moment before it is gone.
-    if (!waitFor(PATIENCE)) {
-      return seen;
+    if (waitFor(PATIENCE)) {
+      return new QemuEndedException(
+          "QEMU ended with status %d before the guest was up: %s"
+              .formatted(process.exitValue(), said()),
+          seen);
     }
+    return new IOException(seen.getMessage() + "; " + consoleEnd(), seen);
+  }
+
+  /** Whether it has ended, or does so within two seconds. */
+  public boolean hasEnded() {
+    return waitFor(FAREWELL);
+  }
+
+  /** How it ended, in a sentence. */
+  public String end() throws IOException {
+    return "QEMU ended with status %d: %s".formatted(process.exitValue(), said());
+  }
+
+  private String said() throws IOException {
     String said = lastLines(Files.readString(logs.resolve(QEMU_LOG)));
-    if (said.isEmpty()) {
-      said = "the guest's console ends with: " + lastWords();
-    }
-    return new QemuEndedException(
-        "QEMU ended with status %d before the guest was up: %s"
-            .formatted(process.exitValue(), said),
-        seen);
+    return said.isEmpty() ? consoleEnd() : said;
+  }
+
+  private String consoleEnd() throws IOException {
+    return "the guest's console ends with: " + lastWords();
   }
 
   private static String lastLines(String log) {
@@ -157,23 +228,25 @@ public final class Qemu implements AutoCloseable {
     return String.join("; ", lines.subList(Math.max(0, lines.size() - MOST_SAID), lines.size()));
   }
 
-  /** Of a kernel that gave up the reason, which a trace follows, or else the last line. */
+  /**
+   * Of a kernel that gave up the reason, which a trace follows, then what the agent had to say, or
+   * else the last line.
+   */
   private String lastWords() throws IOException {
-    Path console = logs.resolve(CONSOLE_LOG);
-    if (!Files.exists(console)) {
-      return "nothing";
-    }
-    // The console may carry bytes that are no UTF-8.
-    List<String> lines =
-        Files.readString(console, StandardCharsets.ISO_8859_1)
-            .lines()
-            .map(String::strip)
-            .filter(l -> !l.isEmpty())
-            .toList();
-    return lines.stream()
-        .filter(l -> l.contains(PANIC))
+    List<String> lines = console().stream().map(String::strip).filter(l -> !l.isEmpty()).toList();
+    return Stream.of(PANIC, AGENT_ERROR)
+        .flatMap(words -> lines.stream().filter(l -> l.contains(words)))
         .findFirst()
         .orElse(lines.isEmpty() ? "nothing" : lines.getLast());
+  }
+
+  /** The lines of the guest's console so far. */
+  public List<String> console() throws IOException {
+    Path console = logs.resolve(CONSOLE_LOG);
+    // It may carry bytes that are no UTF-8.
+    return Files.exists(console)
+        ? Files.readString(console, StandardCharsets.ISO_8859_1).lines().toList()
+        : List.of();
   }
 
   /** Waits for QEMU to end by itself, as it does when the guest turns itself off. */
@@ -205,8 +278,8 @@ public final class Qemu implements AutoCloseable {
   }
 
   private boolean quit() {
-    try (Qmp monitor = monitor()) {
-      monitor.execute("quit");
+    try (Qmp last = monitor()) {
+      last.execute("quit");
     } catch (IOException alreadyGone) {
       // It may end before it answers, or hang; the wait tells.
     }

@@ -6,7 +6,7 @@ import java.io.IOException;
 public final class QemuEndedException extends IOException {
   private static final long serialVersionUID = 1L;
 
-  QemuEndedException(String message, Throwable cause) {
+  public QemuEndedException(String message, Throwable cause) {
     super(message, cause);
   }
 }

@@ -122,6 +122,11 @@ public final class Qmp implements AutoCloseable {
     }
   }
 
+  /** Whether it has not been closed. */
+  boolean isOpen() {
+    return channel.isOpen();
+  }
+
   @Override
   public void close() throws IOException {
     selector.close();

@@ -10,13 +10,20 @@ import java.util.Optional;
  * remapping off, and vfio refuses devices without it.
  */
 public enum Viommu {
-  INTEL("intel-iommu,caching-mode=on,intremap=on,aw-bits=48"),
-  NONE("");
+  INTEL("intel-iommu", "intel-iommu,caching-mode=on,intremap=on,aw-bits=48"),
+  NONE("no-iommu", "");
 
+  private final String label;
   private final String option;
 
-  Viommu(String option) {
+  Viommu(String label, String option) {
+    this.label = label;
     this.option = option;
+  }
+
+  /** What people call it: words and hyphens. */
+  public String label() {
+    return label;
   }
 
   /** The value of {@code -device}. */

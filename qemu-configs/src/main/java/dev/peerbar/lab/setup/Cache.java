@@ -64,6 +64,18 @@ final class Cache {
     }
   }
 
+  /** Removes the products whose names begin so, but for one. Call with the {@link #lock} held. */
+  void deleteOthers(String prefix, String kept) throws IOException {
+    try (Stream<Path> entries = Files.list(root)) {
+      for (Path p : entries.toList()) {
+        String name = p.getFileName().toString();
+        if (name.startsWith(prefix) && !name.equals(kept)) {
+          delete(p);
+        }
+      }
+    }
+  }
+
   /** An empty directory that goes away with the next set-up at the latest. */
   Path temporary(String name) throws IOException {
     return Files.createTempDirectory(root, TEMPORARY + name + "-");

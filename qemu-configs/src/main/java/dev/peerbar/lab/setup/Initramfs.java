@@ -119,7 +119,7 @@ final class Initramfs {
     }
   }
 
-  private static void put(CpioArchiveOutputStream cpio, String name, int mode, byte[] contents)
+  static void put(CpioArchiveOutputStream cpio, String name, int mode, byte[] contents)
       throws IOException {
     CpioArchiveEntry entry = new CpioArchiveEntry(CpioConstants.FORMAT_NEW, name, contents.length);
     entry.setMode(mode);

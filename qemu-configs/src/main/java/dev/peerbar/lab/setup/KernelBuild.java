@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** The guest kernel, from the distribution's source package and {@code kernel/p2p.config}. */
@@ -37,8 +38,19 @@ final class KernelBuild {
     return cache.find(product()).map(p -> p.resolve(IMAGE));
   }
 
+  /** Named by its options alone: what is said about them does not make another kernel. */
   private static String product() throws IOException {
-    return "kernel-" + LabResources.stamp(LabResources.text(CONFIG));
+    return "kernel-" + LabResources.stamp(options(LabResources.text(CONFIG)));
+  }
+
+  /** The options of a fragment, in an order of their own. */
+  static String options(String fragment) {
+    return fragment
+        .lines()
+        .map(String::strip)
+        .filter(l -> !l.isEmpty() && !l.startsWith("#"))
+        .sorted()
+        .collect(Collectors.joining("\n"));
   }
 
   static Path make(Cache cache, PackageSource packages, String source, SetupOutput output)

@@ -2,6 +2,8 @@ package dev.peerbar.lab.setup;
 
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.files.QemuBinary;
+import dev.peerbar.lab.kernel.KernelModule;
+import dev.peerbar.lab.kernel.KernelModules;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,32 +20,49 @@ public final class Setup {
   private final SetupOutput output;
   private final Optional<QemuBinary> ownQemu;
   private final Optional<Path> ownKernel;
+  private final Optional<Path> ownModules;
 
   private Setup(
-      Cache cache, SetupOutput output, Optional<QemuBinary> ownQemu, Optional<Path> ownKernel) {
+      Cache cache,
+      SetupOutput output,
+      Optional<QemuBinary> ownQemu,
+      Optional<Path> ownKernel,
+      Optional<Path> ownModules) {
     this.cache = cache;
     this.output = output;
     this.ownQemu = ownQemu;
     this.ownKernel = ownKernel;
+    this.ownModules = ownModules;
   }
 
   /** In the user's cache directory. */
   public static Setup ofUser(SetupOutput output) {
-    return new Setup(Cache.ofUser(), output, Optional.empty(), Optional.empty());
+    return new Setup(Cache.ofUser(), output, Optional.empty(), Optional.empty(), Optional.empty());
   }
 
   static Setup in(Path directory, SetupOutput output) {
-    return new Setup(new Cache(directory), output, Optional.empty(), Optional.empty());
+    return new Setup(
+        new Cache(directory), output, Optional.empty(), Optional.empty(), Optional.empty());
   }
 
   /** With the user's own QEMU, which must have {@code vfio-user-pci}. */
   public Setup withQemu(Path program) {
-    return new Setup(cache, output, Optional.of(QemuBinary.of(program.toString())), ownKernel);
+    return new Setup(
+        cache, output, Optional.of(QemuBinary.of(program.toString())), ownKernel, ownModules);
   }
 
   /** With the user's own guest kernel, which must have what {@code kernel/p2p.config} lists. */
   public Setup withKernel(Path bzImage) {
-    return new Setup(cache, output, ownQemu, Optional.of(bzImage));
+    return new Setup(cache, output, ownQemu, Optional.of(bzImage), ownModules);
+  }
+
+  /**
+   * With the modules of the user's own kernel, of which a guest loads those that it needs.
+   *
+   * @param directory {@code lib/modules/RELEASE}, or the directory that has it
+   */
+  public Setup withModules(Path directory) {
+    return new Setup(cache, output, ownQemu, ownKernel, Optional.of(directory));
   }
 
   /**
@@ -55,14 +74,32 @@ public final class Setup {
   public LabFiles run() throws IOException, SetupException {
     checkOwn();
     Optional<LabFiles> there = find();
-    if (there.isPresent()) {
+    if (there.isPresent() && ownModules.isEmpty()) {
       return there.get();
     }
     try (Cache.Lock _ =
         cache.lock(() -> output.say("waiting for another set-up that is running"))) {
       there = find();
-      return there.isPresent() ? there.get() : make();
+      LabFiles files = there.isPresent() ? there.get() : make();
+      return ownModules.isPresent() ? withModules(files, ownModules.get()) : files;
     }
+  }
+
+  private LabFiles withModules(LabFiles files, Path directory) throws IOException, SetupException {
+    KernelModules modules;
+    List<KernelModule> wanted;
+    try {
+      modules = KernelModules.in(directory, files.kernel());
+      wanted = modules.forGuests(files.kernel());
+    } catch (IOException e) {
+      throw new SetupException(e.getMessage() + ".", e);
+    }
+    return new LabFiles(
+        files.qemu(),
+        files.kernel(),
+        ModuleArchive.make(cache, files.initramfs(), modules.directory(), wanted),
+        files.userland(),
+        Optional.of(modules.directory()));
   }
 
   /** What is there already, if all of it is. */

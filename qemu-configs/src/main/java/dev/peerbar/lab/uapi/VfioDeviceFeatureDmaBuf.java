@@ -17,6 +17,7 @@ public record VfioDeviceFeatureDmaBuf(
   private static final int FIXED = 16;
   private static final int FEATURE_DMA_BUF = 11;
   private static final int FEATURE_GET = 1 << 16;
+  private static final int FEATURE_PROBE = 1 << 18;
 
   /**
    * {@code struct vfio_region_dma_range}.
@@ -30,6 +31,14 @@ public record VfioDeviceFeatureDmaBuf(
 
   public VfioDeviceFeatureDmaBuf {
     ranges = List.copyOf(ranges);
+  }
+
+  /** Asks whether the feature is there (VFIO_DEVICE_FEATURE_PROBE). */
+  public static byte[] probe() {
+    return Structs.allocate(HEADER)
+        .putInt(HEADER)
+        .putInt(FEATURE_PROBE | FEATURE_GET | FEATURE_DMA_BUF)
+        .array();
   }
 
   public byte[] encode() {

@@ -3,6 +3,7 @@ package dev.peerbar.lab.vfio;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.Scratch;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges.IommuIovaRange;
 import dev.peerbar.lab.uapi.IommuIoasMap;
@@ -19,6 +20,10 @@ import java.util.Set;
 public final class Ioas implements AutoCloseable {
   private static final Set<IommuIoasMapFlag> READ_WRITE =
       EnumSet.of(IommuIoasMapFlag.READABLE, IommuIoasMapFlag.WRITEABLE);
+
+  /** The length that stands, from address 0, for all there is (IOMMU_IOAS_UNMAP). */
+  private static final long WHOLE = -1;
+
   private static final int MOST_RANGES = 64;
 
   private final Iommufd iommufd;
@@ -92,6 +97,11 @@ public final class Ioas implements AutoCloseable {
     return unmap(mapping.iova(), mapping.length());
   }
 
+  /** Takes away all that is still mapped; how many bytes that was. */
+  public long unmapAll() throws IOException {
+    return unmap(0, WHOLE);
+  }
+
   private long unmap(long iova, long length) throws IOException {
     byte[] argument = new IommuIoasUnmap(id, iova, length).encode();
     system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_UNMAP, argument);
@@ -100,11 +110,11 @@ public final class Ioas implements AutoCloseable {
 
   /** Where it can be mapped, with the devices that are attached now. */
   public List<IommuIovaRange> ranges() throws IOException {
-    long array = system().agent().scratch();
-    byte[] argument = new IommuIoasIovaRanges(id, MOST_RANGES, array).encode();
-    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_IOVA_RANGES, argument);
-    return IommuIoasIovaRanges.ranges(
-        argument, system().agent().read(array, MOST_RANGES * IommuIovaRange.SIZE));
+    try (Scratch array = system().agent().scratch(MOST_RANGES * IommuIovaRange.SIZE)) {
+      byte[] argument = new IommuIoasIovaRanges(id, MOST_RANGES, array.address()).encode();
+      system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_IOVA_RANGES, argument);
+      return IommuIoasIovaRanges.ranges(argument, array.read());
+    }
   }
 
   private static Set<IommuIoasMapFlag> withFixed() {

@@ -2,6 +2,7 @@ package dev.peerbar.lab.vfio;
 
 import dev.peerbar.lab.guest.EventFd;
 import dev.peerbar.lab.guest.GuestAgent;
+import dev.peerbar.lab.guest.GuestErrnoException;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.guest.GuestSystem.MapFlag;
@@ -20,6 +21,7 @@ import dev.peerbar.lab.uapi.VfioIrqSet;
 import dev.peerbar.lab.uapi.VfioPciIrq;
 import dev.peerbar.lab.uapi.VfioPciRegion;
 import dev.peerbar.lab.uapi.VfioRegionInfo;
+import dev.peerbar.linux.Errno;
 import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -192,6 +194,19 @@ public final class VfioDevice implements AutoCloseable {
 
   public void setIrqs(VfioIrqSet set) throws IOException {
     system.ioctl(fd, VfioIoctls.VFIO_DEVICE_SET_IRQS, set.encode());
+  }
+
+  /** Whether BARs can be exported as DMABUFs: a kernel may know nothing of it. */
+  public boolean exportsDmabufs() throws IOException {
+    try {
+      system.ioctl(fd, VfioIoctls.VFIO_DEVICE_FEATURE, VfioDeviceFeatureDmaBuf.probe());
+      return true;
+    } catch (GuestErrnoException e) {
+      if (e.is(Errno.ENOTTY)) {
+        return false;
+      }
+      throw e;
+    }
   }
 
   /**

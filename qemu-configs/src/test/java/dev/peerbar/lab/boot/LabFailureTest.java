@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peerbar.cli.Main;
 import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.files.LabResources;
 import dev.peerbar.lab.files.QemuBinary;
+import dev.peerbar.lab.kernel.BzImage;
+import dev.peerbar.lab.kernel.MadeModule;
 import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.qemu.VirtualMachine;
@@ -26,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
@@ -134,6 +138,56 @@ class LabFailureTest {
         "up: 999; 1000; it is so");
   }
 
+  /** A QEMU whose guest leaves some words on its console. */
+  private LabFiles saying(String words, Path kernel) throws Exception {
+    Path program = program("echo '" + words + "' > '" + logs.resolve("console.log") + "'; exit 0");
+    QemuBinary qemu = new QemuBinary(List.of(program.toString()), Map.of());
+    return new LabFiles(qemu, kernel, files.initramfs(), files.userland());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "peerbar agent: error: the guest has no virtio port x|CONFIG_VIRTIO_PCI or CONFIG_VIRTIO_CONSOLE",
+        "[ 1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on x|CONFIG_BLK_DEV_INITRD or CONFIG_RD_GZIP",
+        "[ 1.0] Kernel panic - not syncing: No working init found. x|CONFIG_BINFMT_ELF"
+      })
+  void aKernelOfWhichNothingIsKnownIsGuessedAt(String words, String options) throws Exception {
+    Path kernel = file("kernel", "nothing to be read in it");
+    ends(
+        saying(words, kernel),
+        machine(),
+        "console ends with: "
+            + words
+            + "; the kernel, of which no configuration was found, may lack "
+            + options);
+    // One whose configuration has it all lacks something else.
+    assertThatThrownBy(() -> Lab.boot(saying(words, files.kernel()), machine(), logs))
+        .hasMessageEndingWith("console ends with: " + words);
+  }
+
+  @Test
+  void aKernelThatNoGuestComesUpWithoutIsNotStarted() throws Exception {
+    Path kernel = kernelWithout("VIRTIO_CONSOLE");
+    assertThatThrownBy(() -> Lab.boot(with(kernel, files.initramfs()), machine(), logs))
+        .isInstanceOf(KernelLacksException.class)
+        .hasMessage(
+            "the kernel lacks CONFIG_VIRTIO_CONSOLE (by %s)"
+                .formatted(directory.resolve("config")));
+    assertThat(logs).doesNotExist();
+  }
+
+  /** A file that says of itself what it has not got, for want of an image that could be run. */
+  private Path kernelWithout(String... options) throws Exception {
+    String config = LabResources.text("kernel/p2p.config");
+    for (String option : options) {
+      config = config.replace("\nCONFIG_" + option + "=y\n", "\n");
+    }
+    file("config", config);
+    return Files.write(directory.resolve("bzImage"), BzImage.of("7.3.4", new byte[0]));
+  }
+
   // What the command line says.
 
   private String lab(String... options) {
@@ -165,6 +219,31 @@ class LabFailureTest {
                 + " *) echo 'qemu: no' >&2; exit 1;; esac");
     assertThat(lab("--qemu=" + qemu))
         .contains("before the guest was up: qemu: no. --qemu takes an x86-64 QEMU 10.1 or later");
+  }
+
+  @Test
+  void theCommandNamesWhatAKernelLacksForALab() throws Exception {
+    Path kernel = kernelWithout("IOMMUFD", "PCI_P2PDMA", "BLK_DEV_NVME");
+    assertThat(lab("p2p", "--kernel=" + kernel))
+        .isEqualTo(
+            "peerbar: no p2p on one-switch: the kernel lacks CONFIG_PCI_P2PDMA and CONFIG_IOMMUFD"
+                + " (by %s)".formatted(directory.resolve("config")));
+    // A shell is given by any kernel that comes up, which this one does not.
+    assertThat(lab("--shell", "--kernel=" + kernel))
+        .startsWith("peerbar: QEMU ended with status 1 ");
+    assertThat(lab("--shell", "--kernel=" + kernelWithout("TTY", "BINFMT_ELF")))
+        .startsWith("peerbar: the kernel lacks CONFIG_TTY and CONFIG_BINFMT_ELF (by ");
+  }
+
+  @Test
+  void theCommandSaysWhatModulesHaveToBe() throws Exception {
+    String kernel = "--kernel=" + kernelWithout();
+    assertThat(lab(kernel, "--modules=" + directory.resolve("nowhere")))
+        .isEqualTo("peerbar: The modules %s/nowhere are no directory.".formatted(directory));
+    assertThat(lab(kernel, "--modules=" + directory)).contains(" has no kernel modules, as lib/");
+    MadeModule.write(directory.resolve("6.1/kernel/vfio.ko"), "vermagic=6.1 SMP ");
+    assertThat(lab(kernel, "--modules=" + directory))
+        .contains("are of the kernel 6.1, and ", "bzImage is 7.3.4.");
   }
 
   @Test

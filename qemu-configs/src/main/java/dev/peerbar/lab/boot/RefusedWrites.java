@@ -1,0 +1,77 @@
+package dev.peerbar.lab.boot;
+
+import dev.peerbar.lab.guest.PciDevice;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Lines of the guest's kernel and of QEMU that say that the Intel vIOMMU refused a write of one
+ * device to one range.
+ *
+ * <p>They belong to a revocation under load. The kernel takes the mapping out of the IOMMU's tables
+ * first and invalidates afterwards, which is when the device is told; writes that are on the wire
+ * in between meet the IOMMU, here as on hardware, and are reported.
+ */
+public final class RefusedWrites implements Predicate<String> {
+  private static final Pattern REFUSED =
+      Pattern.compile(
+          "DMAR: \\[DMA Write NO_PASID] Request device \\[(?<device>[0-9a-f:.]+)] fault addr"
+              + " 0x(?<address>[0-9a-f]+) \\[fault reason 0x0[0-9a-f]]");
+
+  private static final Pattern REFUSED_IN_QEMU =
+      Pattern.compile(
+          "vtd_iommu_translate: detected translation failure \\(dev=(?<device>[0-9a-f:]+),"
+              + " iova=0x(?<address>[0-9a-f]+)\\)");
+
+  private static final Pattern ENTRY_IN_QEMU =
+      Pattern.compile(
+          "vtd_iova_to_sspte: detected sspte permission error"
+              + " \\(iova=0x(?<address>[0-9a-f]+), level=0x[0-9a-f]+, sspte=0x0, write=1,");
+
+  /** What comes with the lines above and names no address. */
+  private static final Pattern ACCOMPANIMENT =
+      Pattern.compile(
+          "DMAR: DRHD: handling fault status reg [0-9a-f]+$"
+              + "|dmar_fault: \\d+ callbacks suppressed$"
+              + "|New fault is not recorded due to compression of faults$");
+
+  private final String device;
+  private final String deviceInQemu;
+  private final long iova;
+  private final long length;
+
+  /**
+   * @param initiator of the writes
+   * @param iova first byte of the range
+   * @param length of the range, in bytes
+   */
+  public RefusedWrites(PciDevice initiator, long iova, long length) {
+    device = initiator.address();
+    // QEMU prints bus, device and function with colons, and knows no domains.
+    String[] parts = device.split("[:.]");
+    deviceInQemu = "%s:%s:%02x".formatted(parts[1], parts[2], Integer.parseInt(parts[3], 16));
+    this.iova = iova;
+    this.length = length;
+  }
+
+  @Override
+  public boolean test(String line) {
+    return ACCOMPANIMENT.matcher(line).find()
+        || names(REFUSED.matcher(line), device)
+        || names(REFUSED_IN_QEMU.matcher(line), deviceInQemu)
+        || isInside(ENTRY_IN_QEMU.matcher(line));
+  }
+
+  private boolean names(Matcher line, String initiator) {
+    return isInside(line) && line.group("device").equals(initiator);
+  }
+
+  private boolean isInside(Matcher line) {
+    if (!line.find()) {
+      return false;
+    }
+    long offset = Long.parseUnsignedLong(line.group("address"), 16) - iova;
+    return offset >= 0 && offset < length;
+  }
+}

@@ -1,0 +1,92 @@
+package dev.peerbar.scenario;
+
+import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.guest.GuestErrnoException;
+import dev.peerbar.lab.guest.PciDevice;
+import dev.peerbar.lab.kernel.KernelNeed;
+import dev.peerbar.lab.vfio.Iommufd;
+import dev.peerbar.lab.vfio.VfioDevice;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * What kernels, and the machines under them, may lack: looked for by the options that it takes, so
+ * that these can be named, and by what it does, since kernels are patched.
+ */
+public enum GuestFeature implements Requirement {
+  /** Drivers in user space: vfio-pci's character devices, and iommufd. */
+  VFIO(Set.of(KernelNeed.IOMMU, KernelNeed.VFIO), "the guest's IOMMU is of no use to vfio-pci") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      return !lab.guest().system().list("/sys/class/iommu").isEmpty();
+    }
+  },
+
+  /** BARs as DMABUFs (VFIO_DEVICE_FEATURE_DMA_BUF). The function in the first slot is asked. */
+  DMABUF_EXPORT(
+      Set.of(KernelNeed.DMABUF, KernelNeed.P2PDMA), "the kernel's vfio-pci exports no DMABUF") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      try (Iommufd iommufd = Iommufd.open(lab.guest());
+          VfioDevice device =
+              VfioDevice.open(lab.guest().pciInSlot(FIRST_SLOT).bindVfio(), iommufd)) {
+        return device.exportsDmabufs();
+      }
+    }
+  },
+
+  /** The kernel's own driver of NVMe controllers. */
+  NVME(Set.of(KernelNeed.NVME), ""),
+
+  /** The distribution's programs. */
+  USERLAND(Set.of(KernelNeed.USERLAND), ""),
+
+  /** File systems on disks, and what programs take that work on them. */
+  FILES(Set.of(KernelNeed.FILES), ""),
+
+  /**
+   * Memory of an NVMe controller that its driver lends to others. That in the first slot is asked.
+   */
+  PEER_MEMORY(Set.of(KernelNeed.P2PDMA), "the kernel's nvme driver lends no memory") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      PciDevice device = lab.guest().pciInSlot(FIRST_SLOT);
+      return lab.guest().system().exists(device.peerMemory("allocate"));
+    }
+  };
+
+  private static final int FIRST_SLOT = 1;
+
+  private final Set<KernelNeed> kernelNeeds;
+  private final String otherReason;
+
+  GuestFeature(Set<KernelNeed> kernelNeeds, String otherReason) {
+    this.kernelNeeds = kernelNeeds;
+    this.otherReason = otherReason;
+  }
+
+  /** Whether it is there, if the kernel has the options. */
+  boolean presentIn(Lab lab) throws IOException {
+    return true;
+  }
+
+  @Override
+  public Set<KernelNeed> kernelNeeds() {
+    return kernelNeeds;
+  }
+
+  @Override
+  public Optional<String> missingIn(Lab lab) throws IOException {
+    List<String> options = lab.kernelOptions().missing(kernelNeeds);
+    if (!options.isEmpty()) {
+      return Optional.of(lab.kernelOptions().clause(options));
+    }
+    try {
+      return presentIn(lab) ? Optional.empty() : Optional.of(otherReason);
+    } catch (GuestErrnoException e) {
+      return Optional.of("%s (%s)".formatted(otherReason, e.getMessage()));
+    }
+  }
+}

@@ -1,0 +1,50 @@
+package dev.peerbar.scenario;
+
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Predicate;
+
+/** One time that a scenario runs. For any thread. */
+public final class Run {
+  private final int round;
+  private final long seed;
+  private final List<Predicate<String>> allowed = new CopyOnWriteArrayList<>();
+
+  /**
+   * @param round from 1
+   * @param seed of all that is chosen at random in it
+   */
+  public Run(int round, long seed) {
+    this.round = round;
+    this.seed = seed;
+  }
+
+  /** How many times it will have run: from 1. */
+  public int round() {
+    return round;
+  }
+
+  /** The seed of all that is chosen at random. */
+  public long seed() {
+    return seed;
+  }
+
+  /** A source of choices that begins with the seed, always at the same place. */
+  public Random random() {
+    return new Random(seed);
+  }
+
+  /**
+   * From now until this scenario ends, it may cause lines like these in the kernel's and QEMU's
+   * logs.
+   */
+  public void mayComplain(Predicate<String> line) {
+    allowed.add(line);
+  }
+
+  /** Whether a line was to be expected. */
+  boolean allows(String line) {
+    return allowed.stream().anyMatch(p -> p.test(line));
+  }
+}

@@ -1,0 +1,176 @@
+package dev.peerbar.scenario;
+
+import dev.peerbar.lab.qemu.Qemu;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One scenario being tried once, on a thread of its own: what it needs is looked for, logs are
+ * marked, its environment is opened, it runs, the environment is released, and what it left behind
+ * and what the kernel and QEMU said is judged.
+ */
+final class Trial<E extends Environment> {
+  private static final Logger log = LoggerFactory.getLogger(Trial.class);
+
+  /** How long a thread that is interrupted may take to end, before it is left to itself. */
+  private static final Duration FAREWELL = Duration.ofSeconds(5);
+
+  private final Scenario<E> scenario;
+  private final BootedFixture<E> booted;
+  private final Fixture<E> fixture;
+  private final Run run;
+  private final Duration limit;
+  private final Surroundings surroundings;
+  private final List<Problem> problems = new ArrayList<>();
+
+  /** As it was when the first problem was met. */
+  private Evidence evidence;
+
+  Trial(
+      Scenario<E> scenario,
+      BootedFixture<E> booted,
+      Run run,
+      Duration limit,
+      DeviceMessages messages) {
+    this.scenario = scenario;
+    this.booted = booted;
+    this.fixture = booted.fixture();
+    this.run = run;
+    this.limit = limit;
+    surroundings = new Surroundings(booted, messages);
+  }
+
+  /** Tries it, in little more than its time. */
+  Outcome outcome() {
+    CompletableFuture<Outcome> outcome = new CompletableFuture<>();
+    Thread thread =
+        Thread.ofPlatform()
+            .daemon()
+            .name(scenario.description().name())
+            .start(() -> complete(outcome));
+    try {
+      return outcome.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (TimeoutException e) {
+      // While what hangs still does.
+      Outcome.Failed failed =
+          failed(
+              new Problem(
+                  Problem.Kind.TIME_LIMIT, "it had %.0f s".formatted(limit.toMillis() / 1e3)));
+      thread.interrupt();
+      leave(thread);
+      return failed;
+    } catch (InterruptedException e) {
+      thread.interrupt();
+      Thread.currentThread().interrupt();
+      return failed(new Problem(Problem.Kind.ERROR, "interrupted"));
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e.getCause());
+    }
+  }
+
+  private static void leave(Thread thread) {
+    try {
+      if (!thread.join(FAREWELL)) {
+        log.warn("{} does not end, and is left to itself", thread.getName());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void complete(CompletableFuture<Outcome> outcome) {
+    try {
+      outcome.complete(tried());
+    } catch (Throwable e) {
+      outcome.complete(failed(error(e)));
+    }
+  }
+
+  private Outcome.Failed failed(Problem problem) {
+    return new Outcome.Failed(List.of(problem), surroundings.look());
+  }
+
+  private Outcome tried() throws Exception {
+    Optional<String> missing = booted.missingFor(scenario);
+    if (missing.isPresent()) {
+      return new Outcome.Skipped(missing.get());
+    }
+    fixture.lab().guest().markKernelLog(scenario.description().name() + " begins");
+    Inventory before = Inventory.take(fixture);
+    String saw = performed();
+    if (stillThere()) {
+      before.more(Inventory.take(fixture)).forEach(this::left);
+      booted.complaints(scenario.description().name() + " has ended").stream()
+          .filter(complaint -> !run.allows(complaint.line()))
+          .forEach(c -> add(new Problem(Problem.Kind.COMPLAINT, c.toString())));
+    }
+    return problems.isEmpty() ? new Outcome.Passed(saw) : new Outcome.Failed(problems, evidence);
+  }
+
+  private String performed() throws Exception {
+    E environment = fixture.open(run);
+    String saw = "";
+    try {
+      saw = scenario.run(environment);
+    } catch (UnexpectedException e) {
+      add(new Problem(Problem.Kind.UNEXPECTED, e.getMessage()));
+    } catch (Exception | Error e) {
+      add(error(e));
+    }
+    if (stillThere()) {
+      try {
+        fixture.release(environment).forEach(this::left);
+      } catch (Exception e) {
+        left("what could not be taken back: " + message(e));
+      }
+    }
+    return saw;
+  }
+
+  private boolean stillThere() throws IOException {
+    if (Thread.currentThread().isInterrupted()) {
+      return false;
+    }
+    // After a failure it may be about to end.
+    Qemu qemu = fixture.lab().qemu();
+    if (qemu.isAlive() && (problems.isEmpty() || !qemu.hasEnded())) {
+      return true;
+    }
+    if (problems.stream().noneMatch(p -> p.kind() == Problem.Kind.NO_GUEST)) {
+      add(new Problem(Problem.Kind.NO_GUEST, qemu.end()));
+    }
+    return false;
+  }
+
+  private void left(String what) {
+    add(new Problem(Problem.Kind.LEFT_BEHIND, what));
+  }
+
+  private void add(Problem problem) {
+    if (problems.isEmpty()) {
+      evidence = surroundings.look();
+    }
+    problems.add(problem);
+  }
+
+  private static Problem error(Throwable e) {
+    log.debug("a scenario could not be done", e);
+    return new Problem(Problem.Kind.ERROR, message(e));
+  }
+
+  private static String message(Throwable e) {
+    return e instanceof IOException && e.getMessage() != null
+        ? e.getMessage()
+        : Objects.toString(e);
+  }
+}

@@ -1,0 +1,2 @@
+/** The commands that try scenarios, or show some of them. */
+package dev.peerbar.scenario.command;

@@ -1,0 +1,2 @@
+/** The {@code life} family: functions that are opened, attached, detached and closed. */
+package dev.peerbar.scenario.life;

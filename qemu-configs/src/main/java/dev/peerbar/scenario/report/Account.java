@@ -1,0 +1,100 @@
+package dev.peerbar.scenario.report;
+
+import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.scenario.Description;
+import dev.peerbar.scenario.Evidence;
+import dev.peerbar.scenario.Outcome;
+import dev.peerbar.scenario.Plan;
+import dev.peerbar.scenario.Problem;
+import dev.peerbar.scenario.ScenarioResult;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * What every report says in the same words.
+ *
+ * @param plan of the run
+ * @param seed of the run
+ * @param repeat how one scenario is repeated
+ */
+record Account(Plan plan, long seed, Repeat repeat) {
+  private static final String MARGIN = "  ";
+
+  /** A scenario's name; if it runs more than once, with the round. */
+  String name(Description scenario, int round) {
+    return plan.rounds() == 1 ? scenario.name() : roundOf(scenario.name(), round);
+  }
+
+  /** The last part of a scenario's name; if it runs more than once, with the round. */
+  String nameInFamily(Description scenario, int round) {
+    String name = scenario.name().substring(scenario.family().length() + 1);
+    return plan.rounds() == 1 ? name : roundOf(name, round);
+  }
+
+  private static String roundOf(String name, int round) {
+    return "%s (round %d)".formatted(name, round);
+  }
+
+  /**
+   * All that there is to say of a failure, in printable lines.
+   *
+   * @param logs where they are, for whoever reads this
+   * @param most of the evidence of a kind, the last lines
+   */
+  List<String> failure(ScenarioResult result, Outcome.Failed failed, String logs, int most) {
+    List<String> lines = new ArrayList<>();
+    lines.add("tried: " + Printable.line(result.scenario().does()));
+    lines.add("expected: " + Printable.line(result.scenario().expects()));
+    failed.problems().forEach(problem -> lines.addAll(problem(problem)));
+    Evidence evidence = failed.evidence();
+    add(lines, "the agent's last calls:", evidence.calls(), most);
+    add(lines, "where calls hung in the guest's kernel:", evidence.hung(), Printable.MOST_LINES);
+    add(lines, "what the endpoints saw and did last:", evidence.messages(), most);
+    lines.add("logs: " + Printable.line(logs));
+    lines.add("repeat: " + repeat.commandLine(result, seed));
+    return lines;
+  }
+
+  private static void add(List<String> lines, String title, List<String> text, int most) {
+    if (!text.isEmpty()) {
+      lines.add(title);
+      int earlier = Math.max(0, text.size() - most);
+      if (earlier > 0) {
+        lines.add(MARGIN + "(%d earlier)".formatted(earlier));
+      }
+      String last = String.join("\n", text.subList(earlier, text.size()));
+      Printable.lines(last).forEach(line -> lines.add(MARGIN + line));
+    }
+  }
+
+  /** A problem in printable lines, of which the first begins with what kind it is. */
+  static List<String> problem(Problem problem) {
+    return indented(problem.kind().words() + ": ", problem.text());
+  }
+
+  /** What was in a guest's logs when it was up, in printable lines. */
+  static List<String> bootComplaint(Lab.Complaint complaint) {
+    return indented("before any scenario, ", complaint.toString());
+  }
+
+  /** Text in lines that show where it begins. */
+  private static List<String> indented(String title, String text) {
+    List<String> printable = Printable.lines(text);
+    List<String> lines = new ArrayList<>();
+    lines.add(title + (printable.isEmpty() ? "" : printable.getFirst()));
+    printable.stream().skip(1).forEach(line -> lines.add(MARGIN + line));
+    return lines;
+  }
+
+  /** A time in seconds. */
+  static String seconds(Duration time, int decimals) {
+    return String.format(Locale.ROOT, "%." + decimals + "f", time.toNanos() / 1e9);
+  }
+
+  /** A number of things. */
+  static String count(int number, String one, String many) {
+    return number + " " + (number == 1 ? one : many);
+  }
+}

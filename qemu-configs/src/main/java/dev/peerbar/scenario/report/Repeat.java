@@ -1,0 +1,37 @@
+package dev.peerbar.scenario.report;
+
+import dev.peerbar.lab.qemu.ShellWords;
+import dev.peerbar.scenario.ScenarioResult;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * How one scenario of a run is repeated alone.
+ *
+ * @param options of the run that hold for each of its scenarios, such as {@code --kernel=bzImage}
+ */
+public record Repeat(List<String> options) {
+  public Repeat {
+    options = List.copyOf(options);
+  }
+
+  /**
+   * A command line that a person can paste into a shell.
+   *
+   * @param seed of the whole run
+   */
+  String commandLine(ScenarioResult result, long seed) {
+    // Round n with a seed is round 1 with the seed and n - 1 more.
+    return Stream.concat(
+            Stream.of(
+                "./peerbar",
+                "scenarios",
+                "--only=" + result.scenario().name(),
+                "--topology=" + result.setting().topology(),
+                "--seed=" + (seed + result.round() - 1)),
+            options.stream())
+        .map(ShellWords::quote)
+        .collect(Collectors.joining(" "));
+  }
+}

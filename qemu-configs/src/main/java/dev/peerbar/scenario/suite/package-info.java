@@ -1,0 +1,2 @@
+/** Which scenarios there are. */
+package dev.peerbar.scenario.suite;

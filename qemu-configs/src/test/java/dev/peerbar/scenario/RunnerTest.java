@@ -1,0 +1,244 @@
+package dev.peerbar.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.lab.setup.Setup;
+import dev.peerbar.lab.setup.SetupOutput;
+import dev.peerbar.scenario.Problem.Kind;
+import dev.peerbar.scenario.fixture.HbmPair;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+
+/**
+ * Scenarios that fail in every way there is, in one run: each is reported as what it is, and those
+ * between them pass.
+ */
+@Tag("guest")
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class RunnerTest {
+  private static final Path LOGS = Path.of("target", "lab-logs", "runner");
+
+  /** Generous for what ends, and waited for whole by what does not. */
+  private static final Duration LIMIT = Duration.ofSeconds(20);
+
+  private final Map<String, ScenarioResult> results = new LinkedHashMap<>();
+  private final List<BootResult> boots = new ArrayList<>();
+  private final List<GroupEnd> ends = new ArrayList<>();
+
+  /** What a scenario of a test does. */
+  @FunctionalInterface
+  private interface Body {
+    String run(HbmPair pair) throws Exception;
+  }
+
+  private record Case(Description description, Body body) implements Scenario<HbmPair> {
+    static Case of(String name, Body body, Requirement... needs) {
+      return new Case(
+          Description.of("test." + name, "try " + name, "what it is about").needing(needs), body);
+    }
+
+    @Override
+    public FixtureKind<HbmPair> fixture() {
+      return HbmPair.KIND;
+    }
+
+    @Override
+    public String run(HbmPair pair) throws Exception {
+      return body.run(pair);
+    }
+  }
+
+  private static final Requirement UNOBTAINABLE = _ -> Optional.of("it cannot be had");
+
+  @BeforeAll
+  void runAll() throws Exception {
+    List<Scenario<?>> scenarios =
+        List.of(
+            Case.of("first", _ -> "nothing"),
+            Case.of("unexpected", RunnerTest::seesSomethingElse),
+            Case.of("after-unexpected", _ -> "nothing"),
+            Case.of("error", RunnerTest::asksForTheImpossible),
+            Case.of("hangs", RunnerTest::hangsInTheKernel),
+            Case.of("after-hangs", _ -> "nothing"),
+            Case.of("spins", RunnerTest::neverEnds),
+            Case.of("mapping", RunnerTest::leavesAMapping),
+            Case.of("after-mapping", _ -> "nothing"),
+            Case.of("descriptor", p -> "eventfd " + p.guest().eventFd().fd()),
+            Case.of("dmabuf", RunnerTest::leavesADmaBuf),
+            Case.of("warning", RunnerTest::provokesAWarning),
+            Case.of("allowed-warning", RunnerTest::provokesAnExpectedWarning),
+            Case.of("not-allowed-any-more", RunnerTest::provokesAWarning),
+            Case.of("guest-ends", RunnerTest::endsTheGuest),
+            Case.of("skipped", _ -> "nothing", UNOBTAINABLE),
+            Case.of("last", _ -> "nothing"));
+    RunListener listener =
+        new RunListener() {
+          @Override
+          public void booted(BootResult boot) {
+            boots.add(boot);
+          }
+
+          @Override
+          public void scenarioEnded(ScenarioResult result) {
+            results.put(result.scenario().name().substring("test.".length()), result);
+          }
+
+          @Override
+          public void groupEnded(GroupEnd end) {
+            ends.add(end);
+          }
+        };
+    new Runner(
+            Setup.ofUser(SetupOutput.toStandardError()).run(),
+            new Runner.Options(LIMIT, 1, LOGS),
+            listener)
+        .run(Plan.of(scenarios, List.of("one-switch"), 1));
+  }
+
+  private static String seesSomethingElse(HbmPair pair) throws Exception {
+    int id = pair.a().read(HbmRegisters.ID);
+    throw new UnexpectedException("0x%x".formatted(id));
+  }
+
+  private static String asksForTheImpossible(HbmPair pair) throws Exception {
+    return pair.guest().system().readText("/no/such/file");
+  }
+
+  private static String hangsInTheKernel(HbmPair pair) throws Exception {
+    pair.guest().run("busybox", "mkfifo", "/tmp/nobody-writes");
+    return "descriptor " + pair.guest().system().open("/tmp/nobody-writes");
+  }
+
+  private static String neverEnds(HbmPair pair) throws Exception {
+    while (!Thread.currentThread().isInterrupted()) {
+      pair.a().read(HbmRegisters.ID);
+    }
+    return "an interruption";
+  }
+
+  private static String leavesAMapping(HbmPair pair) throws Exception {
+    return "at " + pair.ioas().map(pair.guest().allocate(64 << 10)).iova();
+  }
+
+  private static String leavesADmaBuf(HbmPair pair) throws Exception {
+    return "descriptor "
+        + pair.deviceA().vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, 1 << 20).fd();
+  }
+
+  private static String provokesAWarning(HbmPair pair) throws Exception {
+    pair.guest().system().writeText("/dev/kmsg", "<4>WARNING: on purpose\n");
+    return "nothing";
+  }
+
+  private static String provokesAnExpectedWarning(HbmPair pair) throws Exception {
+    pair.run().mayComplain(line -> line.endsWith("WARNING: on purpose"));
+    return provokesAWarning(pair);
+  }
+
+  private static String endsTheGuest(HbmPair pair) throws Exception {
+    pair.guest().system().powerOff();
+    pair.a().read(HbmRegisters.ID);
+    return "it lives";
+  }
+
+  private List<Kind> problems(String name) {
+    return failed(name).problems().stream().map(Problem::kind).toList();
+  }
+
+  private Outcome.Failed failed(String name) {
+    assertThat(results.get(name).outcome()).isInstanceOf(Outcome.Failed.class);
+    return (Outcome.Failed) results.get(name).outcome();
+  }
+
+  @Test
+  void theOthersPass() {
+    for (String name :
+        List.of(
+            "first",
+            "after-unexpected",
+            "after-hangs",
+            "after-mapping",
+            "allowed-warning",
+            "last")) {
+      assertThat(results.get(name).outcome()).as(name).isEqualTo(new Outcome.Passed("nothing"));
+    }
+  }
+
+  @Test
+  void somethingElseSeen() {
+    assertThat(failed("unexpected").problems())
+        .containsExactly(
+            new Problem(Kind.UNEXPECTED, "0x%x".formatted((int) HbmRegisters.ID_VALUE)));
+    assertThat(failed("unexpected").evidence().messages())
+        .anyMatch(line -> line.contains("hbm-a: REGION_READ"));
+  }
+
+  @Test
+  void aCallRefused() {
+    assertThat(failed("error").problems())
+        .containsExactly(new Problem(Kind.ERROR, "open /no/such/file: ENOENT"));
+  }
+
+  @Test
+  void timeIsLimited() {
+    assertThat(problems("hangs")).containsExactly(Kind.TIME_LIMIT);
+    assertThat(problems("spins")).containsExactly(Kind.TIME_LIMIT);
+    assertThat(failed("hangs").evidence().calls())
+        .last()
+        .asString()
+        .contains("/tmp/nobody-writes")
+        .contains("under way");
+    assertThat(failed("hangs").evidence().hung())
+        .singleElement()
+        .asString()
+        .contains("/tmp/nobody-writes");
+  }
+
+  @Test
+  void whatIsLeftBehind() {
+    assertThat(problems("mapping")).contains(Kind.LEFT_BEHIND);
+    assertThat(failed("mapping").problems())
+        .contains(new Problem(Kind.LEFT_BEHIND, "64 KiB mapped in the IOAS"));
+    assertThat(problems("descriptor")).containsExactly(Kind.LEFT_BEHIND);
+    assertThat(problems("dmabuf")).contains(Kind.LEFT_BEHIND);
+  }
+
+  @Test
+  void complaintsAreInScope() {
+    for (String name : List.of("warning", "not-allowed-any-more")) {
+      assertThat(failed(name).problems())
+          .singleElement()
+          .satisfies(p -> assertThat(p.kind()).isEqualTo(Kind.COMPLAINT))
+          .satisfies(p -> assertThat(p.text()).endsWith("WARNING: on purpose"));
+    }
+  }
+
+  @Test
+  void aGuestThatIsGone() {
+    assertThat(problems("guest-ends")).contains(Kind.NO_GUEST);
+  }
+
+  @Test
+  void whatIsMissing() {
+    assertThat(results.get("skipped").outcome()).isEqualTo(new Outcome.Skipped("it cannot be had"));
+  }
+
+  @Test
+  void aGuestForEachThatFails() {
+    long failed =
+        results.values().stream().filter(r -> r.outcome() instanceof Outcome.Failed).count();
+    assertThat(boots).hasSize((int) failed + 1);
+    assertThat(boots).allSatisfy(b -> assertThat(b.failure()).isEmpty());
+    assertThat(ends).singleElement().satisfies(e -> assertThat(e.problems()).isEmpty());
+  }
+}
