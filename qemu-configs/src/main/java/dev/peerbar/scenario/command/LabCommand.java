@@ -4,7 +4,6 @@ import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.boot.KernelLacksException;
 import dev.peerbar.lab.boot.Lab;
-import dev.peerbar.lab.command.LabFilesOptions;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.Topology;
@@ -91,7 +90,7 @@ public final class LabCommand implements Subcommand {
     }
     LabFiles files = own.setUp();
     Path logs = keepLogs != null ? keepLogs : Files.createTempDirectory("peerbar-logs-");
-    Guide guide = new Guide(files, logs, System.out);
+    Guide guide = new Guide(files, logs, System.out, own);
     try {
       return run(guide) ? 0 : 1;
     } catch (KernelLacksException e) {

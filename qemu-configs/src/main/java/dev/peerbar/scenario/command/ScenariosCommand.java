@@ -2,7 +2,6 @@ package dev.peerbar.scenario.command;
 
 import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
-import dev.peerbar.lab.command.LabFilesOptions;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.scenario.Plan;
@@ -235,6 +234,7 @@ public final class ScenariosCommand implements Subcommand {
         Terminal.isStandardError()
             ? new ProgressLine(printed, System.err, Terminal.columns())
             : printed);
+    reports.add(own);
     reports.add(tally);
     reports.add(
         report != null

@@ -5,12 +5,15 @@ import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.scenario.Environment;
 import dev.peerbar.scenario.Fixture;
+import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.Runner;
+import dev.peerbar.scenario.report.Reports;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 
 /** Performs tours, and tells what happens. */
 public final class Guide {
@@ -25,17 +28,20 @@ public final class Guide {
   private final LabFiles files;
   private final Path logs;
   private final PrintStream out;
+  private final RunListener beside;
   private boolean stepFailed;
   private boolean logsMatter;
 
   /**
    * @param logs a directory for those of all guests; each has one of its own below
    * @param out where each step is printed
+   * @param beside is told what happens, too, before it is printed
    */
-  public Guide(LabFiles files, Path logs, PrintStream out) {
+  public Guide(LabFiles files, Path logs, PrintStream out, RunListener beside) {
     this.files = files;
     this.logs = logs;
     this.out = out;
+    this.beside = beside;
   }
 
   /**
@@ -50,8 +56,8 @@ public final class Guide {
     // Until it is known that they do not.
     boolean mattered = logsMatter;
     logsMatter = true;
-    try {
-      new Runner(files, new Runner.Options(LIMIT, SEED, logs), narration).run(tour.plan());
+    try (Reports reports = new Reports(List.of(beside, narration))) {
+      new Runner(files, new Runner.Options(LIMIT, SEED, logs), reports).run(tour.plan());
     } catch (UncheckedIOException e) {
       if (e.getCause() instanceof KernelLacksException) {
         logsMatter = mattered;

@@ -1,11 +1,12 @@
-package dev.peerbar.lab.command;
+package dev.peerbar.scenario.command;
 
 import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.lab.files.LabFiles;
-import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
 import dev.peerbar.lab.setup.SetupOutput;
+import dev.peerbar.scenario.BootResult;
+import dev.peerbar.scenario.RunListener;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,7 +19,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The options of every command that boots a guest: what of it is the user's own. */
-public final class LabFilesOptions {
+final class LabFilesOptions implements RunListener {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
@@ -48,7 +49,7 @@ public final class LabFilesOptions {
    *
    * @throws CommandFailedException if something of it cannot be got or used
    */
-  public LabFiles setUp() throws IOException {
+  LabFiles setUp() throws IOException {
     if (modules != null && kernel == null) {
       throw new ParameterException(
           command.commandLine(), "--modules is for the kernel that --kernel gives");
@@ -65,18 +66,19 @@ public final class LabFilesOptions {
   }
 
   /** Says once how it is known what a kernel of the user's has. */
-  void tellSource(KernelOptions options) {
-    if (kernel != null && !sourceTold) {
+  @Override
+  public void booted(BootResult boot) {
+    if (kernel != null && !sourceTold && boot.kernel().isPresent()) {
       sourceTold = true;
       command
           .commandLine()
           .getErr()
-          .println("peerbar: what the kernel has is known by " + options.source());
+          .println("peerbar: what the kernel has is known by " + boot.kernel().get().source());
     }
   }
 
   /** The same options again, as words of a command line. */
-  public List<String> words() {
+  List<String> words() {
     return Stream.of(word("--kernel", kernel), word("--modules", modules), word("--qemu", qemu))
         .flatMap(Optional::stream)
         .toList();
@@ -87,7 +89,7 @@ public final class LabFilesOptions {
   }
 
   /** What to do about a QEMU that ended at once. */
-  public String wayOut() {
+  String wayOut() {
     List<String> ways = new ArrayList<>();
     if (kernel != null) {
       ways.add(
