@@ -116,11 +116,10 @@ public final class Runner {
         Optional<KernelOptions> kernel = Optional.empty();
         List<Lab.Complaint> complaints = List.of();
         try {
-          Fixture<E> fixture = group.kind().start(files, group.setting(), options.machine, logs);
-          booted = new BootedFixture<>(group.kind(), fixture, logs);
-          complaints = fixture.lab().bootComplaints();
-          kernel = Optional.of(fixture.lab().kernelOptions());
-          complain(fixture.lab().complaints());
+          booted = start();
+          Lab lab = booted.fixture().lab();
+          complaints = lab.bootComplaints();
+          kernel = Optional.of(lab.kernelOptions());
           failedBoots = 0;
         } catch (IOException | RuntimeException e) {
           failedBoots++;
@@ -130,6 +129,17 @@ public final class Runner {
         listener.booted(
             new BootResult(
                 group.setting(), boots, since(start), complaints, kernel, failure, logs));
+      }
+    }
+
+    private BootedFixture<E> start() throws IOException {
+      Fixture<E> fixture = group.kind().start(files, group.setting(), options.machine, logs);
+      try {
+        complain(fixture.lab().complaints());
+        return new BootedFixture<>(group.kind(), fixture, logs);
+      } catch (IOException | RuntimeException e) {
+        fixture.close();
+        throw e;
       }
     }
 

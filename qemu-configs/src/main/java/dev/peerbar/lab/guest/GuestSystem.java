@@ -325,7 +325,8 @@ public final class GuestSystem {
       close(open(path));
       return true;
     } catch (GuestErrnoException e) {
-      if (e.is(Errno.ENOENT)) {
+      // A device's file is there a moment before the device is, and after it.
+      if (e.is(Errno.ENOENT) || e.is(Errno.ENXIO)) {
         return false;
       }
       if (e.is(Errno.EACCES)) {

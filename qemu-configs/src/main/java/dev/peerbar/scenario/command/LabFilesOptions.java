@@ -2,6 +2,8 @@ package dev.peerbar.scenario.command;
 
 import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.kernel.KernelNeed;
+import dev.peerbar.lab.kernel.KernelOptions;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
 import dev.peerbar.lab.setup.SetupOutput;
@@ -10,6 +12,7 @@ import dev.peerbar.scenario.RunListener;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -65,15 +68,21 @@ final class LabFilesOptions implements RunListener {
     }
   }
 
-  /** Says once how it is known what a kernel of the user's has. */
+  /** Says once what a kernel of the user's has not, and how that is known. */
   @Override
   public void booted(BootResult boot) {
     if (kernel != null && !sourceTold && boot.kernel().isPresent()) {
       sourceTold = true;
+      KernelOptions options = boot.kernel().get();
+      List<String> missing = options.missing(EnumSet.allOf(KernelNeed.class));
       command
           .commandLine()
           .getErr()
-          .println("peerbar: what the kernel has is known by " + boot.kernel().get().source());
+          .printf(
+              "peerbar: %s%n",
+              missing.isEmpty()
+                  ? "the kernel lacks nothing (by " + options.source() + ")"
+                  : options.clause(missing) + "; what needs them cannot be tried");
     }
   }
 

@@ -79,6 +79,11 @@ final class Load {
     }
   }
 
+  /** Queues one more copy. A channel that has halted takes no notice. */
+  void copyOnceMore(Import peer) throws IOException {
+    pair.initiator().channel().submit(Initiator.copying(out.iova(), peer.iova(), LENGTH));
+  }
+
   /** What has landed in A's memory. */
   long landed() {
     return Checksum.of(target);

@@ -61,10 +61,12 @@ public record Tour<E extends Environment>(
 
   /** What the kernel is needed for, by one step or the other. */
   public Set<KernelNeed> kernelNeeds() {
-    return Stream.concat(
-            kind.needs().stream(),
-            stops.stream().flatMap(stop -> stop.scenario().description().needs().stream()))
-        .flatMap(need -> need.kernelNeeds().stream())
+    Stream<KernelNeed> ofSteps =
+        Stream.concat(
+                kind.needs().stream(),
+                stops.stream().flatMap(stop -> stop.scenario().description().needs().stream()))
+            .flatMap(need -> need.kernelNeeds().stream());
+    return Stream.concat(Stream.of(KernelNeed.BOOT), ofSteps)
         .collect(Collectors.toUnmodifiableSet());
   }
 }
