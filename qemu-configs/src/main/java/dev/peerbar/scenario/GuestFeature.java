@@ -2,11 +2,15 @@ package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.GuestErrnoException;
+import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.GuestSystem.MapFlag;
+import dev.peerbar.lab.guest.GuestSystem.Protection;
 import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.kernel.KernelNeed;
 import dev.peerbar.lab.vfio.Iommufd;
 import dev.peerbar.lab.vfio.VfioDevice;
 import java.io.IOException;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -33,6 +37,27 @@ public enum GuestFeature implements Requirement {
           VfioDevice device =
               VfioDevice.open(lab.guest().pciInSlot(FIRST_SLOT).bindVfio(), iommufd)) {
         return device.exportsDmabufs();
+      }
+    }
+  },
+
+  /**
+   * BARs of functions that have a driver, mapped by programs all the same. The function in the
+   * first slot is asked.
+   */
+  BARS_OF_DRIVERS(
+      Set.of(), "the kernel keeps BARs of its drivers to itself (CONFIG_IO_STRICT_DEVMEM)") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      GuestSystem system = lab.guest().system();
+      int fd = system.open(lab.guest().pciInSlot(FIRST_SLOT).attribute("resource0"));
+      try {
+        long page = lab.guest().agent().pageSize();
+        long address = system.mmap(page, Protection.READ, EnumSet.of(MapFlag.SHARED), fd, 0);
+        system.munmap(address, page);
+        return true;
+      } finally {
+        system.close(fd);
       }
     }
   },

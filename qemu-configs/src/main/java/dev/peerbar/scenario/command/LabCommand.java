@@ -29,7 +29,7 @@ import picocli.CommandLine.Spec;
     name = "lab",
     mixinStandardHelpOptions = true,
     description = {
-      "Serves endpoints, boots a Linux guest with them, and performs a scenario step by step.",
+      "Serves endpoints, boots a Linux guest with them, and shows step by step what they do.",
       "p2p: two HBM endpoints do peer-to-peer DMA through a DMABUF and survive FLR.",
       "nvme: NVMe endpoints work under the guest's own driver and lend their CMB to each other; an"
           + " HBM endpoint writes commands into a CMB and rings the doorbell."
@@ -45,7 +45,7 @@ public final class LabCommand implements Subcommand {
       arity = "0..1",
       paramLabel = "LAB",
       defaultValue = "p2p",
-      description = "Which scenario: p2p (the default) or nvme.")
+      description = "What to show: p2p (the default) or nvme.")
   private Tours tours;
 
   @Option(
