@@ -1,12 +1,19 @@
 package dev.peerbar.scenario;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupOutput;
 import dev.peerbar.scenario.Problem.Kind;
 import dev.peerbar.scenario.fixture.HbmPair;
+import dev.peerbar.scenario.report.Repeat;
+import dev.peerbar.scenario.report.Reports;
+import dev.peerbar.scenario.report.TextReport;
+import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -98,11 +105,15 @@ class RunnerTest {
             ends.add(end);
           }
         };
-    new Runner(
-            Setup.ofUser(SetupOutput.toStandardError()).run(),
-            new Runner.Options(LIMIT, 1, LOGS),
-            listener)
-        .run(Plan.of(scenarios, List.of("one-switch"), 1));
+    LabFiles files = Setup.ofUser(SetupOutput.toStandardError()).run();
+    Files.createDirectories(LOGS);
+    // For a person who looks what went wrong.
+    try (PrintWriter told = new PrintWriter(LOGS.resolve("report.txt").toFile(), UTF_8);
+        Reports reports =
+            new Reports(List.of(listener, new TextReport(told, new Repeat(List.of()))))) {
+      new Runner(files, new Runner.Options(LIMIT, 1, LOGS), reports)
+          .run(Plan.of(scenarios, List.of("one-switch"), 1));
+    }
   }
 
   private static String seesSomethingElse(HbmPair pair) throws Exception {

@@ -42,8 +42,7 @@ public final class BindAtBoot implements Scenario<StockNvme> {
     return Description.of(
         interrupts.name,
         "the guest's nvme driver initialises all controllers",
-        "live, with %s, nothing at warning level in the kernel's log since, or of one before"
-            .formatted(interrupts.words));
+        "live, with %s, nothing at warning level in the kernel's log".formatted(interrupts.words));
   }
 
   @Override
