@@ -9,7 +9,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** A fixture whose guest is up, and what has been looked for in that. For one thread at a time. */
+/**
+ * A fixture whose guest is up, and what has been looked for in that. For one thread at a time, but
+ * for what it complains of.
+ */
 final class BootedFixture<E extends Environment> implements AutoCloseable {
   private final FixtureKind<E> kind;
   private final Fixture<E> fixture;
@@ -56,7 +59,7 @@ final class BootedFixture<E extends Environment> implements AutoCloseable {
    *
    * @param what has ended, for the kernel's log
    */
-  List<Lab.Complaint> complaints(String what) throws IOException {
+  synchronized List<Lab.Complaint> complaints(String what) throws IOException {
     Lab.Mark now = fixture.lab().mark(what);
     List<Lab.Complaint> complaints = judged.until(now);
     judged = now;
@@ -64,7 +67,7 @@ final class BootedFixture<E extends Environment> implements AutoCloseable {
   }
 
   /** Turns the guest off; what was complained about since that was asked last. */
-  List<Lab.Complaint> powerOff() throws IOException {
+  synchronized List<Lab.Complaint> powerOff() throws IOException {
     return fixture.lab().powerOff(judged);
   }
 

@@ -4,8 +4,10 @@ import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.CallRecord;
 import dev.peerbar.lab.guest.GuestThread;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -13,7 +15,7 @@ import java.util.concurrent.TimeoutException;
 
 /** What is to be seen around a scenario that fails. For any thread. */
 final class Surroundings {
-  /** How long a guest may take to say where its calls are: one that is stuck never will. */
+  /** How long a guest may take to say what is wrong: one that is stuck never will. */
   private static final Duration PATIENCE = Duration.ofSeconds(10);
 
   private final BootedFixture<?> booted;
@@ -49,26 +51,39 @@ final class Surroundings {
     if (history().stream().noneMatch(CallRecord::underWay)) {
       return List.of();
     }
-    CompletableFuture<List<GuestThread>> threads = new CompletableFuture<>();
+    try {
+      return asked(() -> lab().guest().agent().underWay()).stream()
+          .map(GuestThread::toString)
+          .toList();
+    } catch (IOException e) {
+      return List.of("the guest does not say where its calls are: " + e.getMessage());
+    }
+  }
+
+  /**
+   * What a guest answers that may be stuck.
+   *
+   * @throws IOException if it does not, or this thread is interrupted
+   */
+  static <T> T asked(Callable<T> question) throws IOException {
+    CompletableFuture<T> answer = new CompletableFuture<>();
     Thread.ofVirtual()
         .start(() -> {
           try {
-            threads.complete(lab().guest().agent().underWay());
-          } catch (IOException | RuntimeException e) {
-            threads.completeExceptionally(e);
+            answer.complete(question.call());
+          } catch (Exception e) {
+            answer.completeExceptionally(e);
           }
         });
     try {
-      return threads.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS).stream()
-          .map(GuestThread::toString)
-          .toList();
+      return answer.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
     } catch (TimeoutException e) {
-      return List.of("the guest does not say where its calls are");
+      throw new IOException("no answer in %d s".formatted(PATIENCE.toSeconds()), e);
     } catch (ExecutionException e) {
-      return List.of("the guest does not say where its calls are: " + e.getCause().getMessage());
+      throw new IOException(e.getCause().getMessage(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return List.of();
+      throw new InterruptedIOException("interrupted");
     }
   }
 }

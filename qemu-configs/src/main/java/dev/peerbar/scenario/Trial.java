@@ -33,6 +33,9 @@ final class Trial<E extends Environment> {
   private final Surroundings surroundings;
   private final List<Problem> problems = new ArrayList<>();
 
+  /** Whether there was an environment: what is left of less is not the scenario's. */
+  private boolean opened;
+
   /** As it was when the first problem was met. */
   private Evidence evidence;
 
@@ -62,19 +65,29 @@ final class Trial<E extends Environment> {
       return outcome.get(limit.toNanos(), TimeUnit.NANOSECONDS);
     } catch (TimeoutException e) {
       // While what hangs still does.
-      Outcome.Failed failed =
-          failed(
-              new Problem(
-                  Problem.Kind.TIME_LIMIT, "it had %.0f s".formatted(limit.toMillis() / 1e3)));
+      Evidence seen = surroundings.look();
+      List<Problem> all = new ArrayList<>();
+      all.add(
+          new Problem(Problem.Kind.TIME_LIMIT, "it had %.0f s".formatted(limit.toMillis() / 1e3)));
+      all.addAll(complaintsOfStuckGuest());
       thread.interrupt();
       leave(thread);
-      return failed;
+      return new Outcome.Failed(all, seen);
     } catch (InterruptedException e) {
       thread.interrupt();
       Thread.currentThread().interrupt();
       return failed(new Problem(Problem.Kind.ERROR, "interrupted"));
     } catch (ExecutionException e) {
       throw new IllegalStateException(e.getCause());
+    }
+  }
+
+  private List<Problem> complaintsOfStuckGuest() {
+    try {
+      return Surroundings.asked(this::complaints);
+    } catch (IOException e) {
+      log.debug("the logs cannot be judged", e);
+      return List.of();
     }
   }
 
@@ -109,27 +122,36 @@ final class Trial<E extends Environment> {
     Inventory before = Inventory.take(fixture);
     String saw = performed();
     if (stillThere()) {
-      before.more(Inventory.take(fixture)).forEach(this::left);
-      booted.complaints(scenario.description().name() + " has ended").stream()
-          .filter(complaint -> !run.allows(complaint.line()))
-          .forEach(c -> add(new Problem(Problem.Kind.COMPLAINT, c.toString())));
+      if (opened) {
+        before.more(Inventory.take(fixture)).forEach(this::left);
+      }
+      complaints().forEach(this::add);
     }
     return problems.isEmpty() ? new Outcome.Passed(saw) : new Outcome.Failed(problems, evidence);
   }
 
-  private String performed() throws Exception {
-    E environment = fixture.open(run);
+  private List<Problem> complaints() throws IOException {
+    return booted.complaints(scenario.description().name() + " has ended").stream()
+        .filter(complaint -> !run.allows(complaint.line()))
+        .map(complaint -> new Problem(Problem.Kind.COMPLAINT, complaint.toString()))
+        .toList();
+  }
+
+  private String performed() throws IOException {
+    Optional<E> environment = Optional.empty();
     String saw = "";
     try {
-      saw = scenario.run(environment);
+      environment = Optional.of(fixture.open(run));
+      opened = true;
+      saw = scenario.run(environment.get());
     } catch (UnexpectedException e) {
       add(new Problem(Problem.Kind.UNEXPECTED, e.getMessage()));
     } catch (Exception | Error e) {
       add(error(e));
     }
-    if (stillThere()) {
+    if (stillThere() && environment.isPresent()) {
       try {
-        fixture.release(environment).forEach(this::left);
+        fixture.release(environment.get()).forEach(this::left);
       } catch (Exception e) {
         left("what could not be taken back: " + message(e));
       }

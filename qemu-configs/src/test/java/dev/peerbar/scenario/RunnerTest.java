@@ -4,7 +4,11 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
+import dev.peerbar.lab.qemu.CpuModel;
+import dev.peerbar.lab.qemu.Viommu;
+import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupOutput;
 import dev.peerbar.scenario.Problem.Kind;
@@ -12,6 +16,8 @@ import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.report.Repeat;
 import dev.peerbar.scenario.report.Reports;
 import dev.peerbar.scenario.report.TextReport;
+import dev.peerbar.server.EndpointServer;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +27,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -65,6 +72,68 @@ class RunnerTest {
     }
   }
 
+  /** One that gives nothing, in a guest whose kernel says why. */
+  private record Unopened() implements Scenario<HbmPair>, FixtureKind<HbmPair> {
+    @Override
+    public Description description() {
+      return Description.of("test.unopened", "try nothing", "what it is about");
+    }
+
+    @Override
+    public FixtureKind<HbmPair> fixture() {
+      return this;
+    }
+
+    @Override
+    public String run(HbmPair pair) {
+      return "nothing";
+    }
+
+    @Override
+    public String name() {
+      return "unopened";
+    }
+
+    @Override
+    public List<Setting> settings(String topology) {
+      return List.of(new Setting(name(), topology, Viommu.INTEL, CpuModel.AMD));
+    }
+
+    @Override
+    public Fixture<HbmPair> start(
+        LabFiles files, Setting setting, UnaryOperator<VirtualMachine> machine, Path logs)
+        throws IOException {
+      Fixture<HbmPair> whole = HbmPair.KIND.start(files, setting, machine, logs);
+      return new Fixture<>() {
+        @Override
+        public Lab lab() {
+          return whole.lab();
+        }
+
+        @Override
+        public List<EndpointServer> servers() {
+          return whole.servers();
+        }
+
+        @Override
+        public HbmPair open(Run run) throws Exception {
+          provokesAWarning(whole.open(run));
+          throw new IOException("there is nothing to open");
+        }
+
+        @Override
+        public List<String> release(HbmPair environment) {
+          throw new AssertionError();
+        }
+
+        @Override
+        public void close() throws IOException {
+          whole.close();
+        }
+      };
+    }
+  }
+
   private static final Requirement UNOBTAINABLE = _ -> Optional.of("it cannot be had");
 
   @BeforeAll
@@ -87,7 +156,8 @@ class RunnerTest {
             Case.of("not-allowed-any-more", RunnerTest::provokesAWarning),
             Case.of("guest-ends", RunnerTest::endsTheGuest),
             Case.of("skipped", _ -> "nothing", UNOBTAINABLE),
-            Case.of("last", _ -> "nothing"));
+            Case.of("last", _ -> "nothing"),
+            new Unopened());
     RunListener listener =
         new RunListener() {
           @Override
@@ -131,6 +201,7 @@ class RunnerTest {
   }
 
   private static String neverEnds(HbmPair pair) throws Exception {
+    provokesAWarning(pair);
     while (!Thread.currentThread().isInterrupted()) {
       pair.a().read(HbmRegisters.ID);
     }
@@ -203,7 +274,7 @@ class RunnerTest {
   @Test
   void timeIsLimited() {
     assertThat(problems("hangs")).containsExactly(Kind.TIME_LIMIT);
-    assertThat(problems("spins")).containsExactly(Kind.TIME_LIMIT);
+    assertThat(problems("spins")).containsExactly(Kind.TIME_LIMIT, Kind.COMPLAINT);
     assertThat(failed("hangs").evidence().calls())
         .last()
         .asString()
@@ -248,8 +319,17 @@ class RunnerTest {
   void aGuestForEachThatFails() {
     long failed =
         results.values().stream().filter(r -> r.outcome() instanceof Outcome.Failed).count();
+    // The last that failed had one to itself, and none came after it.
     assertThat(boots).hasSize((int) failed + 1);
     assertThat(boots).allSatisfy(b -> assertThat(b.failure()).isEmpty());
-    assertThat(ends).singleElement().satisfies(e -> assertThat(e.problems()).isEmpty());
+    assertThat(ends).hasSize(2).allSatisfy(e -> assertThat(e.problems()).isEmpty());
+  }
+
+  @Test
+  void noEnvironment() {
+    assertThat(failed("unopened").problems())
+        .satisfiesExactly(
+            error -> assertThat(error.text()).isEqualTo("there is nothing to open"),
+            complaint -> assertThat(complaint.kind()).isEqualTo(Kind.COMPLAINT));
   }
 }
