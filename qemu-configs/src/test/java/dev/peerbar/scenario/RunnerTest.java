@@ -43,7 +43,7 @@ class RunnerTest {
   private static final Path LOGS = Path.of("target", "lab-logs", "runner");
 
   /** Generous for what ends, and waited for whole by what does not. */
-  private static final Duration LIMIT = Duration.ofSeconds(20);
+  private static final Duration LIMIT = Duration.ofSeconds(15);
 
   private final Map<String, ScenarioResult> results = new LinkedHashMap<>();
   private final List<BootResult> boots = new ArrayList<>();

@@ -38,11 +38,12 @@ import dev.peerbar.scenario.stock.FileSystem;
 import dev.peerbar.scenario.stock.Identify;
 import dev.peerbar.scenario.stock.Logs;
 import dev.peerbar.scenario.stock.Refusals;
-import dev.peerbar.scenario.stock.Speed;
 import dev.peerbar.scenario.stock.Verify;
 import dev.peerbar.scenario.stock.VerifyOneByOne;
 
-/** Every scenario of the program, a line each, in the order in which they are listed and run. */
+/**
+ * Every scenario that has a verdict, a line each, in the order in which they are listed and run.
+ */
 public final class Suite {
   public static final Registry ALL =
       Registry.of(
@@ -86,8 +87,7 @@ public final class Suite {
           new StockUnderLoad(),
           new StockUnbindUnderLoad(),
           new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.PROVIDER),
-          new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.CLIENT),
-          Speed.glance());
+          new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.CLIENT));
 
   private Suite() {}
 }
