@@ -59,6 +59,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   private final Map<Integer, IoEventFds> doorbellEvents = new HashMap<>();
   // Ends the connection of the client that is there.
   private volatile Runnable hangUp = () -> {};
+  private volatile boolean closed;
 
   /**
    * @param name for logs and threads
@@ -73,7 +74,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     this.log = new FunctionLog(name);
     this.endpoint = endpoint;
     this.scheduler = functionThread;
-    this.functionThread = work -> functionThread.execute(() -> doOrHangUp(work));
+    this.functionThread = work -> functionThread.execute(() -> doUnlessClosed(work));
     this.bus = new BusMaster(this.functionThread, maxDmaMaps);
     PciFunction function = endpoint.function();
     Optional<MsixTable> msix = function.msix().map(MsixTable::new);
@@ -128,6 +129,13 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
       stopped &= engine.awaitIdle(deadline);
     }
     return stopped;
+  }
+
+  /** What is still queued when this is closed has nothing left to work on: BARs are unmapped. */
+  private void doUnlessClosed(Runnable work) {
+    if (!closed) {
+      doOrHangUp(work);
+    }
   }
 
   private void doOrHangUp(Runnable work) {
@@ -366,16 +374,23 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     interrupts.deliverPending();
   }
 
-  /** Ends all work and frees everything. No call may follow. */
+  /**
+   * Ends all work and frees everything. No call may follow, and what was queued for the function's
+   * thread is not done any more.
+   */
   @Override
   public void close() {
+    closed = true;
     bars.stop();
-    if (!stopEngines()) {
-      log.warn("an engine does not leave its work");
-    }
+    boolean stopped = stopEngines();
     engines.values().forEach(SerialEngine::shutDown);
     clientGone();
     interrupts.close();
-    bars.close();
+    if (stopped) {
+      bars.close();
+    } else {
+      // It would touch what is not there.
+      log.warn("an engine does not leave its work: the memory of its BARs is left to it");
+    }
   }
 }
