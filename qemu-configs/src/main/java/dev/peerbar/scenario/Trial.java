@@ -70,11 +70,10 @@ final class Trial<E extends Environment> {
       all.add(
           new Problem(Problem.Kind.TIME_LIMIT, "it had %.0f s".formatted(limit.toMillis() / 1e3)));
       all.addAll(complaintsOfStuckGuest());
-      thread.interrupt();
       leave(thread);
       return new Outcome.Failed(all, seen);
     } catch (InterruptedException e) {
-      thread.interrupt();
+      leave(thread);
       Thread.currentThread().interrupt();
       return failed(new Problem(Problem.Kind.ERROR, "interrupted"));
     } catch (ExecutionException e) {
@@ -91,13 +90,17 @@ final class Trial<E extends Environment> {
     }
   }
 
-  private static void leave(Thread thread) {
+  private void leave(Thread thread) {
+    thread.interrupt();
+    boolean ended = false;
     try {
-      if (!thread.join(FAREWELL)) {
-        log.warn("{} does not end, and is left to itself", thread.getName());
-      }
+      ended = thread.join(FAREWELL);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+    if (!ended) {
+      log.warn("{} does not end, and is left to itself", thread.getName());
+      booted.abandon();
     }
   }
 

@@ -10,6 +10,7 @@ import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
 import dev.peerbar.scenario.fixture.Initiator;
+import dev.peerbar.scenario.fixture.Wait;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -72,11 +73,10 @@ final class Load {
     Arrays.fill(copies, Initiator.copying(out.iova(), peer.iova(), LENGTH));
     pair.initiator().channel().submit(copies);
     long reached = round * PROGRESS;
-    long end = System.nanoTime() + Initiator.LIMIT.toNanos();
-    while (target.get(ValueLayout.JAVA_LONG, reached) == 0) {
-      unless(System.nanoTime() < end, "waited in vain for a copy to reach 0x%x", reached);
-      Thread.onSpinWait();
-    }
+    Wait.until(
+        () -> target.get(ValueLayout.JAVA_LONG, reached) != 0,
+        Initiator.LIMIT,
+        "a copy to reach 0x%x".formatted(reached));
   }
 
   /** Queues one more copy. A channel that has halted takes no notice. */
