@@ -22,8 +22,13 @@ public interface FixtureKind<E extends Environment> {
     return List.of();
   }
 
-  /** The settings on a topology, in order. */
-  List<Setting> settings(String topology);
+  /** The settings in a place, in order; none if it makes no sense there. */
+  List<Setting> settings(Place place);
+
+  /** The settings on a topology, in order, with the IOMMU that suits. */
+  default List<Setting> settings(String topology) {
+    return settings(Place.on(topology));
+  }
 
   /**
    * Serves the endpoints and boots a guest with them. When it returns nothing has been tried yet,

@@ -38,13 +38,26 @@ public record Plan(List<Group<?>> groups, int rounds) {
    * Scenarios in every setting that their fixtures have on some topologies, if they belong there.
    */
   public static Plan of(List<Scenario<?>> scenarios, List<String> topologies, int rounds) {
+    return of(scenarios, topologies.stream().map(Place::on).toList(), List.of(""), rounds);
+  }
+
+  /**
+   * Scenarios in every setting that their fixtures have in some places, if they belong there, with
+   * each of some kernels.
+   *
+   * @param kernels a word for each; an empty one if it is the only one
+   */
+  public static Plan of(
+      List<Scenario<?>> scenarios, List<Place> places, List<String> kernels, int rounds) {
     List<Group<?>> groups = new ArrayList<>();
-    for (String topology : topologies) {
-      Map<FixtureKind<?>, List<Scenario<?>>> byKind = new LinkedHashMap<>();
-      for (Scenario<?> scenario : scenarios) {
-        byKind.computeIfAbsent(scenario.fixture(), _ -> new ArrayList<>()).add(scenario);
+    for (String kernel : kernels) {
+      for (Place place : places) {
+        Map<FixtureKind<?>, List<Scenario<?>>> byKind = new LinkedHashMap<>();
+        for (Scenario<?> scenario : scenarios) {
+          byKind.computeIfAbsent(scenario.fixture(), _ -> new ArrayList<>()).add(scenario);
+        }
+        byKind.forEach((kind, some) -> groups.addAll(groups(kind, some, place, kernel)));
       }
-      byKind.forEach((kind, some) -> groups.addAll(groups(kind, some, topology)));
     }
     return new Plan(groups, rounds);
   }
@@ -52,9 +65,10 @@ public record Plan(List<Group<?>> groups, int rounds) {
   // The scenarios of a map's entry all have its kind.
   @SuppressWarnings("unchecked")
   private static <E extends Environment> List<Group<E>> groups(
-      FixtureKind<E> kind, List<Scenario<?>> scenarios, String topology) {
+      FixtureKind<E> kind, List<Scenario<?>> scenarios, Place place, String kernel) {
     List<Group<E>> groups = new ArrayList<>();
-    for (Setting setting : kind.settings(topology)) {
+    for (Setting anyKernels : kind.settings(place)) {
+      Setting setting = anyKernels.withKernel(kernel);
       List<Scenario<E>> here =
           scenarios.stream().filter(s -> s.belongsIn(setting)).map(s -> (Scenario<E>) s).toList();
       if (!here.isEmpty()) {

@@ -1,5 +1,6 @@
 package dev.peerbar.scenario;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -10,6 +11,7 @@ public final class Run {
   private final int round;
   private final long seed;
   private final List<Predicate<String>> allowed = new CopyOnWriteArrayList<>();
+  private final List<Measure> measures = new CopyOnWriteArrayList<>();
 
   /**
    * @param round from 1
@@ -41,6 +43,29 @@ public final class Run {
    */
   public void mayComplain(Predicate<String> line) {
     allowed.add(line);
+  }
+
+  /**
+   * Records a count.
+   *
+   * @param name of what, a few words without a capital, the same in every run
+   */
+  public void record(String name, long count) {
+    measures.add(new Measure(name, count, ""));
+  }
+
+  /**
+   * Records a time.
+   *
+   * @param name of what, a few words without a capital, the same in every run
+   */
+  public void record(String name, Duration time) {
+    measures.add(new Measure(name, time.toNanos() / 1e6, "ms"));
+  }
+
+  /** What was recorded, in order. */
+  List<Measure> measures() {
+    return List.copyOf(measures);
   }
 
   /** Whether a line was to be expected. */

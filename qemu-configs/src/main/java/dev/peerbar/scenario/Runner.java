@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
@@ -21,7 +22,7 @@ public final class Runner {
   /** A guest that did not boot is tried once more; then its scenarios fail. */
   private static final int MOST_FAILED_BOOTS = 2;
 
-  private final LabFiles files;
+  private final Map<String, LabFiles> files;
   private final Options options;
   private final RunListener listener;
 
@@ -43,8 +44,16 @@ public final class Runner {
     }
   }
 
+  /** Of plans with one kernel. */
   public Runner(LabFiles files, Options options, RunListener listener) {
-    this.files = files;
+    this(Map.of("", files), options, listener);
+  }
+
+  /**
+   * @param files what guests are made of, by the kernels of the plan
+   */
+  public Runner(Map<String, LabFiles> files, Options options, RunListener listener) {
+    this.files = Map.copyOf(files);
     this.options = options;
     this.listener = listener;
   }
@@ -94,8 +103,9 @@ public final class Runner {
             listener.scenarioBegan(group.setting(), scenario.description(), round);
             ScenarioResult result = result(scenario, round);
             listener.scenarioEnded(result);
-            if (result.outcome() instanceof Outcome.Failed) {
-              // Whatever is broken is not to be met again by another scenario.
+            // Whatever is broken is not to be met again by another scenario.
+            if (result.outcome() instanceof Outcome.Failed
+                || result.outcome() instanceof Outcome.Passed && scenario.spendsGuest()) {
               end();
             }
           }
@@ -133,7 +143,10 @@ public final class Runner {
     }
 
     private BootedFixture<E> start() throws IOException {
-      Fixture<E> fixture = group.kind().start(files, group.setting(), options.machine, logs);
+      Fixture<E> fixture =
+          group
+              .kind()
+              .start(files.get(group.setting().kernel()), group.setting(), options.machine, logs);
       try {
         complain(fixture.lab().complaints());
         return new BootedFixture<>(group.kind(), fixture, logs);
@@ -153,7 +166,7 @@ public final class Runner {
                   List.of(problems.getLast()), new Evidence(List.of(), List.of(), List.of(), logs))
               : new Trial<>(scenario, booted, run, options.limit, messages).outcome();
       return new ScenarioResult(
-          group.setting(), description, round, run.seed(), outcome, since(start));
+          group.setting(), description, round, run.seed(), outcome, since(start), run.measures());
     }
 
     private void turnOff() {

@@ -25,6 +25,15 @@ public interface Scenario<E extends Environment> {
   }
 
   /**
+   * Whether its guest is of no use to others afterwards, because its endpoints have gone or the
+   * guest has: then nothing is taken back from it, QEMU may have ended, and the next scenario has
+   * another guest.
+   */
+  default boolean spendsGuest() {
+    return false;
+  }
+
+  /**
    * Tries it, on a thread of its own that is interrupted when its time is over.
    *
    * @return what was seen, a line for people, if it is as expected

@@ -5,6 +5,8 @@ import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.qemu.Viommu;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A guest to try scenarios in, but for its endpoints.
@@ -16,6 +18,7 @@ import java.io.IOException;
  * @param variant what else makes it unlike other settings of the fixture, in a word; or empty
  * @param kernelArguments more of the kernel's command line; or empty
  * @param cpus how many processors it has
+ * @param kernel which of the run's kernels, in a word; empty if there is one
  */
 public record Setting(
     String fixture,
@@ -24,7 +27,8 @@ public record Setting(
     CpuModel cpu,
     String variant,
     String kernelArguments,
-    int cpus) {
+    int cpus,
+    String kernel) {
   private static final int CPUS = 2;
 
   /** One without anything special. */
@@ -40,7 +44,17 @@ public record Setting(
       CpuModel cpu,
       String variant,
       String kernelArguments) {
-    this(fixture, topology, viommu, cpu, variant, kernelArguments, CPUS);
+    this(fixture, topology, viommu, cpu, variant, kernelArguments, CPUS, "");
+  }
+
+  /** The same with more or fewer processors. */
+  public Setting withCpus(int number) {
+    return new Setting(fixture, topology, viommu, cpu, variant, kernelArguments, number, kernel);
+  }
+
+  /** The same with one of several kernels. */
+  public Setting withKernel(String name) {
+    return new Setting(fixture, topology, viommu, cpu, variant, kernelArguments, cpus, name);
   }
 
   /** The guest, without endpoints. */
@@ -56,7 +70,9 @@ public record Setting(
    */
   public String name() {
     String name = "%s.%s.%s.%s-cpu".formatted(fixture, topology, viommu.label(), cpu.label());
-    return variant.isEmpty() ? name : name + "." + variant;
+    return Stream.of(name, variant, kernel)
+        .filter(part -> !part.isEmpty())
+        .collect(Collectors.joining("."));
   }
 
   @Override

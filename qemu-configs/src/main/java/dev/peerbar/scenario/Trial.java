@@ -125,7 +125,7 @@ final class Trial<E extends Environment> {
     Inventory before = Inventory.take(fixture);
     String saw = performed();
     if (stillThere()) {
-      if (opened) {
+      if (opened && !scenario.spendsGuest()) {
         before.more(Inventory.take(fixture)).forEach(this::left);
       }
       complaints().forEach(this::add);
@@ -152,7 +152,7 @@ final class Trial<E extends Environment> {
     } catch (Exception | Error e) {
       add(error(e));
     }
-    if (stillThere() && environment.isPresent()) {
+    if (stillThere() && environment.isPresent() && !scenario.spendsGuest()) {
       try {
         fixture.release(environment.get()).forEach(this::left);
       } catch (Exception e) {
@@ -171,7 +171,8 @@ final class Trial<E extends Environment> {
     if (qemu.isAlive() && (problems.isEmpty() || !qemu.hasEnded())) {
       return true;
     }
-    if (problems.stream().noneMatch(p -> p.kind() == Problem.Kind.NO_GUEST)) {
+    if (!(scenario.spendsGuest() && problems.isEmpty())
+        && problems.stream().noneMatch(p -> p.kind() == Problem.Kind.NO_GUEST)) {
       add(new Problem(Problem.Kind.NO_GUEST, qemu.end()));
     }
     return false;

@@ -19,7 +19,8 @@ final class LabBoundariesTest {
   @ArchTest
   static final ArchRule scenariosStandAlone =
       slices()
-          .matching("dev.peerbar.scenario.(bar|flr|iommufd|life|nvme|p2p|p2pmem|stock)..")
+          .matching(
+              "dev.peerbar.scenario.(bar|dmabuf|fault|flr|iommufd|life|nvme|p2p|p2pmem|stock|topology|type1|zone)..")
           .should()
           .notDependOnEachOther();
 

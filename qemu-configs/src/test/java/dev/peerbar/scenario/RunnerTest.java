@@ -101,8 +101,8 @@ class RunnerTest {
     }
 
     @Override
-    public List<Setting> settings(String topology) {
-      return List.of(new Setting(name(), topology, Viommu.INTEL, CpuModel.AMD));
+    public List<Setting> settings(Place place) {
+      return List.of(new Setting(name(), place.topology(), Viommu.INTEL, CpuModel.AMD));
     }
 
     @Override

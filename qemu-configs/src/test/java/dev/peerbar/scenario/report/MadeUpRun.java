@@ -13,6 +13,7 @@ import dev.peerbar.scenario.Fixture;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GroupEnd;
 import dev.peerbar.scenario.Outcome;
+import dev.peerbar.scenario.Place;
 import dev.peerbar.scenario.Plan;
 import dev.peerbar.scenario.Problem;
 import dev.peerbar.scenario.RunListener;
@@ -64,8 +65,8 @@ public final class MadeUpRun {
 
   private record Kind(String name) implements FixtureKind<Environment> {
     @Override
-    public List<Setting> settings(String topology) {
-      return List.of(new Setting(name, topology, Viommu.INTEL, CpuModel.AMD));
+    public List<Setting> settings(Place place) {
+      return List.of(new Setting(name, place.topology(), Viommu.INTEL, CpuModel.AMD));
     }
 
     @Override
@@ -171,7 +172,8 @@ public final class MadeUpRun {
         Outcome outcome = outcomes.get(setting).get(description.name());
         listener.scenarioBegan(setting, description, round);
         listener.scenarioEnded(
-            new ScenarioResult(setting, description, round, 99, outcome, Duration.ofMillis(1234)));
+            new ScenarioResult(
+                setting, description, round, 99, outcome, Duration.ofMillis(1234), List.of()));
         up = !(outcome instanceof Outcome.Failed);
       }
     }

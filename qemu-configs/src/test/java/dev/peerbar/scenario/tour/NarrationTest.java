@@ -82,7 +82,7 @@ class NarrationTest {
     narration.scenarioBegan(SETTING, scenario.description(), 1);
     narration.scenarioEnded(
         new ScenarioResult(
-            SETTING, scenario.description(), 1, 7, outcome, Duration.ofMillis(1230)));
+            SETTING, scenario.description(), 1, 7, outcome, Duration.ofMillis(1230), List.of()));
   }
 
   private void end(Problem... problems) {

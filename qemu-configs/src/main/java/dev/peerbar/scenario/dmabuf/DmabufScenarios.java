@@ -1,0 +1,14 @@
+package dev.peerbar.scenario.dmabuf;
+
+import dev.peerbar.scenario.Scenario;
+import java.util.List;
+
+/** BARs as DMABUFs. */
+public final class DmabufScenarios {
+  private DmabufScenarios() {}
+
+  /** All of them, in the order in which they are listed and run. */
+  public static List<Scenario<?>> all() {
+    return List.of();
+  }
+}

@@ -1,0 +1,2 @@
+/** BARs as DMABUFs. */
+package dev.peerbar.scenario.dmabuf;

@@ -1,0 +1,2 @@
+/** Endpoints that misbehave. */
+package dev.peerbar.scenario.fault;

@@ -1,0 +1,14 @@
+package dev.peerbar.scenario.iommufd;
+
+import dev.peerbar.scenario.Scenario;
+import java.util.List;
+
+/** What an IOAS of iommufd takes, and what it refuses. */
+public final class IommufdScenarios {
+  private IommufdScenarios() {}
+
+  /** All of them, in the order in which they are listed and run. */
+  public static List<Scenario<?>> all() {
+    return List.of(new ImportMemory());
+  }
+}

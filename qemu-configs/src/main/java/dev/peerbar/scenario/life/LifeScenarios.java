@@ -1,0 +1,20 @@
+package dev.peerbar.scenario.life;
+
+import dev.peerbar.scenario.Scenario;
+import java.util.List;
+
+/** What comes and goes: functions opened and closed, bound and unbound, removed and found again. */
+public final class LifeScenarios {
+  private LifeScenarios() {}
+
+  /** All of them, in the order in which they are listed and run. */
+  public static List<Scenario<?>> all() {
+    return List.of(
+        new Attach(),
+        new StockRebind(),
+        new StockControllerReset(),
+        new StockUnbindUnderLoad(),
+        new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.PROVIDER),
+        new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.CLIENT));
+  }
+}

@@ -1,0 +1,2 @@
+/** Who may reach whom, and by which route. */
+package dev.peerbar.scenario.topology;

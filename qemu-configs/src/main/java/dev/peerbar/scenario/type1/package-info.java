@@ -1,0 +1,2 @@
+/** The legacy container of vfio. */
+package dev.peerbar.scenario.type1;

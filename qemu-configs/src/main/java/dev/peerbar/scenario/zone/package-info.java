@@ -1,0 +1,2 @@
+/** BARs with struct pages. */
+package dev.peerbar.scenario.zone;
