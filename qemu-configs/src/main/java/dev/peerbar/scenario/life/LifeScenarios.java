@@ -14,6 +14,8 @@ public final class LifeScenarios {
             List.of(new Attach()),
             CloseFunction.all(),
             BindFunction.all(),
+            List.of(new HotAdd()),
+            KillServer.all(),
             List.of(
                 new StockRebind(),
                 new StockControllerReset(),
