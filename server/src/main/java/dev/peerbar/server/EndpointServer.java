@@ -7,6 +7,7 @@ import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.socket.DescriptorServerSocketChannel;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
 import dev.peerbar.protocol.socket.SocketEventLoop;
+import dev.peerbar.server.fault.Faults;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
@@ -138,6 +139,11 @@ public final class EndpointServer implements AutoCloseable {
   /** The function that is served. */
   public ServedFunction function() {
     return function;
+  }
+
+  /** What the endpoint does wrong because it is told to. */
+  public Faults faults() {
+    return function.faults();
   }
 
   /**
