@@ -82,6 +82,11 @@ final class Trial<E extends Environment> {
     }
   }
 
+  /** What has happened in it. */
+  Timeline timeline() {
+    return surroundings.timeline(scenario.description().name());
+  }
+
   private List<Problem> complaintsOfStuckGuest() {
     try {
       return Surroundings.asked(this::complaints);
