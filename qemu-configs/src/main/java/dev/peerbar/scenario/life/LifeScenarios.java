@@ -14,7 +14,7 @@ public final class LifeScenarios {
             List.of(new Attach()),
             CloseFunction.all(),
             BindFunction.all(),
-            List.of(new HotAdd()),
+            List.of(new TwoGuests(), new HotAdd(), new Reboot()),
             KillServer.all(),
             List.of(
                 new StockRebind(),
