@@ -37,11 +37,7 @@ public final class Child {
 
   private long access(long address, AccessWidth width, int store, long value) throws IOException {
     ByteBuffer request =
-        GuestCalls.buffer(24)
-            .putLong(address)
-            .putInt(width.bytes())
-            .putInt(store)
-            .putLong(value);
+        GuestCalls.buffer(24).putLong(address).putInt(width.bytes()).putInt(store).putLong(value);
     String verb = store == 0 ? "load in a child" : "store in a child";
     return agent
         .call(Operation.IN_CHILD, request, verb, width.bytes(), address)

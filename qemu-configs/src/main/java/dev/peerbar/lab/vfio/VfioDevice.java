@@ -239,8 +239,7 @@ public final class VfioDevice implements AutoCloseable {
       throws IOException {
     byte[] argument = new VfioDeviceFeatureDmaBuf(bar, openFlags, ranges).encode();
     int dmaBuf = system.ioctl(fd, VfioIoctls.VFIO_DEVICE_FEATURE, argument).asInt();
-    return new DmaBuf(
-        system, dmaBuf, ranges.stream().mapToLong(VfioRegionDmaRange::length).sum());
+    return new DmaBuf(system, dmaBuf, ranges.stream().mapToLong(VfioRegionDmaRange::length).sum());
   }
 
   /** Resets the function (VFIO_DEVICE_RESET), by FLR if it has it; how long the kernel took. */

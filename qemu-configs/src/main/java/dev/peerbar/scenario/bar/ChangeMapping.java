@@ -108,8 +108,7 @@ final class ChangeMapping {
     Pattern.fill(pair.memoryOfA().asSlice(PAGE, PAGE), seed);
     try (GuestMemory around = pair.guest().allocate(3 * PAGE)) {
       around.fillPattern(0, 3 * PAGE, seed + 1);
-      GuestMemory middle =
-          new GuestMemory(pair.guest().system(), around.address() + PAGE, PAGE);
+      GuestMemory middle = new GuestMemory(pair.guest().system(), around.address() + PAGE, PAGE);
       new AddressSpace(pair.guest())
           .replace(middle, vfio.fd(), vfio.region(VfioPciRegion.BAR2).offset() + PAGE);
       var seen = middle.verifyPattern(0, PAGE, seed);
@@ -190,10 +189,7 @@ final class ChangeMapping {
       space.remap(moved, LENGTH, PAGE, Move.NOT, 0);
       storeAndSee(pair, there, 0, 0, 7);
       Faults.expect(
-          Signal.SIGSEGV,
-          moved + PAGE,
-          "a load behind what is left",
-          () -> there.loadLong(PAGE));
+          Signal.SIGSEGV, moved + PAGE, "a load behind what is left", () -> there.loadLong(PAGE));
     }
     return "moved from 0x%x to 0x%x, shrunk to a page".formatted(old, moved);
   }
@@ -201,8 +197,7 @@ final class ChangeMapping {
   private static String name(HbmPair pair) throws Exception {
     String cdev = pair.deviceA().vfio().pci().vfioCdev();
     String device = cdev.substring(cdev.lastIndexOf('/') + 1);
-    try (GuestMemory bar =
-        pair.deviceA().vfio().mmapBar(HbmRegisters.MEMORY_BAR, PAGE, LENGTH)) {
+    try (GuestMemory bar = pair.deviceA().vfio().mmapBar(HbmRegisters.MEMORY_BAR, PAGE, LENGTH)) {
       Area area =
           new AddressSpace(pair.guest())
               .areaAt(bar.address())

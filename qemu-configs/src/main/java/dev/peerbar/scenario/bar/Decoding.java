@@ -84,8 +84,7 @@ final class Decoding {
             Signal.SIGBUS, bar.address(), "a store", () -> bar.store(0, AccessWidth.BYTE, 1));
         new Refusals()
             .refuse(Errno.EIO, "pread", () -> vfio.readRegion(VfioPciRegion.BAR2, 0, 8))
-            .refuse(
-                Errno.EIO, "pwrite", () -> vfio.writeRegion(VfioPciRegion.BAR2, 0, new byte[8]))
+            .refuse(Errno.EIO, "pwrite", () -> vfio.writeRegion(VfioPciRegion.BAR2, 0, new byte[8]))
             .refuse(Errno.EIO, "pread of BAR 0", () -> vfio.readRegion(VfioPciRegion.BAR0, 0, 4))
             .seen();
         long mismatch = Pattern.mismatch(pair.memoryOfA().asSlice(0, LENGTH), pair.run().seed());
@@ -158,8 +157,7 @@ final class Decoding {
       writeVirtual(vfio, written);
       long read = virtual(vfio);
       // Address bits below the size are not there; the type's bits cannot be written.
-      long expected =
-          written & -HbmPair.BAR_SIZE | Header.BAR_64_BIT | Header.BAR_PREFETCHABLE;
+      long expected = written & -HbmPair.BAR_SIZE | Header.BAR_64_BIT | Header.BAR_PREFETCHABLE;
       unless(read == expected, "it reads 0x%x of 0x%x, not 0x%x", read, written, expected);
       unless(own(pair) == own, "A's own went from 0x%x to 0x%x", own, own(pair));
       verify(pair, bar);

@@ -85,8 +85,7 @@ final class MapParts {
     long start = vfio.region(VfioPciRegion.BAR2).offset();
     // The last page of the BAR: what is mapped ends where the BAR does.
     long offset = HbmPair.BAR_SIZE - 2 * PAGE;
-    long address =
-        system.mmap(PAGE + 1, Protection.READ_WRITE, SHARED, vfio.fd(), start + offset);
+    long address = system.mmap(PAGE + 1, Protection.READ_WRITE, SHARED, vfio.fd(), start + offset);
     try (GuestMemory mapped = new GuestMemory(system, address, 2 * PAGE)) {
       mapped.fillPattern(0, 2 * PAGE, pair.run().seed());
       long mismatch =
@@ -138,8 +137,7 @@ final class MapParts {
     return refusals.seen();
   }
 
-  private static Refusals.Call mapping(
-      HbmPair pair, Set<MapFlag> flags, long offset, long length) {
+  private static Refusals.Call mapping(HbmPair pair, Set<MapFlag> flags, long offset, long length) {
     GuestSystem system = pair.guest().system();
     int fd = pair.deviceA().vfio().fd();
     return () -> system.mmap(length, Protection.READ_WRITE, flags, fd, offset);

@@ -126,8 +126,7 @@ final class ExportRefused {
     }
   }
 
-  private static void ask(GuestSystem system, VfioDevice vfio, byte[] argument)
-      throws IOException {
+  private static void ask(GuestSystem system, VfioDevice vfio, byte[] argument) throws IOException {
     system.ioctl(vfio.fd(), VfioIoctls.VFIO_DEVICE_FEATURE, argument);
   }
 
@@ -159,8 +158,7 @@ final class ExportRefused {
         .refuse(
             Errno.EINVAL,
             "lengths whose sum has bit 63",
-            new Request(
-                    new VfioRegionDmaRange(0, 1L << 62), new VfioRegionDmaRange(0, 1L << 62))
+            new Request(new VfioRegionDmaRange(0, 1L << 62), new VfioRegionDmaRange(0, 1L << 62))
                 .of(pair))
         .refuse(
             Errno.EINVAL,
@@ -226,11 +224,7 @@ final class ExportRefused {
     GuestSystem system = pair.guest().system();
     long address =
         system.mmap(
-            2 * PAGE,
-            Protection.READ_WRITE,
-            EnumSet.of(MapFlag.PRIVATE, MapFlag.ANONYMOUS),
-            -1,
-            0);
+            2 * PAGE, Protection.READ_WRITE, EnumSet.of(MapFlag.PRIVATE, MapFlag.ANONYMOUS), -1, 0);
     long end = address + PAGE;
     system.munmap(end, PAGE);
     try {
@@ -254,8 +248,7 @@ final class ExportRefused {
     VfioDevice vfio = pair.open(pci).vfio();
     VfioRegionInfo memory = vfio.region(VfioPciRegion.BAR0);
     VfioRegionInfo ports = vfio.region(VfioPciRegion.BAR1);
-    unless(
-        memory.canMap() && ports.size() > 0 && !ports.canMap(), "BAR 0 %s, 1 %s", memory, ports);
+    unless(memory.canMap() && ports.size() > 0 && !ports.canMap(), "BAR 0 %s, 1 %s", memory, ports);
     vfio.exportDmabuf(0, 0, PAGE).close();
     return new Refusals()
         .refuse(

@@ -138,7 +138,9 @@ final class Exports {
     Pattern.fill(pair.memoryOfA().asSlice(offset, length), pair.run().seed());
     pair.memoryOfA().asSlice(offset - PAGE, PAGE).fill((byte) 0x5a);
     pair.memoryOfA().asSlice(offset + length, PAGE).fill((byte) 0x5a);
-    try (Import peer = pair.importOfA(HbmRegisters.MEMORY_BAR, offset, length)) {
+    try (DmaBuf dmaBuf = pair.deviceA().vfio().exportDmabuf(2, offset, length)) {
+      // A place with nothing around it.
+      Ioas.Mapping peer = pair.ioas().mapFileAt(dmaBuf, 1L << 36);
       pair.initiator().copy(peer.iova(), memory.iova(), length);
       var seen = Pattern.verify(memory, pair.run().seed());
       unless(seen.isEmpty(), "B read other bytes: %s", seen);
@@ -154,6 +156,7 @@ final class Exports {
                 ErrorCode.WRITE_FAULT,
                 around);
       }
+      pair.ioas().unmap(peer);
     }
     for (long around : List.of(offset - PAGE, offset + length)) {
       for (byte b : pair.memoryOfA().asSlice(around, PAGE).toArray(ValueLayout.JAVA_BYTE)) {
@@ -277,8 +280,7 @@ final class Exports {
   private static String outlivesDevice(HbmPair pair) throws Exception {
     DmaRange memory = pair.allocate(PAGE, PAGE);
     Pattern.fill(pair.memoryOfA().asSlice(0, PAGE), pair.run().seed());
-    try (DmaBuf dmaBuf =
-        pair.deviceA().vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, LENGTH)) {
+    try (DmaBuf dmaBuf = pair.deviceA().vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, LENGTH)) {
       pair.deviceA().close();
       long size = seek(pair.guest(), dmaBuf, 0, SEEK_END);
       unless(size == LENGTH, "it has 0x%x bytes", size);
@@ -335,8 +337,7 @@ final class Exports {
       throws IOException {
     guest
         .agent()
-        .syscall(
-            Syscall.PRLIMIT64, Argument.of(0), Argument.of(RLIMIT_NOFILE), newLimit, oldLimit);
+        .syscall(Syscall.PRLIMIT64, Argument.of(0), Argument.of(RLIMIT_NOFILE), newLimit, oldLimit);
   }
 
   private static int exported(Guest guest) throws IOException {
@@ -347,12 +348,10 @@ final class Exports {
     return count;
   }
 
-  private static long seek(Guest guest, DmaBuf dmaBuf, long offset, int whence)
-      throws IOException {
+  private static long seek(Guest guest, DmaBuf dmaBuf, long offset, int whence) throws IOException {
     return guest
         .agent()
-        .syscall(
-            Syscall.LSEEK, Argument.of(dmaBuf.fd()), Argument.of(offset), Argument.of(whence))
+        .syscall(Syscall.LSEEK, Argument.of(dmaBuf.fd()), Argument.of(offset), Argument.of(whence))
         .value();
   }
 
