@@ -62,6 +62,15 @@ public enum GuestFeature implements Requirement {
     }
   },
 
+  /** DMABUFs of the kernel's own memory: of its system heap, and of memfds. */
+  OTHER_DMABUFS(Set.of(KernelNeed.EXPORTERS), "the kernel has no system heap or no udmabuf") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      GuestSystem system = lab.guest().system();
+      return system.exists("/dev/dma_heap/system") && system.exists("/dev/udmabuf");
+    }
+  },
+
   /** The kernel's own driver of NVMe controllers. */
   NVME(Set.of(KernelNeed.NVME), ""),
 
