@@ -14,8 +14,10 @@ public enum Syscall {
   IOCTL(16),
   PREAD64(17),
   PWRITE64(18),
+  MREMAP(25),
   MADVISE(28),
   GETPID(39),
+  SENDFILE(40),
   WAIT4(61),
   KILL(62),
   FTRUNCATE(77),
@@ -24,6 +26,7 @@ public enum Syscall {
   READLINK(89),
   MKNOD(133),
   SYSLOG(103),
+  MLOCK(149),
   SYNC(162),
   MOUNT(165),
   UMOUNT2(166),
@@ -31,7 +34,11 @@ public enum Syscall {
   GETDENTS64(217),
   CLOCK_GETTIME(228),
   OPENAT(257),
+  VMSPLICE(278),
   EVENTFD2(290),
+  PIPE2(293),
+  PROCESS_VM_READV(310),
+  PROCESS_VM_WRITEV(311),
   MEMFD_CREATE(319);
 
   private final int number;
