@@ -18,6 +18,7 @@ import java.util.Optional;
  * @param kernel what its kernel has; empty if there is no guest
  * @param failure why there is no guest
  * @param logs the directory of its logs
+ * @param endpoints that it has of this process
  */
 public record BootResult(
     Setting setting,
@@ -26,8 +27,10 @@ public record BootResult(
     List<Complaint> complaints,
     Optional<KernelOptions> kernel,
     Optional<String> failure,
-    Path logs) {
+    Path logs,
+    List<ServedEndpoint> endpoints) {
   public BootResult {
     complaints = List.copyOf(complaints);
+    endpoints = List.copyOf(endpoints);
   }
 }
