@@ -21,10 +21,11 @@ import java.util.Set;
  */
 public enum GuestFeature implements Requirement {
   /** Drivers in user space: vfio-pci's character devices, and iommufd. */
-  VFIO(Set.of(KernelNeed.IOMMU, KernelNeed.VFIO), "the guest's IOMMU is of no use to vfio-pci") {
+  VFIO(Set.of(KernelNeed.IOMMU, KernelNeed.VFIO), "the guest has no IOMMU, and vfio-pci takes nothing without") {
     @Override
     boolean presentIn(Lab lab) throws IOException {
-      return !lab.guest().system().list("/sys/class/iommu").isEmpty();
+      GuestSystem system = lab.guest().system();
+      return system.exists(IOMMUS) && !system.list(IOMMUS).isEmpty();
     }
   },
 
@@ -92,6 +93,7 @@ public enum GuestFeature implements Requirement {
   };
 
   private static final int FIRST_SLOT = 1;
+  private static final String IOMMUS = "/sys/class/iommu";
 
   private final Set<KernelNeed> kernelNeeds;
   private final String otherReason;
