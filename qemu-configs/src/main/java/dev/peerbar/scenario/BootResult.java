@@ -17,6 +17,7 @@ import java.util.Optional;
  *     is to blame for
  * @param kernel what its kernel has; empty if there is no guest
  * @param failure why there is no guest
+ * @param qemuFailed whether that is QEMU's failure, not the guest's
  * @param logs the directory of its logs
  */
 public record BootResult(
@@ -26,7 +27,21 @@ public record BootResult(
     List<Complaint> complaints,
     Optional<KernelOptions> kernel,
     Optional<String> failure,
+    boolean qemuFailed,
     Path logs) {
+
+  /** One of which QEMU did all that it should. */
+  public BootResult(
+      Setting setting,
+      int number,
+      Duration took,
+      List<Complaint> complaints,
+      Optional<KernelOptions> kernel,
+      Optional<String> failure,
+      Path logs) {
+    this(setting, number, took, complaints, kernel, failure, false, logs);
+  }
+
   public BootResult {
     complaints = List.copyOf(complaints);
   }

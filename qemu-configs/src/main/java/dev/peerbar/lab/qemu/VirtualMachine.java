@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** A guest as it is to be started. Immutable: each method gives another guest. */
 public final class VirtualMachine {
@@ -150,7 +152,11 @@ public final class VirtualMachine {
     values.put("MEMORY", MEMORY);
     values.put("KERNEL", files.kernel().toString());
     values.put("INITRAMFS", files.initramfs().toString());
-    values.put("APPEND", (KERNEL_COMMAND_LINE + " " + append.strip()).strip());
+    values.put(
+        "APPEND",
+        Stream.of(KERNEL_COMMAND_LINE, files.kernelArguments(), append.strip())
+            .filter(words -> !words.isEmpty())
+            .collect(Collectors.joining(" ")));
     values.put("RUN", optionValue(run));
     String log = optionValue(logs.resolve(Qemu.CONSOLE_LOG));
     values.put(

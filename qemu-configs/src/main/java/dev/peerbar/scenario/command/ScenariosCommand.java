@@ -4,6 +4,7 @@ import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.scenario.Place;
 import dev.peerbar.scenario.Plan;
 import dev.peerbar.scenario.Registry;
 import dev.peerbar.scenario.RunListener;
@@ -25,6 +26,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -43,8 +45,11 @@ import picocli.CommandLine.Spec;
     },
     footer = {
       "",
-      "Exit status: 0 if nothing failed, 1 if something did, 2 for a wrong command line."
-    })
+      "Exit status, as git bisect run takes it: 0 if nothing failed, 1 if something did, 125 if the"
+          + " kernel does not build or no guest boots with it, 128 if nothing could be tried for"
+          + " another reason (QEMU, the network), 2 for a wrong command line."
+    },
+    exitCodeOnExecutionException = ExitStatus.NOT_TRIED)
 public final class ScenariosCommand implements Subcommand {
   private static final String LOGS = "logs";
   private static final int DEFAULT_TIMEOUT_SECONDS = 120;
@@ -141,6 +146,7 @@ public final class ScenariosCommand implements Subcommand {
       print(scenarios);
       return 0;
     }
+    own.check();
     Plan plan = plan(scenarios);
     unless(
         timeout > 0 && timeout <= MOST_SECONDS,
@@ -153,7 +159,7 @@ public final class ScenariosCommand implements Subcommand {
     if (report != null) {
       makeReportDirectory();
     }
-    return run(plan, own.setUp()) ? 0 : 1;
+    return run(plan, own.setUp());
   }
 
   private List<Scenario<?>> scenarios() {
@@ -174,7 +180,8 @@ public final class ScenariosCommand implements Subcommand {
     }
     unless(
         rounds > 0 && rounds <= MOST_ROUNDS, "--repeat takes 1 to %d, not %d", MOST_ROUNDS, rounds);
-    Plan plan = Plan.of(scenarios, topologies.stream().distinct().toList(), rounds);
+    List<Place> places = topologies.stream().distinct().map(Place::on).toList();
+    Plan plan = Plan.of(scenarios, places, own.kernels(), rounds);
     unless(
         !plan.groups().isEmpty(),
         "None of these scenarios belongs on %s",
@@ -210,16 +217,20 @@ public final class ScenariosCommand implements Subcommand {
     }
   }
 
-  private boolean run(Plan plan, LabFiles files) throws IOException {
+  private int run(Plan plan, Map<String, LabFiles> files) throws IOException {
     Path logs = report != null ? report.resolve(LOGS) : Files.createTempDirectory("peerbar-logs-");
     Tally tally = new Tally();
     try (Reports reports = new Reports(reports(logs, tally))) {
       new Runner(files, new Runner.Options(Duration.ofSeconds(timeout), seed, logs), reports)
           .run(plan);
     } catch (IOException | UncheckedIOException e) {
-      throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
+      throw new CommandFailedException(
+          "%s; the logs are in %s".formatted(e.getMessage(), logs), e, ExitStatus.NOT_TRIED);
     }
-    return tally.held();
+    if (tally.guests() == 0) {
+      return tally.qemuFailed() ? ExitStatus.NOT_TRIED : ExitStatus.NO_KERNEL;
+    }
+    return tally.held() ? ExitStatus.HELD : ExitStatus.FAILED;
   }
 
   private List<RunListener> reports(Path logs, Tally tally) {
