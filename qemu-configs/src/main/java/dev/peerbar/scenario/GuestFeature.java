@@ -21,7 +21,9 @@ import java.util.Set;
  */
 public enum GuestFeature implements Requirement {
   /** Drivers in user space: vfio-pci's character devices, and iommufd. */
-  VFIO(Set.of(KernelNeed.IOMMU, KernelNeed.VFIO), "the guest has no IOMMU, and vfio-pci takes nothing without") {
+  VFIO(
+      Set.of(KernelNeed.IOMMU, KernelNeed.VFIO),
+      "the guest has no IOMMU, and vfio-pci takes nothing without") {
     @Override
     boolean presentIn(Lab lab) throws IOException {
       GuestSystem system = lab.guest().system();

@@ -159,7 +159,11 @@ public final class VirtualMachine {
     values.put("INITRAMFS", files.initramfs().toString());
     values.put(
         "APPEND",
-        Stream.of(KERNEL_COMMAND_LINE, viommu.kernelArguments(), append.strip())
+        Stream.of(
+                KERNEL_COMMAND_LINE,
+                viommu.kernelArguments(),
+                files.kernelArguments(),
+                append.strip())
             .filter(words -> !words.isEmpty())
             .collect(Collectors.joining(" ")));
     values.put("RUN", optionValue(run));

@@ -88,7 +88,13 @@ public final class LabCommand implements Subcommand {
       throw new ParameterException(
           spec.commandLine(), "--bench is an option of nvme, and has a topology of its own");
     }
-    LabFiles files = own.setUp();
+    own.check();
+    if (own.kernels().size() > 1) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "A tour is shown with one kernel, not with %d".formatted(own.kernels().size()));
+    }
+    LabFiles files = own.setUp().values().iterator().next();
     Path logs = keepLogs != null ? keepLogs : Files.createTempDirectory("peerbar-logs-");
     Guide guide = new Guide(files, logs, System.out, own);
     try {

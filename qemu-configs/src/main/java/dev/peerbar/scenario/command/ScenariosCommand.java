@@ -11,11 +11,7 @@ import dev.peerbar.scenario.Registry;
 import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.Runner;
 import dev.peerbar.scenario.Scenario;
-<<<<<<< HEAD
 import dev.peerbar.scenario.Shard;
-import dev.peerbar.scenario.report.JunitReport;
-=======
->>>>>>> main
 import dev.peerbar.scenario.report.KtapReport;
 import dev.peerbar.scenario.report.ProgressLine;
 import dev.peerbar.scenario.report.Repeat;
@@ -32,6 +28,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Collectors;
@@ -52,8 +49,11 @@ import picocli.CommandLine.Spec;
     },
     footer = {
       "",
-      "Exit status: 0 if nothing failed, 1 if something did, 2 for a wrong command line."
-    })
+      "Exit status, as git bisect run takes it: 0 if nothing failed, 1 if something did, 125 if the"
+          + " kernel does not build or no guest boots with it, 128 if nothing could be tried for"
+          + " another reason (QEMU, the network), 2 for a wrong command line."
+    },
+    exitCodeOnExecutionException = ExitStatus.NOT_TRIED)
 public final class ScenariosCommand implements Subcommand {
   private static final String LOGS = "logs";
   private static final int DEFAULT_TIMEOUT_SECONDS = 120;
@@ -168,6 +168,7 @@ public final class ScenariosCommand implements Subcommand {
       print(scenarios);
       return 0;
     }
+    own.check();
     Plan plan = plan(scenarios);
     unless(
         timeout > 0 && timeout <= MOST_SECONDS,
@@ -180,7 +181,7 @@ public final class ScenariosCommand implements Subcommand {
     if (report != null) {
       makeReportDirectory();
     }
-    return run(plan, own.setUp()) ? 0 : 1;
+    return run(plan, own.setUp());
   }
 
   private List<Scenario<?>> scenarios() {
@@ -202,7 +203,7 @@ public final class ScenariosCommand implements Subcommand {
     unless(
         rounds > 0 && rounds <= MOST_ROUNDS, "--repeat takes 1 to %d, not %d", MOST_ROUNDS, rounds);
     List<Place> places = places();
-    Plan plan = Plan.of(scenarios, places, List.of(""), rounds);
+    Plan plan = Plan.of(scenarios, places, own.kernels(), rounds);
     unless(
         !plan.groups().isEmpty(),
         "None of these scenarios belongs on %s",
@@ -225,8 +226,7 @@ public final class ScenariosCommand implements Subcommand {
       named.add(
           Viommu.named(name)
               .orElseThrow(() ->
-                  wrong(
-                      "There is no vIOMMU %s; there are %s".formatted(name, Viommu.labels()))));
+                  wrong("There is no vIOMMU %s; there are %s".formatted(name, Viommu.labels()))));
     }
     return named;
   }
@@ -267,16 +267,20 @@ public final class ScenariosCommand implements Subcommand {
     }
   }
 
-  private boolean run(Plan plan, LabFiles files) throws IOException {
+  private int run(Plan plan, Map<String, LabFiles> files) throws IOException {
     Path logs = report != null ? report.resolve(LOGS) : Files.createTempDirectory("peerbar-logs-");
     Tally tally = new Tally();
     try (Reports reports = new Reports(reports(logs, tally))) {
       new Runner(files, new Runner.Options(Duration.ofSeconds(timeout), seed, logs), reports)
           .run(plan);
     } catch (IOException | UncheckedIOException e) {
-      throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
+      throw new CommandFailedException(
+          "%s; the logs are in %s".formatted(e.getMessage(), logs), e, ExitStatus.NOT_TRIED);
     }
-    return tally.held();
+    if (tally.guests() == 0) {
+      return tally.qemuFailed() ? ExitStatus.NOT_TRIED : ExitStatus.NO_KERNEL;
+    }
+    return tally.held() ? ExitStatus.HELD : ExitStatus.FAILED;
   }
 
   private List<RunListener> reports(Path logs, Tally tally) {

@@ -67,8 +67,7 @@ final class Transfers {
             Transfers::longTerm));
   }
 
-  static Case<HbmAndDisk> on(
-      String name, String does, String expects, Case.Body<HbmAndDisk> body) {
+  static Case<HbmAndDisk> on(String name, String does, String expects, Case.Body<HbmAndDisk> body) {
     return Case.on(HbmAndDisk.KIND, name, does, expects, body).needing(ZoneFeature.PAGES);
   }
 
@@ -132,10 +131,7 @@ final class Transfers {
                           paged.dmaBuf().fd(),
                           0))
               .refuse(Errno.EINVAL, "beyond its end", () -> paged.dmaBuf().map(PAGE, Paged.LENGTH))
-              .refuse(
-                  Errno.EINVAL,
-                  "flag 2",
-                  () -> vfio.exportDmabuf(asking(2)).close())
+              .refuse(Errno.EINVAL, "flag 2", () -> vfio.exportDmabuf(asking(2)).close())
               .refuse(
                   Errno.EINVAL,
                   "flag 1 and the last",
@@ -211,9 +207,7 @@ final class Transfers {
       Refusals refusals =
           new Refusals()
               .refuse(
-                  Errno.EREMOTEIO,
-                  "before it was touched",
-                  () -> pair.ioas().map(paged.memory()));
+                  Errno.EREMOTEIO, "before it was touched", () -> pair.ioas().map(paged.memory()));
       paged.checkBothWays(pair.run().seed());
       String seen =
           refusals
