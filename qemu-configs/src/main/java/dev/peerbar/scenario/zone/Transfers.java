@@ -5,6 +5,8 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.lab.disk.BlockDevice;
 import dev.peerbar.lab.guest.GuestMemory;
+import dev.peerbar.lab.guest.GuestSystem.MapFlag;
+import dev.peerbar.lab.guest.GuestSystem.Protection;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.uapi.VfioDeviceFeatureDmaBuf;
 import dev.peerbar.lab.uapi.VfioDeviceFeatureDmaBuf.VfioRegionDmaRange;
@@ -16,6 +18,9 @@ import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Refusals;
 import dev.peerbar.scenario.fixture.nvme.HbmAndDisk;
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 
@@ -80,7 +85,7 @@ final class Transfers {
     return refusals.seen();
   }
 
-  private static void exportWith(HbmPair pair, int flags) throws java.io.IOException {
+  private static void exportWith(HbmPair pair, int flags) throws IOException {
     pair.deviceA().vfio().exportDmabuf(asking(flags)).close();
   }
 
@@ -126,8 +131,8 @@ final class Transfers {
                   () ->
                       system.mmap(
                           PAGE,
-                          dev.peerbar.lab.guest.GuestSystem.Protection.READ_WRITE,
-                          java.util.EnumSet.of(dev.peerbar.lab.guest.GuestSystem.MapFlag.PRIVATE),
+                          Protection.READ_WRITE,
+                          EnumSet.of(MapFlag.PRIVATE),
                           paged.dmaBuf().fd(),
                           0))
               .refuse(Errno.EINVAL, "beyond its end", () -> paged.dmaBuf().map(PAGE, Paged.LENGTH))
@@ -171,7 +176,7 @@ final class Transfers {
   /** A's memory has its pattern right before and right behind a part. */
   private static void checkAround(HbmAndDisk pair, long start, long length) throws Exception {
     for (long at : new long[] {start - Long.BYTES, start + length}) {
-      long word = pair.memoryOfA().get(java.lang.foreign.ValueLayout.JAVA_LONG, at);
+      long word = pair.memoryOfA().get(ValueLayout.JAVA_LONG, at);
       long expected = Pattern.word(pair.run().seed(), at / Long.BYTES);
       unless(word == expected, "0x%x at 0x%x of A's memory, beside a transfer", word, at);
     }

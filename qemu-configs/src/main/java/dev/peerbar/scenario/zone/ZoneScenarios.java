@@ -10,6 +10,6 @@ public final class ZoneScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return Stream.of(Transfers.all()).<Scenario<?>>flatMap(List::stream).toList();
+    return Stream.of(Transfers.all(), Lifecycle.all()).<Scenario<?>>flatMap(List::stream).toList();
   }
 }
