@@ -299,16 +299,10 @@ public final class ScenariosCommand implements Subcommand {
     reports.add(tally);
     reports.add(
         report != null
-            ? new ReportDirectory(report, repeat(), command())
+            ? new ReportDirectory(
+                report, repeat(), spec.commandLine().getParseResult().originalArgs())
             : new KeptLogs(logs, tally, spec.commandLine().getErr()));
     return reports;
-  }
-
-  /** This command's own words, as they were typed. */
-  private List<String> command() {
-    List<String> words = new ArrayList<>(List.of(spec.name()));
-    words.addAll(spec.commandLine().getParseResult().originalArgs());
-    return words;
   }
 
   /** The options of this run that a trial of one scenario needs too. */
