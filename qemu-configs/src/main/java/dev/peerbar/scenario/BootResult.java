@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param failure why there is no guest
  * @param qemuFailed whether that is QEMU's failure, not the guest's
  * @param logs the directory of its logs
+ * @param endpoints that it has of this process
  */
 public record BootResult(
     Setting setting,
@@ -27,8 +28,9 @@ public record BootResult(
     List<Complaint> complaints,
     Optional<KernelOptions> kernel,
     Optional<String> failure,
-    boolean qemuFailed,
-    Path logs) {
+boolean qemuFailed,
+    Path logs,
+    List<ServedEndpoint> endpoints) {
 
   /** One of which QEMU did all that it should. */
   public BootResult(
@@ -38,11 +40,13 @@ public record BootResult(
       List<Complaint> complaints,
       Optional<KernelOptions> kernel,
       Optional<String> failure,
-      Path logs) {
-    this(setting, number, took, complaints, kernel, failure, false, logs);
+      Path logs,
+      List<ServedEndpoint> endpoints) {
+    this(setting, number, took, complaints, kernel, failure, false, logs, endpoints);
   }
 
   public BootResult {
     complaints = List.copyOf(complaints);
+    endpoints = List.copyOf(endpoints);
   }
 }

@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -37,26 +38,43 @@ public final class Lab implements AutoCloseable {
   private static final Duration POWER_OFF = Duration.ofSeconds(60);
   private static final String KERNEL_LOG = "kernel.log";
 
+  /** What the nvme driver says of each controller with memory if there is no P2PDMA. */
+  private static final Pattern NO_PEER_MEMORY =
+      Pattern.compile("nvme nvme\\d+: failed to register the CMB$");
+
+  private final LabFiles files;
+  private final VirtualMachine machine;
   private final Qemu qemu;
   private final Path run;
-  private final GuestAgent agent;
-  private final Guest guest;
+  private GuestAgent agent;
+  private volatile Guest guest;
   private final List<Predicate<String>> expected = new ArrayList<>();
   private final Mark booted;
   private List<Complaint> bootComplaints = List.of();
   private final KernelOptions kernelOptions;
   private boolean off;
 
-  private Lab(LabFiles files, KernelOptions options, Qemu qemu, Path run, GuestAgent agent)
+  private Lab(
+      LabFiles files,
+      VirtualMachine machine,
+      KernelOptions options,
+      Qemu qemu,
+      Path run,
+      GuestAgent agent)
       throws IOException {
+    this.files = files;
+    this.machine = machine;
     this.qemu = qemu;
     this.run = run;
     this.agent = agent;
     guest = new Guest(new GuestSystem(agent));
     booted = mark("the guest is up");
+    kernelOptions = options.orOf(files, guest);
+    if (!kernelOptions.missing(KernelNeed.P2PDMA).isEmpty()) {
+      expect(line -> NO_PEER_MEMORY.matcher(line).find());
+    }
     bootComplaints = saidAtBoot();
     BootFailure.unlessModulesLoaded(bootComplaints);
-    kernelOptions = options.orOf(files, guest);
   }
 
   /**
@@ -85,7 +103,7 @@ public final class Lab implements AutoCloseable {
               run,
               logs);
       agent = connect(qemu, options);
-      return new Lab(files, options, qemu, run, agent);
+      return new Lab(files, machine, options, qemu, run, agent);
     } catch (IOException | RuntimeException e) {
       if (agent != null) {
         agent.close();
@@ -112,6 +130,28 @@ public final class Lab implements AutoCloseable {
 
   public Qemu qemu() {
     return qemu;
+  }
+
+  /** What it was made of. */
+  public LabFiles files() {
+    return files;
+  }
+
+  /** As it was started. */
+  public VirtualMachine machine() {
+    return machine;
+  }
+
+  /**
+   * Waits until the agent of a guest that boots again answers: nothing of {@link #guest} as it was
+   * is of any use then. What the kernel says of its new boot is judged like all that it says later.
+   *
+   * @throws IOException if the guest does not come up
+   */
+  public void awaitReboot() throws IOException {
+    agent.close();
+    agent = connect(qemu, kernelOptions);
+    guest = new Guest(new GuestSystem(agent));
   }
 
   /** Which options of {@code kernel/p2p.config} the guest's kernel has. */
@@ -152,6 +192,11 @@ public final class Lab implements AutoCloseable {
     expected.add(line);
   }
 
+  /** Whether a line of a log is nothing to complain about here, whatever its words. */
+  public boolean expects(String line) {
+    return expected.stream().anyMatch(known -> known.test(line));
+  }
+
   /**
    * Marks a moment, to see later what was complained about since.
    *
@@ -176,19 +221,27 @@ public final class Lab implements AutoCloseable {
      * into the log directory. Can be called when the guest has turned itself off, too.
      */
     public List<Complaint> since() throws IOException {
-      return until(Optional.empty());
+      return until(Optional.empty(), off);
+    }
+
+    /**
+     * As {@link #since}, but by the console alone, which shows no levels: for a guest that does not
+     * answer any more.
+     */
+    public List<Complaint> sinceByConsole() throws IOException {
+      return until(Optional.empty(), true);
     }
 
     /** As {@link #since}, but only what came before a later mark. */
     public List<Complaint> until(Mark end) throws IOException {
-      return until(Optional.of(end));
+      return until(Optional.of(end), off);
     }
 
-    private List<Complaint> until(Optional<Mark> end) throws IOException {
+    private List<Complaint> until(Optional<Mark> end, boolean byConsole) throws IOException {
       // First, for QEMU answers the kernel's accesses: what it says of one is said by then.
       String qemuSaid = qemu.said(qemuOffset, end.map(e -> e.qemuOffset));
       List<Complaint> all = new ArrayList<>();
-      if (off) {
+      if (byConsole) {
         addUnknown(all, Qemu.CONSOLE_LOG, between(qemu.console(), end));
       } else {
         List<String> log = keptKernelLog();
@@ -199,8 +252,7 @@ public final class Lab implements AutoCloseable {
         addUnknown(all, KERNEL_LOG, between(log, end));
       }
       GuestLog.badQemuLines(qemuSaid).forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
-      all.removeIf(complaint -> expected.stream().anyMatch(line -> line.test(complaint.line())));
-      return List.copyOf(all);
+      return unexpected(all);
     }
 
     private List<String> between(List<String> log, Optional<Mark> end) {
@@ -219,7 +271,11 @@ public final class Lab implements AutoCloseable {
     byte[] said = Files.readAllBytes(logs().resolve(Qemu.QEMU_LOG));
     GuestLog.badQemuLines(new String(said, 0, (int) booted.qemuOffset, StandardCharsets.UTF_8))
         .forEach(l -> all.add(new Complaint(Qemu.QEMU_LOG, l)));
-    return List.copyOf(all);
+    return unexpected(all);
+  }
+
+  private List<Complaint> unexpected(List<Complaint> all) {
+    return all.stream().filter(complaint -> !expects(complaint.line())).toList();
   }
 
   private List<String> keptKernelLog() throws IOException {

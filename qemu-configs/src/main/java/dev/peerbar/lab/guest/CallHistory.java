@@ -18,6 +18,11 @@ final class CallHistory {
 
   private final Deque<Entry> last = new ArrayDeque<>();
   private final Map<Long, Entry> underWay = new TreeMap<>();
+  private final CallTrack track = new CallTrack();
+
+  /** The number of the first call that is tracked. */
+  private long trackedFrom = 1;
+
   private long calls;
 
   /** A call that is remembered. */
@@ -68,7 +73,18 @@ final class CallHistory {
       synchronized (CallHistory.this) {
         outcome = what;
         ended = System.nanoTime();
+        if (number >= trackedFrom) {
+          track.add(this);
+        }
       }
+    }
+
+    /** Whether another is of the same kind, on the same thread, and both ended well. */
+    boolean isAlike(Entry other) {
+      return call.isLike(other.call)
+          && thread.equals(other.thread)
+          && !(outcome instanceof Exception)
+          && !(other.outcome instanceof Exception);
     }
 
     private CallRecord record(long now) {
@@ -87,6 +103,7 @@ final class CallHistory {
           began,
           state,
           outcome == null ? "" : words(outcome),
+          outcome instanceof Exception,
           Duration.ofNanos((outcome == null ? now : ended) - start),
           Duration.ofNanos((over ? answered : sent || outcome == null ? now : ended) - start));
     }
@@ -118,6 +135,36 @@ final class CallHistory {
     underWay.values().stream().filter(e -> e.number < first).forEach(e -> all.add(e.record(now)));
     last.forEach(e -> all.add(e.record(now)));
     return List.copyOf(all);
+  }
+
+  /** Tracks calls anew, from the next one on. */
+  synchronized void track() {
+    track.clear();
+    trackedFrom = calls + 1;
+  }
+
+  /** The calls that were tracked, and those of them that are under way; in order of their end. */
+  synchronized List<CallRun> tracked() {
+    long now = System.nanoTime();
+    List<CallRun> runs = new ArrayList<>();
+    for (CallTrack.Run run : track.runs()) {
+      runs.add(
+          new CallRun(
+              run.first.record(now),
+              run.last.record(now),
+              run.times,
+              run.first.start,
+              run.last.ended));
+    }
+    underWay.values().stream()
+        .filter(e -> e.number >= trackedFrom && e.outcome == null)
+        .forEach(e -> runs.add(new CallRun(e.record(now), e.record(now), 1, e.start, now)));
+    return List.copyOf(runs);
+  }
+
+  /** How many calls had to be left out of those that are tracked. */
+  synchronized long untracked() {
+    return track.dropped();
   }
 
   /** The call that is under way by an id on the wire. */

@@ -80,6 +80,11 @@ public final class GuestCall {
     return call -> call.operation != Operation.SYSCALL;
   }
 
+  /** Whether it is the same operation, the same system call, the same ioctl as another. */
+  boolean isLike(GuestCall other) {
+    return operation == other.operation && syscall == other.syscall && request == other.request;
+  }
+
   Operation operation() {
     return operation;
   }

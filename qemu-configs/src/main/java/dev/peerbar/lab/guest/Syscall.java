@@ -14,10 +14,12 @@ public enum Syscall {
   IOCTL(16),
   PREAD64(17),
   PWRITE64(18),
+  MREMAP(25),
   MADVISE(28),
   GETPID(39),
   WAIT4(61),
   KILL(62),
+  FCNTL(72),
   FTRUNCATE(77),
   MKDIR(83),
   UNLINK(87),
@@ -32,7 +34,9 @@ public enum Syscall {
   CLOCK_GETTIME(228),
   OPENAT(257),
   EVENTFD2(290),
-  MEMFD_CREATE(319);
+  PRLIMIT64(302),
+  MEMFD_CREATE(319),
+  MEMBARRIER(324);
 
   private final int number;
 

@@ -78,6 +78,11 @@ public final class VirtualMachine {
     return changed(m -> m.endpoints = Map.copyOf(more));
   }
 
+  /** With nothing on the ports. */
+  public VirtualMachine withoutEndpoints() {
+    return changed(m -> m.endpoints = Map.of());
+  }
+
   /** With more QEMU arguments. */
   public VirtualMachine withArguments(String... arguments) {
     List<String> more = new ArrayList<>(extra);

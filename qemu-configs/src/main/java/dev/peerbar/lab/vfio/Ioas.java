@@ -4,6 +4,8 @@ import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.guest.Scratch;
+import dev.peerbar.lab.uapi.IommuIoasAllowIovas;
+import dev.peerbar.lab.uapi.IommuIoasCopy;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges.IommuIovaRange;
 import dev.peerbar.lab.uapi.IommuIoasMap;
@@ -87,6 +89,23 @@ public final class Ioas implements AutoCloseable {
     return new Mapping(IommuIoasMapFile.iova(argument), length);
   }
 
+  /** Maps what is mapped in another IOAS, or in this, once more, wherever the kernel likes. */
+  public Mapping copy(Ioas from, long iova, long length) throws IOException {
+    byte[] argument = new IommuIoasCopy(READ_WRITE, id, from.id, length, 0, iova).encode();
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_COPY, argument);
+    return new Mapping(IommuIoasCopy.iova(argument), length);
+  }
+
+  /** Lets the kernel put what has no place of its own into these ranges only. */
+  public void allow(List<IommuIovaRange> ranges) throws IOException {
+    byte[] bytes = IommuIoasAllowIovas.array(ranges);
+    try (Scratch array = system().agent().scratch(Math.max(1, bytes.length))) {
+      system().agent().write(array.address(), bytes);
+      byte[] argument = new IommuIoasAllowIovas(id, ranges.size(), array.address()).encode();
+      system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_ALLOW_IOVAS, argument);
+    }
+  }
+
   /** Takes memory away that was mapped, all of it; how many bytes went. */
   public long unmap(DmaRange memory) throws IOException {
     return unmap(memory.iova(), memory.length());
@@ -102,7 +121,8 @@ public final class Ioas implements AutoCloseable {
     return unmap(0, WHOLE);
   }
 
-  private long unmap(long iova, long length) throws IOException {
+  /** Takes away what lies wholly in a range; how many bytes that was. */
+  public long unmap(long iova, long length) throws IOException {
     byte[] argument = new IommuIoasUnmap(id, iova, length).encode();
     system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_UNMAP, argument);
     return IommuIoasUnmap.unmapped(argument);

@@ -10,10 +10,10 @@ import dev.peerbar.scenario.Registry;
 import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.Runner;
 import dev.peerbar.scenario.Scenario;
-import dev.peerbar.scenario.report.JunitReport;
 import dev.peerbar.scenario.report.KtapReport;
 import dev.peerbar.scenario.report.ProgressLine;
 import dev.peerbar.scenario.report.Repeat;
+import dev.peerbar.scenario.report.ReportDirectory;
 import dev.peerbar.scenario.report.Reports;
 import dev.peerbar.scenario.report.Tally;
 import dev.peerbar.scenario.report.TextReport;
@@ -122,8 +122,9 @@ public final class ScenariosCommand implements Subcommand {
       names = "--report",
       paramLabel = "DIR",
       description =
-          "Write junit.xml there, and keep the logs of QEMU and the guests below. Without it they"
-              + " are kept, in a temporary directory, only if something fails.")
+          "Write index.html there (a page to look at), results.json and junit.xml, and keep the logs"
+              + " of QEMU and the guests below. Without it they are kept, in a temporary directory,"
+              + " only if something fails.")
   private Path report;
 
   @Mixin private LabFilesOptions own;
@@ -249,9 +250,16 @@ public final class ScenariosCommand implements Subcommand {
     reports.add(tally);
     reports.add(
         report != null
-            ? new JunitReport(report, repeat())
+            ? new ReportDirectory(report, repeat(), command())
             : new KeptLogs(logs, tally, spec.commandLine().getErr()));
     return reports;
+  }
+
+  /** This command's own words, as they were typed. */
+  private List<String> command() {
+    List<String> words = new ArrayList<>(List.of(spec.name()));
+    words.addAll(spec.commandLine().getParseResult().originalArgs());
+    return words;
   }
 
   /** The options of this run that a trial of one scenario needs too. */

@@ -61,6 +61,29 @@ class UapiTest {
   }
 
   @Test
+  void exportAsksForStructPages() {
+    VfioDeviceFeatureDmaBuf asked =
+        new VfioDeviceFeatureDmaBuf(
+            VfioPciRegion.BAR2,
+            02000002,
+            VfioDeviceFeatureDmaBuf.ZONE_DEVICE,
+            List.of(new VfioRegionDmaRange(0, 0x1000), new VfioRegionDmaRange(0x5000, 0x2000)));
+    assertThat(hex(asked.encode()))
+        .startsWith("38000000" + "0b000100" + "02000000" + "02000800" + "01000000" + "02000000");
+    assertThat(asked.length()).isEqualTo(0x3000);
+  }
+
+  @Test
+  void aFeatureIsProbedGotAndSet() {
+    VfioDeviceFeature feature = new VfioDeviceFeature(14);
+    assertThat(hex(feature.probeSet())).isEqualTo("08000000" + "0e000600");
+    assertThat(hex(feature.get(4))).isEqualTo("0c000000" + "0e000100" + "00000000");
+    assertThat(hex(feature.set(-1, 1)))
+        .isEqualTo("10000000" + "0e000200" + "ffffffff" + "01000000");
+    assertThat(hex(feature.set())).isEqualTo("08000000" + "0e000200");
+  }
+
+  @Test
   void mappingCarriesFlagsAndGivesTheIova() {
     byte[] bytes =
         new IommuIoasMap(
