@@ -28,7 +28,7 @@ public record BootResult(
     List<Complaint> complaints,
     Optional<KernelOptions> kernel,
     Optional<String> failure,
-boolean qemuFailed,
+    boolean qemuFailed,
     Path logs,
     List<ServedEndpoint> endpoints) {
 
