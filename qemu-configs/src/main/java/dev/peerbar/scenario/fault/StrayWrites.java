@@ -88,10 +88,7 @@ final class StrayWrites {
       memory.fill(0, LENGTH, (byte) 0);
       pair.ioas().unmap(range);
       ends(
-          pair,
-          Initiator.copying(from, range.iova(), LENGTH),
-          ErrorCode.WRITE_FAULT,
-          range.iova());
+          pair, Initiator.copying(from, range.iova(), LENGTH), ErrorCode.WRITE_FAULT, range.iova());
       checkZero(memory);
     }
     sound.checkB();

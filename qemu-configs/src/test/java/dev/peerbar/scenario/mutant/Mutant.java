@@ -76,8 +76,7 @@ public record Mutant(String what, String endpoint, String scenario, String sees,
             A,
             "flr.exporter",
             "RESET_COUNT went",
-            () ->
-                Mutations.resets((_, sound, _) -> sound.reset(ResetKind.D3HOT_TO_D0))),
+            () -> Mutations.resets((_, sound, _) -> sound.reset(ResetKind.D3HOT_TO_D0))),
         of(
             "keeps a register over a reset",
             A,

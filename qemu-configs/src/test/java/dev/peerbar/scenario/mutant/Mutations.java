@@ -76,8 +76,7 @@ final class Mutations {
       sound.reset(kind);
       sound.write(0, channel + HbmRegisters.RING_BASE, AccessWidth.QWORD, base);
       sound.write(0, channel + HbmRegisters.RING_SIZE, AccessWidth.DWORD, size);
-      sound.write(
-          0, channel + HbmRegisters.CTRL, AccessWidth.DWORD, HbmRegisters.CTRL_ENABLE);
+      sound.write(0, channel + HbmRegisters.CTRL, AccessWidth.DWORD, HbmRegisters.CTRL_ENABLE);
       sound.write(0, HbmRegisters.doorbell(0), AccessWidth.DWORD, 1);
     });
   }
@@ -106,8 +105,7 @@ final class Mutations {
   static Mutation writesAfterReset(Supplier<MemorySegment> memory) {
     return afterReset(_ -> {
       MemorySegment target = memory.get();
-      target.set(
-          ValueLayout.JAVA_BYTE, 0, (byte) (target.get(ValueLayout.JAVA_BYTE, 0) + 1));
+      target.set(ValueLayout.JAVA_BYTE, 0, (byte) (target.get(ValueLayout.JAVA_BYTE, 0) + 1));
     });
   }
 
