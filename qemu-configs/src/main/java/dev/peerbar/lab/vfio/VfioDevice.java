@@ -205,6 +205,12 @@ public final class VfioDevice implements AutoCloseable {
     system.ioctl(fd, VfioIoctls.VFIO_DEVICE_SET_IRQS, set.encode());
   }
 
+  /** Exports as is asked, with all flags. */
+  public DmaBuf exportDmabuf(VfioDeviceFeatureDmaBuf asked) throws IOException {
+    int dmaBuf = system.ioctl(fd, VfioIoctls.VFIO_DEVICE_FEATURE, asked.encode()).asInt();
+    return new DmaBuf(system, dmaBuf, asked.length());
+  }
+
   /** Whether BARs can be exported as DMABUFs: a kernel may know nothing of it. */
   public boolean exportsDmabufs() throws IOException {
     try {

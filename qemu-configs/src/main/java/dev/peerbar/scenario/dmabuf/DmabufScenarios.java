@@ -10,7 +10,16 @@ public final class DmabufScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return Stream.of(Exports.all(), ExportRefused.all(), PathAlias.all())
+    return Stream.of(
+            Exports.all(),
+            ExportRefused.all(),
+            PathAlias.all(),
+            MapProbe.all(),
+            MapRefusals.all(),
+            MapContents.all(),
+            MapRevoked.all(),
+            MapControl.all(),
+            MapRaces.all())
         .<Scenario<?>>flatMap(List::stream)
         .toList();
   }

@@ -14,7 +14,8 @@ public final class LifeScenarios {
             List.of(new Attach()),
             CloseFunction.all(),
             BindFunction.all(),
-            List.of(new HotAdd()),
+            List.of(new TwoGuests(), new HotAdd(), new Reboot()),
+            HotRemove.all(),
             KillServer.all(),
             List.of(
                 new StockRebind(),

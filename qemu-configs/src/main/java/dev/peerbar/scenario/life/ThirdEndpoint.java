@@ -98,7 +98,7 @@ final class ThirdEndpoint {
     DmaRange out = pair.allocate(BAR_SIZE, 0);
     DmaRange back = pair.allocate(BAR_SIZE, 0);
     Pattern.fill(out, seed);
-    pair.memoryOfA().fill((byte) 0);
+    pair.memoryOfA().asSlice(0, BAR_SIZE).fill((byte) 0);
     try (Import ofC = importMemory();
         Import ofA = pair.importOfA(BAR_SIZE)) {
       pair.initiator().copy(out.iova(), ofC.iova(), BAR_SIZE);
