@@ -17,7 +17,9 @@ import java.util.Optional;
  *     is to blame for
  * @param kernel what its kernel has; empty if there is no guest
  * @param failure why there is no guest
+ * @param qemuFailed whether that is QEMU's failure, not the guest's
  * @param logs the directory of its logs
+ * @param endpoints that it has of this process
  */
 public record BootResult(
     Setting setting,
@@ -26,8 +28,11 @@ public record BootResult(
     List<Complaint> complaints,
     Optional<KernelOptions> kernel,
     Optional<String> failure,
-    Path logs) {
+    boolean qemuFailed,
+    Path logs,
+    List<ServedEndpoint> endpoints) {
   public BootResult {
     complaints = List.copyOf(complaints);
+    endpoints = List.copyOf(endpoints);
   }
 }

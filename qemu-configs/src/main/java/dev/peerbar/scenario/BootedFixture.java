@@ -1,6 +1,7 @@
 package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.guest.GuestGoneException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -65,6 +66,19 @@ final class BootedFixture<E extends Environment> implements AutoCloseable {
     List<Lab.Complaint> complaints = judged.until(now);
     judged = now;
     return complaints;
+  }
+
+  /**
+   * The same of a guest that need not be there any more.
+   *
+   * @param what has ended, for the kernel's log
+   */
+  synchronized List<Lab.Complaint> lastComplaints(String what) throws IOException {
+    try {
+      return complaints(what);
+    } catch (GuestGoneException e) {
+      return judged.sinceByConsole();
+    }
   }
 
   /** Turns the guest off; what was complained about since that was asked last. */

@@ -1,27 +1,33 @@
 package dev.peerbar.scenario;
 
-import dev.peerbar.server.events.InterruptEvent;
-import dev.peerbar.server.events.MessageEvent;
 import dev.peerbar.server.events.Observers;
-import dev.peerbar.server.events.ResetEvent;
 import dev.peerbar.server.events.TraceEvent;
-import dev.peerbar.server.events.TransferEvent;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /**
- * Keeps the last things that the endpoints of this process saw and did. For any thread.
+ * Keeps the last things that the endpoints of this process saw and did: each of the last few, and
+ * far more where several running that are alike are one. For any thread.
  *
  * <p>There is one at a time in a process, and none beside a trace.
  */
 final class DeviceMessages implements AutoCloseable {
   private static final int MOST = 256;
+  private static final int MOST_RUNS = 2000;
 
   private final Deque<TraceEvent> last = new ArrayDeque<>();
+  private final Deque<EventRun> runs = new ArrayDeque<>();
+
+  /** By function: others may have something happen in between. */
+  private final Map<String, EventRun> latest = new HashMap<>();
+
+  private long dropped;
   private final Consumer<TraceEvent> observer = this::take;
 
   private DeviceMessages() {}
@@ -38,12 +44,42 @@ final class DeviceMessages implements AutoCloseable {
         last.removeFirst();
       }
       last.addLast(event);
+      EventRun run = latest.get(event.function());
+      if (run != null && run.takes(event)) {
+        return;
+      }
+      if (runs.size() == MOST_RUNS) {
+        dropped += runs.removeFirst().times();
+      }
+      run = new EventRun(event);
+      runs.addLast(run);
+      latest.put(event.function(), run);
     }
   }
 
   void forget() {
     synchronized (last) {
       last.clear();
+      forgetTimeline();
+    }
+  }
+
+  void forgetTimeline() {
+    synchronized (last) {
+      runs.clear();
+      latest.clear();
+      dropped = 0;
+    }
+  }
+
+  /**
+   * What happened since the timeline was forgotten.
+   *
+   * @param start of the timeline, as {@link System#nanoTime} says it
+   */
+  Timeline timeline(long start) {
+    synchronized (last) {
+      return Timeline.of(runs.stream().map(run -> run.event(start)).toList(), dropped);
     }
   }
 
@@ -58,10 +94,11 @@ final class DeviceMessages implements AutoCloseable {
     List<String> lines = new ArrayList<>();
     for (int i = 0; i < events.size(); ) {
       TraceEvent event = events.get(i);
-      String text = event.function() + ": " + text(event);
+      String text = event.function() + ": " + EventRun.text(event);
       int same = 1;
       while (i + same < events.size()
-          && text.equals(events.get(i + same).function() + ": " + text(events.get(i + same)))) {
+          && text.equals(
+              events.get(i + same).function() + ": " + EventRun.text(events.get(i + same)))) {
         same++;
       }
       String times = same == 1 ? "" : ", %d times".formatted(same);
@@ -69,36 +106,6 @@ final class DeviceMessages implements AutoCloseable {
       i += same;
     }
     return List.copyOf(lines);
-  }
-
-  private static String text(TraceEvent event) {
-    return switch (event) {
-      case MessageEvent m -> message(m);
-      case TransferEvent t -> transfer(t);
-      case ResetEvent r -> "reset (%s), %d jobs ended".formatted(r.kind(), r.jobsEnded());
-      case InterruptEvent i -> "%s %d %s".formatted(i.index(), i.vector(), i.outcome());
-    };
-  }
-
-  private static String message(MessageEvent m) {
-    String who = m.direction() == MessageEvent.Direction.CLIENT_TO_SERVER ? "" : "to the client: ";
-    String refused = m.errno() == null ? "" : ", " + m.errno();
-    return "%s%s, %d bytes in, %d out%s"
-        .formatted(who, m.command(), m.bytesReceived(), m.bytesSent(), refused);
-  }
-
-  private static String transfer(TransferEvent t) {
-    String fault = t.fault() == null ? "" : ", %s at 0x%x".formatted(t.fault(), t.faultAddress());
-    return "%s %s, 0x%x to 0x%x, %d of %d bytes, %s%s"
-        .formatted(
-            t.engine(),
-            t.access(),
-            t.source(),
-            t.destination(),
-            t.moved(),
-            t.asked(),
-            t.path(),
-            fault);
   }
 
   @Override

@@ -12,6 +12,7 @@ public final class Run {
   private final long seed;
   private final List<Predicate<String>> allowed = new CopyOnWriteArrayList<>();
   private final List<Measure> measures = new CopyOnWriteArrayList<>();
+  private final List<Route> routes = new CopyOnWriteArrayList<>();
 
   /**
    * @param round from 1
@@ -61,6 +62,16 @@ public final class Run {
    */
   public void record(String name, Duration time) {
     measures.add(new Measure(name, time.toNanos() / 1e6, "ms"));
+  }
+
+  /** Notes a way of peer-to-peer DMA that was tried, and what came of it. */
+  public void took(Route route) {
+    routes.add(route);
+  }
+
+  /** Which ways were tried, in order. */
+  List<Route> routes() {
+    return List.copyOf(routes);
   }
 
   /** What was recorded, in order. */

@@ -3,6 +3,7 @@ package dev.peerbar.scenario;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.kernel.KernelOptions;
+import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -21,6 +22,12 @@ import java.util.function.UnaryOperator;
 public final class Runner {
   /** A guest that did not boot is tried once more; then its scenarios fail. */
   private static final int MOST_FAILED_BOOTS = 2;
+
+  /** Of a timeline that shows what went wrong. */
+  private static final int MOST_EVENTS_OF_FAILED = 1000;
+
+  /** Of one that only shows what a scenario does. */
+  private static final int MOST_EVENTS_OF_PASSED = 200;
 
   private final Map<String, LabFiles> files;
   private final Options options;
@@ -123,22 +130,34 @@ public final class Runner {
         logs = options.logs.resolve(group.setting().name()).resolve("guest-" + boots);
         long start = System.nanoTime();
         Optional<String> failure = Optional.empty();
+        boolean qemuFailed = false;
         Optional<KernelOptions> kernel = Optional.empty();
         List<Lab.Complaint> complaints = List.of();
+        List<ServedEndpoint> endpoints = List.of();
         try {
           booted = start();
           Lab lab = booted.fixture().lab();
           complaints = lab.bootComplaints();
           kernel = Optional.of(lab.kernelOptions());
+          endpoints = booted.fixture().servers().stream().map(ServedEndpoint::of).toList();
           failedBoots = 0;
         } catch (IOException | RuntimeException e) {
           failedBoots++;
+          qemuFailed = e instanceof QemuEndedException ended && ended.status() != 0;
           failure = Optional.of(Objects.requireNonNullElse(e.getMessage(), e.toString()));
           problems.add(new Problem(Problem.Kind.NO_GUEST, failure.get()));
         }
         listener.booted(
             new BootResult(
-                group.setting(), boots, since(start), complaints, kernel, failure, logs));
+                group.setting(),
+                boots,
+                since(start),
+                complaints,
+                kernel,
+                failure,
+                qemuFailed,
+                logs,
+                endpoints));
       }
     }
 
@@ -160,13 +179,38 @@ public final class Runner {
       Description description = scenario.description();
       Run run = new Run(round, seedOf(options.seed, description.name(), round));
       long start = System.nanoTime();
-      Outcome outcome =
-          booted == null
-              ? new Outcome.Failed(
-                  List.of(problems.getLast()), new Evidence(List.of(), List.of(), List.of(), logs))
-              : new Trial<>(scenario, booted, run, options.limit, messages).outcome();
+      if (booted == null) {
+        return new ScenarioResult(
+            group.setting(),
+            description,
+            round,
+            run.seed(),
+            new Outcome.Failed(
+                List.of(problems.getLast()), new Evidence(List.of(), List.of(), List.of(), logs)),
+            since(start));
+      }
+      Trial<E> trial = new Trial<>(scenario, booted, run, options.limit, messages);
+      Outcome outcome = trial.outcome();
       return new ScenarioResult(
-          group.setting(), description, round, run.seed(), outcome, since(start), run.measures());
+          group.setting(),
+          description,
+          round,
+          run.seed(),
+          outcome,
+          since(start),
+          run.measures(),
+          run.routes(),
+          timeline(trial, outcome, round));
+    }
+
+    private static Timeline timeline(Trial<?> trial, Outcome outcome, int round) {
+      return switch (outcome) {
+        case Outcome.Failed _ -> trial.timeline(outcome).atMost(MOST_EVENTS_OF_FAILED);
+        // One round that went well is like another.
+        case Outcome.Passed _ when round == 1 ->
+            trial.timeline(outcome).atMost(MOST_EVENTS_OF_PASSED);
+        case Outcome.Passed _, Outcome.Skipped _ -> Timeline.NONE;
+      };
     }
 
     private void turnOff() {

@@ -13,6 +13,8 @@ import java.util.List;
  * @param outcome what came of it
  * @param took from before it was given its environment until that was taken back and judged
  * @param measures what it recorded
+ * @param routes which ways of peer-to-peer DMA it tried
+ * @param timeline what happened meanwhile; little or nothing if it passed
  */
 public record ScenarioResult(
     Setting setting,
@@ -21,8 +23,23 @@ public record ScenarioResult(
     long seed,
     Outcome outcome,
     Duration took,
-    List<Measure> measures) {
+    List<Measure> measures,
+    List<Route> routes,
+    Timeline timeline) {
   public ScenarioResult {
     measures = List.copyOf(measures);
+    routes = List.copyOf(routes);
+  }
+
+  /** One of which no more is known. */
+  public ScenarioResult(
+      Setting setting, Description scenario, int round, long seed, Outcome outcome, Duration took) {
+    this(setting, scenario, round, seed, outcome, took, List.of(), List.of(), Timeline.NONE);
+  }
+
+  /** The same with so many events of its timeline at most. */
+  public ScenarioResult withTimeline(int most) {
+    return new ScenarioResult(
+        setting, scenario, round, seed, outcome, took, measures, routes, timeline.atMost(most));
   }
 }

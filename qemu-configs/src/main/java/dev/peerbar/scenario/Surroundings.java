@@ -2,10 +2,13 @@ package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.CallRecord;
+import dev.peerbar.lab.guest.CallRun;
+import dev.peerbar.lab.guest.GuestAgent;
 import dev.peerbar.lab.guest.GuestThread;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -21,6 +24,7 @@ final class Surroundings {
   private final BootedFixture<?> booted;
   private final DeviceMessages messages;
   private final long callsBefore;
+  private long start;
 
   /** Of a scenario that begins now. */
   Surroundings(BootedFixture<?> booted, DeviceMessages messages) {
@@ -29,6 +33,14 @@ final class Surroundings {
     messages.forget();
     List<CallRecord> calls = history();
     callsBefore = calls.isEmpty() ? 0 : calls.getLast().number();
+    begin();
+  }
+
+  /** The timeline begins now: what was before is of no interest any more. */
+  synchronized void begin() {
+    start = System.nanoTime();
+    messages.forgetTimeline();
+    lab().guest().agent().track();
   }
 
   private Lab lab() {
@@ -45,6 +57,30 @@ final class Surroundings {
     List<String> calls =
         history().stream().filter(c -> c.number() > callsBefore).map(CallRecord::toString).toList();
     return new Evidence(calls, hung(), messagesNow, booted.logs());
+  }
+
+  /**
+   * What has happened since the timeline began.
+   *
+   * @param thread of the scenario: that a call is another's is said
+   */
+  synchronized Timeline timeline(String thread) {
+    Timeline endpoints = messages.timeline(start);
+    GuestAgent agent = lab().guest().agent();
+    List<Timeline.Event> events = new ArrayList<>(endpoints.events());
+    agent.tracked().forEach(run -> events.add(event(run, thread)));
+    return Timeline.of(events, endpoints.dropped() + agent.untracked());
+  }
+
+  private Timeline.Event event(CallRun run, String thread) {
+    return new Timeline.Event(
+        Timeline.GUEST,
+        Timeline.Kind.CALL,
+        Duration.ofNanos(run.began() - start),
+        Duration.ofNanos(run.ended() - run.began()),
+        run.times(),
+        run.failed(),
+        (run.thread().equals(thread) ? "" : "[%s] ".formatted(run.thread())) + run.words());
   }
 
   private List<String> hung() {

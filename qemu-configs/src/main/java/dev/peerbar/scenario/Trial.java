@@ -1,5 +1,6 @@
 package dev.peerbar.scenario;
 
+import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.qemu.Qemu;
 import java.io.IOException;
 import java.time.Duration;
@@ -35,6 +36,9 @@ final class Trial<E extends Environment> {
 
   /** Whether there was an environment: what is left of less is not the scenario's. */
   private boolean opened;
+
+  /** What happened in a scenario that returned. */
+  private volatile Optional<Timeline> ran = Optional.empty();
 
   /** As it was when the first problem was met. */
   private Evidence evidence;
@@ -81,6 +85,13 @@ final class Trial<E extends Environment> {
     }
   }
 
+  /** What happened while the scenario ran; if it failed, until it was judged. */
+  Timeline timeline(Outcome outcome) {
+    return outcome instanceof Outcome.Passed
+        ? ran.orElse(Timeline.NONE)
+        : surroundings.timeline(scenario.description().name());
+  }
+
   private List<Problem> complaintsOfStuckGuest() {
     try {
       return Surroundings.asked(this::complaints);
@@ -124,8 +135,10 @@ final class Trial<E extends Environment> {
     fixture.lab().guest().markKernelLog(scenario.description().name() + " begins");
     Inventory before = Inventory.take(fixture);
     String saw = performed();
-    if (stillThere()) {
-      if (opened && !scenario.spendsGuest()) {
+    if (scenario.spendsGuest()) {
+      complaintsOfSpentGuest().forEach(this::add);
+    } else if (stillThere()) {
+      if (opened) {
         before.more(Inventory.take(fixture)).forEach(this::left);
       }
       complaints().forEach(this::add);
@@ -133,8 +146,22 @@ final class Trial<E extends Environment> {
     return problems.isEmpty() ? new Outcome.Passed(saw) : new Outcome.Failed(problems, evidence);
   }
 
+  private List<Problem> complaintsOfSpentGuest() throws IOException {
+    return Thread.currentThread().isInterrupted()
+        ? List.of()
+        : judged(booted.lastComplaints(end()));
+  }
+
   private List<Problem> complaints() throws IOException {
-    return booted.complaints(scenario.description().name() + " has ended").stream()
+    return judged(booted.complaints(end()));
+  }
+
+  private String end() {
+    return scenario.description().name() + " has ended";
+  }
+
+  private List<Problem> judged(List<Lab.Complaint> complaints) {
+    return complaints.stream()
         .filter(complaint -> !run.allows(complaint.line()))
         .map(complaint -> new Problem(Problem.Kind.COMPLAINT, complaint.toString()))
         .toList();
@@ -146,13 +173,15 @@ final class Trial<E extends Environment> {
     try {
       environment = Optional.of(fixture.open(run));
       opened = true;
+      surroundings.begin();
       saw = scenario.run(environment.get());
+      ran = Optional.of(surroundings.timeline(scenario.description().name()));
     } catch (UnexpectedException e) {
       add(new Problem(Problem.Kind.UNEXPECTED, e.getMessage()));
     } catch (Exception | Error e) {
       add(error(e));
     }
-    if (stillThere() && environment.isPresent() && !scenario.spendsGuest()) {
+    if (environment.isPresent() && !scenario.spendsGuest() && stillThere()) {
       try {
         fixture.release(environment.get()).forEach(this::left);
       } catch (Exception e) {
@@ -171,8 +200,7 @@ final class Trial<E extends Environment> {
     if (qemu.isAlive() && (problems.isEmpty() || !qemu.hasEnded())) {
       return true;
     }
-    if (!(scenario.spendsGuest() && problems.isEmpty())
-        && problems.stream().noneMatch(p -> p.kind() == Problem.Kind.NO_GUEST)) {
+    if (problems.stream().noneMatch(p -> p.kind() == Problem.Kind.NO_GUEST)) {
       add(new Problem(Problem.Kind.NO_GUEST, qemu.end()));
     }
     return false;

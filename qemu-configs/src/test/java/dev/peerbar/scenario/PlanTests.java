@@ -4,10 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
-import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupOutput;
-import dev.peerbar.scenario.suite.Suite;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,7 +14,7 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.DynamicTest;
 
 /** The results of a plan, each a test. */
-public final class PlanTests implements RunListener {
+final class PlanTests implements RunListener {
   /** Of a scenario: several programs may take minutes each on a slow machine. */
   private static final Duration LIMIT = Duration.ofMinutes(10);
 
@@ -26,19 +24,12 @@ public final class PlanTests implements RunListener {
 
   private PlanTests() {}
 
-  /** All of the suite's scenarios on a kind of fixture, in all of its settings. */
-  public static List<DynamicTest> of(FixtureKind<?> kind) throws Exception {
-    List<Scenario<?>> some =
-        Suite.ALL.scenarios().stream().filter(s -> s.fixture() == kind).toList();
-    return of(Plan.of(some, Topology.NAMES, 1), kind.name());
-  }
-
   /**
    * Runs all of a plan; a test for each result, and for the end of each group.
    *
    * @param name of the log directory
    */
-  public static List<DynamicTest> of(Plan plan, String name) throws Exception {
+  static List<DynamicTest> of(Plan plan, String name) throws Exception {
     PlanTests tests = new PlanTests();
     new Runner(
             Setup.ofUser(SetupOutput.toStandardError()).run(),

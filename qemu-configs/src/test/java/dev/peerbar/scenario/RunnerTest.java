@@ -56,26 +56,10 @@ class RunnerTest {
   private final List<GroupEnd> ends = new ArrayList<>();
 
   /** What a scenario of a test does. */
-  @FunctionalInterface
-  private interface Body {
-    String run(HbmPair pair) throws Exception;
-  }
-
-  private record Case(Description description, Body body) implements Scenario<HbmPair> {
-    static Case of(String name, Body body, Requirement... needs) {
-      return new Case(
-          Description.of("test." + name, "try " + name, "what it is about").needing(needs), body);
-    }
-
-    @Override
-    public FixtureKind<HbmPair> fixture() {
-      return HbmPair.KIND;
-    }
-
-    @Override
-    public String run(HbmPair pair) throws Exception {
-      return body.run(pair);
-    }
+  private static Case<HbmPair> scenario(
+      String name, Case.Body<HbmPair> body, Requirement... needs) {
+    return Case.on(HbmPair.KIND, "test." + name, "try " + name, "what it is about", body)
+        .needing(needs);
   }
 
   /** One that gives nothing, in a guest whose kernel says why. */
@@ -140,29 +124,34 @@ class RunnerTest {
     }
   }
 
+  /** Those that pass and leave a guest that is of no use. */
+  private static final int SPENT = 2;
+
   private static final Requirement UNOBTAINABLE = _ -> Optional.of("it cannot be had");
 
   @BeforeAll
   void runAll() throws Exception {
     List<Scenario<?>> scenarios =
         List.of(
-            Case.of("first", _ -> "nothing"),
-            Case.of("unexpected", RunnerTest::seesSomethingElse),
-            Case.of("after-unexpected", _ -> "nothing"),
-            Case.of("error", RunnerTest::asksForTheImpossible),
-            Case.of("hangs", RunnerTest::hangsInTheKernel),
-            Case.of("after-hangs", _ -> "nothing"),
-            Case.of("spins", RunnerTest::neverEnds),
-            Case.of("mapping", RunnerTest::leavesAMapping),
-            Case.of("after-mapping", _ -> "nothing"),
-            Case.of("descriptor", p -> "eventfd " + p.guest().eventFd().fd()),
-            Case.of("dmabuf", RunnerTest::leavesADmaBuf),
-            Case.of("warning", RunnerTest::provokesAWarning),
-            Case.of("allowed-warning", RunnerTest::provokesAnExpectedWarning),
-            Case.of("not-allowed-any-more", RunnerTest::provokesAWarning),
-            Case.of("guest-ends", RunnerTest::endsTheGuest),
-            Case.of("skipped", _ -> "nothing", UNOBTAINABLE),
-            Case.of("last", _ -> "nothing"),
+            scenario("first", _ -> "nothing"),
+            scenario("unexpected", RunnerTest::seesSomethingElse),
+            scenario("after-unexpected", _ -> "nothing"),
+            scenario("error", RunnerTest::asksForTheImpossible),
+            scenario("hangs", RunnerTest::hangsInTheKernel),
+            scenario("after-hangs", _ -> "nothing"),
+            scenario("spins", RunnerTest::neverEnds),
+            scenario("mapping", RunnerTest::leavesAMapping),
+            scenario("after-mapping", _ -> "nothing"),
+            scenario("descriptor", p -> "eventfd " + p.guest().eventFd().fd()),
+            scenario("dmabuf", RunnerTest::leavesADmaBuf),
+            scenario("warning", RunnerTest::provokesAWarning),
+            scenario("allowed-warning", RunnerTest::provokesAnExpectedWarning),
+            scenario("not-allowed-any-more", RunnerTest::provokesAWarning),
+            scenario("guest-ends", RunnerTest::endsTheGuest),
+            scenario("spends-guest", RunnerTest::turnsTheGuestOff).spendingGuest(),
+            scenario("leaves-it-spent", RunnerTest::leavesADmaBufAndAMeasure).spendingGuest(),
+            scenario("skipped", _ -> "nothing", UNOBTAINABLE),
+            scenario("last", _ -> "nothing"),
             new Unopened());
     RunListener listener =
         new RunListener() {
@@ -242,6 +231,18 @@ class RunnerTest {
     return "it lives";
   }
 
+  private static String turnsTheGuestOff(HbmPair pair) throws Exception {
+    pair.guest().system().powerOff();
+    return "nothing";
+  }
+
+  private static String leavesADmaBufAndAMeasure(HbmPair pair) throws Exception {
+    leavesADmaBuf(pair);
+    pair.run().record("buffers left", 1);
+    pair.run().record("time", Duration.ofMillis(1500));
+    return "nothing";
+  }
+
   private List<Kind> problems(String name) {
     return failed(name).problems().stream().map(Problem::kind).toList();
   }
@@ -260,6 +261,8 @@ class RunnerTest {
             "after-hangs",
             "after-mapping",
             "allowed-warning",
+            "spends-guest",
+            "leaves-it-spent",
             "last")) {
       assertThat(results.get(name).outcome()).as(name).isEqualTo(new Outcome.Passed("nothing"));
     }
@@ -325,11 +328,17 @@ class RunnerTest {
   }
 
   @Test
-  void aGuestForEachThatFails() {
+  void whatWasRecorded() {
+    assertThat(results.get("leaves-it-spent").measures())
+        .containsExactly(new Measure("buffers left", 1, ""), new Measure("time", 1500, "ms"));
+  }
+
+  @Test
+  void aGuestForEachThatFailsOrSpendsIt() {
     long failed =
         results.values().stream().filter(r -> r.outcome() instanceof Outcome.Failed).count();
     // The last that failed had one to itself, and none came after it.
-    assertThat(boots).hasSize((int) failed + 1);
+    assertThat(boots).hasSize((int) failed + SPENT + 1);
     assertThat(boots).allSatisfy(b -> assertThat(b.failure()).isEmpty());
     assertThat(ends).hasSize(2).allSatisfy(e -> assertThat(e.problems()).isEmpty());
   }

@@ -208,19 +208,27 @@ public final class Lab implements AutoCloseable {
      * into the log directory. Can be called when the guest has turned itself off, too.
      */
     public List<Complaint> since() throws IOException {
-      return until(Optional.empty());
+      return until(Optional.empty(), off);
+    }
+
+    /**
+     * As {@link #since}, but by the console alone, which shows no levels: for a guest that does not
+     * answer any more.
+     */
+    public List<Complaint> sinceByConsole() throws IOException {
+      return until(Optional.empty(), true);
     }
 
     /** As {@link #since}, but only what came before a later mark. */
     public List<Complaint> until(Mark end) throws IOException {
-      return until(Optional.of(end));
+      return until(Optional.of(end), off);
     }
 
-    private List<Complaint> until(Optional<Mark> end) throws IOException {
+    private List<Complaint> until(Optional<Mark> end, boolean byConsole) throws IOException {
       // First, for QEMU answers the kernel's accesses: what it says of one is said by then.
       String qemuSaid = qemu.said(qemuOffset, end.map(e -> e.qemuOffset));
       List<Complaint> all = new ArrayList<>();
-      if (off) {
+      if (byConsole) {
         addUnknown(all, Qemu.CONSOLE_LOG, between(qemu.console(), end));
       } else {
         List<String> log = keptKernelLog();

@@ -16,8 +16,16 @@ final class CallHistory {
   /** Calls that are remembered after they ended. */
   static final int LENGTH = 64;
 
+  /** The outcome of a call that gives no more than that it is over. */
+  static final String DONE = "done";
+
   private final Deque<Entry> last = new ArrayDeque<>();
   private final Map<Long, Entry> underWay = new TreeMap<>();
+  private final CallTrack track = new CallTrack();
+
+  /** The number of the first call that is tracked. */
+  private long trackedFrom = 1;
+
   private long calls;
 
   /** A call that is remembered. */
@@ -68,7 +76,32 @@ final class CallHistory {
       synchronized (CallHistory.this) {
         outcome = what;
         ended = System.nanoTime();
+        if (number >= trackedFrom) {
+          track.add(this);
+        }
       }
+    }
+
+    /** What it was, and what came of it. */
+    private String words() {
+      return switch (outcome) {
+        case GuestErrnoException e when e.errno().isPresent() ->
+            "%s: %s".formatted(call, e.errno().get());
+        case GuestAgent.Result result ->
+            result.value() == 0
+                ? call.toString()
+                : "%s: %s".formatted(call, Words.ofNumber(result.value()));
+        case String done -> call + (done.equals(DONE) ? "" : ": " + done);
+        default -> "%s: %s".formatted(call, CallHistory.words(outcome));
+      };
+    }
+
+    /** Whether another is of the same kind, on the same thread, and both ended well. */
+    boolean isAlike(Entry other) {
+      return call.isLike(other.call)
+          && thread.equals(other.thread)
+          && !(outcome instanceof Exception)
+          && !(other.outcome instanceof Exception);
     }
 
     private CallRecord record(long now) {
@@ -86,7 +119,7 @@ final class CallHistory {
           call.toString(),
           began,
           state,
-          outcome == null ? "" : words(outcome),
+          outcome == null ? "" : CallHistory.words(outcome),
           Duration.ofNanos((outcome == null ? now : ended) - start),
           Duration.ofNanos((over ? answered : sent || outcome == null ? now : ended) - start));
     }
@@ -118,6 +151,41 @@ final class CallHistory {
     underWay.values().stream().filter(e -> e.number < first).forEach(e -> all.add(e.record(now)));
     last.forEach(e -> all.add(e.record(now)));
     return List.copyOf(all);
+  }
+
+  /** Tracks calls anew, from the next one on. */
+  synchronized void track() {
+    track.clear();
+    trackedFrom = calls + 1;
+  }
+
+  /** The calls that were tracked, and those of them that are under way; in order of their end. */
+  synchronized List<CallRun> tracked() {
+    long now = System.nanoTime();
+    List<CallRun> runs = new ArrayList<>();
+    track.runs().forEach(run -> runs.add(run(run)));
+    underWay.values().stream()
+        .filter(e -> e.number >= trackedFrom && e.outcome == null)
+        .map(e -> new CallRun(e.thread, e.call + ": under way", true, 1, e.start, now))
+        .forEach(runs::add);
+    return List.copyOf(runs);
+  }
+
+  private static CallRun run(CallTrack.Run run) {
+    String one = run.first.words();
+    String other = run.last.words();
+    return new CallRun(
+        run.first.thread,
+        one.equals(other) ? one : one + " … " + other,
+        run.last.outcome instanceof Exception,
+        run.times,
+        run.first.start,
+        run.last.ended);
+  }
+
+  /** How many calls had to be left out of those that are tracked. */
+  synchronized long untracked() {
+    return track.dropped();
   }
 
   /** The call that is under way by an id on the wire. */

@@ -443,6 +443,21 @@ public final class GuestAgent implements AutoCloseable {
     return calls.history().records();
   }
 
+  /** Remembers every call from the next one on, as far as there is room, for {@link #tracked}. */
+  public void track() {
+    calls.history().track();
+  }
+
+  /** The calls since {@link #track}, those that are alike as one. */
+  public List<CallRun> tracked() {
+    return calls.history().tracked();
+  }
+
+  /** How many calls since {@link #track} are not in {@link #tracked}: the first. */
+  public long untracked() {
+    return calls.history().untracked();
+  }
+
   /**
    * The calls that are under way in the guest now, the one that began first first: its threads, and
    * where they are in its kernel.

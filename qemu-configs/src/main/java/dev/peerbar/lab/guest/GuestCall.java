@@ -80,6 +80,16 @@ public final class GuestCall {
     return call -> call.operation != Operation.SYSCALL;
   }
 
+  /**
+   * Whether it is the same operation as another, whatever on; or the same system call on the same.
+   */
+  boolean isLike(GuestCall other) {
+    return operation == other.operation
+        && syscall == other.syscall
+        && request == other.request
+        && (syscall == null || toString().equals(other.toString()));
+  }
+
   Operation operation() {
     return operation;
   }

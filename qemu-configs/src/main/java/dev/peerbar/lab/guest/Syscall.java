@@ -20,12 +20,13 @@ public enum Syscall {
   SENDFILE(40),
   WAIT4(61),
   KILL(62),
+  FCNTL(72),
   FTRUNCATE(77),
   MKDIR(83),
   UNLINK(87),
   READLINK(89),
-  MKNOD(133),
   SYSLOG(103),
+  MKNOD(133),
   MLOCK(149),
   SYNC(162),
   MOUNT(165),
@@ -37,9 +38,11 @@ public enum Syscall {
   VMSPLICE(278),
   EVENTFD2(290),
   PIPE2(293),
+  PRLIMIT64(302),
   PROCESS_VM_READV(310),
   PROCESS_VM_WRITEV(311),
-  MEMFD_CREATE(319);
+  MEMFD_CREATE(319),
+  MEMBARRIER(324);
 
   private final int number;
 

@@ -22,7 +22,9 @@ public final class Qemu implements AutoCloseable {
   /** What the guest printed on its serial port. */
   public static final String CONSOLE_LOG = "console.log";
 
-  private static final String COMMAND_LOG = "qemu.args";
+  /** QEMU's command line, in the directory of a guest's logs. */
+  public static final String COMMAND_LOG = "qemu.args";
+
   private static final Duration PATIENCE = Duration.ofSeconds(30);
   private static final Duration FAREWELL = Duration.ofSeconds(2);
 
@@ -199,6 +201,7 @@ public final class Qemu implements AutoCloseable {
       return new QemuEndedException(
           "QEMU ended with status %d before the guest was up: %s"
               .formatted(process.exitValue(), said()),
+          process.exitValue(),
           seen);
     }
     return new IOException(seen.getMessage() + "; " + consoleEnd(), seen);

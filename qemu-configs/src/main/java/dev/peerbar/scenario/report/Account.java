@@ -1,12 +1,10 @@
 package dev.peerbar.scenario.report;
 
-import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.scenario.Description;
-import dev.peerbar.scenario.Evidence;
-import dev.peerbar.scenario.Outcome;
 import dev.peerbar.scenario.Plan;
 import dev.peerbar.scenario.Problem;
 import dev.peerbar.scenario.ScenarioResult;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,15 +20,22 @@ import java.util.Locale;
 record Account(Plan plan, long seed, Repeat repeat) {
   private static final String MARGIN = "  ";
 
+  /** No path leads below it. */
+  private static final Path NOWHERE = Path.of("");
+
   /** A scenario's name; if it runs more than once, with the round. */
   String name(Description scenario, int round) {
     return plan.rounds() == 1 ? scenario.name() : roundOf(scenario.name(), round);
   }
 
-  /** The last part of a scenario's name; if it runs more than once, with the round. */
-  String nameInFamily(Description scenario, int round) {
-    String name = scenario.name().substring(scenario.family().length() + 1);
-    return plan.rounds() == 1 ? name : roundOf(name, round);
+  /**
+   * The last part of a scenario's name; if it runs more than once, with the round.
+   *
+   * @param rounds how often it runs
+   */
+  static String nameInFamily(String scenario, int round, int rounds) {
+    String name = scenario.substring(scenario.lastIndexOf('.') + 1);
+    return rounds == 1 ? name : roundOf(name, round);
   }
 
   private static String roundOf(String name, int round) {
@@ -38,22 +43,35 @@ record Account(Plan plan, long seed, Repeat repeat) {
   }
 
   /**
+   * A scenario's result as reports have it.
+   *
+   * @param directory from which paths in it are relative, if they lead below
+   */
+  Results.Result result(ScenarioResult result, Path directory) {
+    return Recorded.result(result, directory, repeat.commandLine(result, seed));
+  }
+
+  /** All that there is to say of a failure, in printable lines, with absolute paths. */
+  List<String> failure(ScenarioResult result, int most) {
+    return failure(result(result, NOWHERE), most);
+  }
+
+  /**
    * All that there is to say of a failure, in printable lines.
    *
-   * @param logs where they are, for whoever reads this
    * @param most of the evidence of a kind, the last lines
    */
-  List<String> failure(ScenarioResult result, Outcome.Failed failed, String logs, int most) {
+  static List<String> failure(Results.Result result, int most) {
     List<String> lines = new ArrayList<>();
-    lines.add("tried: " + Printable.line(result.scenario().does()));
-    lines.add("expected: " + Printable.line(result.scenario().expects()));
-    failed.problems().forEach(problem -> lines.addAll(problem(problem)));
-    Evidence evidence = failed.evidence();
+    lines.add("tried: " + Printable.line(result.does()));
+    lines.add("expected: " + Printable.line(result.expects()));
+    result.problems().forEach(problem -> lines.addAll(problem(problem)));
+    Results.Evidence evidence = result.evidence();
     add(lines, "the agent's last calls:", evidence.calls(), most);
     add(lines, "where calls hung in the guest's kernel:", evidence.hung(), Printable.MOST_LINES);
     add(lines, "what the endpoints saw and did last:", evidence.messages(), most);
-    lines.add("logs: " + Printable.line(logs));
-    lines.add("repeat: " + repeat.commandLine(result, seed));
+    lines.add("logs: " + Printable.line(result.logs()));
+    lines.add("repeat: " + result.repeat());
     return lines;
   }
 
@@ -71,12 +89,17 @@ record Account(Plan plan, long seed, Repeat repeat) {
 
   /** A problem in printable lines, of which the first begins with what kind it is. */
   static List<String> problem(Problem problem) {
-    return indented(problem.kind().words() + ": ", problem.text());
+    return problem(Recorded.problem(problem));
+  }
+
+  /** A problem in printable lines, of which the first begins with what kind it is. */
+  static List<String> problem(Results.Problem problem) {
+    return indented(problem.words() + ": ", problem.text());
   }
 
   /** What was in a guest's logs when it was up, in printable lines. */
-  static List<String> bootComplaint(Lab.Complaint complaint) {
-    return indented("before any scenario, ", complaint.toString());
+  static List<String> bootComplaint(String complaint) {
+    return indented("before any scenario, ", complaint);
   }
 
   /** Text in lines that show where it begins. */

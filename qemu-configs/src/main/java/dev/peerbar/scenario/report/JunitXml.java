@@ -1,117 +1,127 @@
 package dev.peerbar.scenario.report;
 
-import dev.peerbar.lab.boot.Lab;
-import dev.peerbar.scenario.BootResult;
-import dev.peerbar.scenario.GroupEnd;
-import dev.peerbar.scenario.Outcome;
-import dev.peerbar.scenario.Problem;
-import dev.peerbar.scenario.ScenarioResult;
-import dev.peerbar.scenario.Setting;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.Locale;
 import javax.xml.stream.XMLOutputFactory;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamWriter;
 
-/** A file of JUnit's XML, as Jenkins' junit-10.xsd describes it. */
-final class JunitXml implements AutoCloseable {
+/** A file of JUnit's XML, as Jenkins' junit-10.xsd describes it: a suite for each setting. */
+final class JunitXml {
   private static final String GUESTS = "guests";
 
-  private final OutputStream file;
   private final XMLStreamWriter xml;
-  private final Path directory;
-  private final Account account;
+  private final Results results;
   private int depth;
 
-  private JunitXml(OutputStream file, XMLStreamWriter xml, Path directory, Account account) {
-    this.file = file;
+  private JunitXml(XMLStreamWriter xml, Results results) {
     this.xml = xml;
-    this.directory = directory;
-    this.account = account;
+    this.results = results;
   }
 
-  /**
-   * Begins a file.
-   *
-   * @param directory from which paths in it are relative, if they lead below
-   */
-  static JunitXml to(Path path, Path directory, Account account)
-      throws IOException, XMLStreamException {
-    OutputStream file = Files.newOutputStream(path);
+  /** Writes all of a file; what it is written to is left open. */
+  static void write(OutputStream file, Results results) throws IOException {
     try {
-      return new JunitXml(
-          file,
-          XMLOutputFactory.newFactory().createXMLStreamWriter(file, StandardCharsets.UTF_8.name()),
-          directory,
-          account);
+      XMLStreamWriter xml =
+          XMLOutputFactory.newFactory().createXMLStreamWriter(file, StandardCharsets.UTF_8.name());
+      new JunitXml(xml, results).suites();
+      xml.close();
     } catch (XMLStreamException e) {
-      file.close();
-      throw e;
+      throw new IOException(e);
     }
   }
 
-  void write(List<JunitReport.Suite> suites) throws XMLStreamException {
+  private void suites() throws XMLStreamException {
     xml.writeStartDocument(StandardCharsets.UTF_8.name(), "1.0");
+    List<Suite> suites =
+        results.settings().stream()
+            .map(setting ->
+                new Suite(
+                    setting,
+                    results.results().stream()
+                        .filter(r -> r.setting().equals(setting.name()))
+                        .toList()))
+            .toList();
     begin("testsuites");
     attribute("name", "peerbar scenarios");
-    attribute("tests", suites.stream().mapToInt(JunitReport.Suite::tests).sum());
-    attribute("failures", suites.stream().mapToInt(JunitReport.Suite::failures).sum());
+    attribute("tests", suites.stream().mapToInt(Suite::tests).sum());
+    attribute("failures", suites.stream().mapToInt(Suite::failures).sum());
     attribute("errors", 0);
-    attribute("time", seconds(suites.stream().flatMap(JunitXml::times)));
-    for (JunitReport.Suite suite : suites) {
+    attribute("time", seconds(suites.stream().mapToDouble(Suite::seconds).sum()));
+    for (Suite suite : suites) {
       suite(suite);
     }
     end();
     xml.writeEndDocument();
   }
 
-  private void suite(JunitReport.Suite suite) throws XMLStreamException {
+  /** What came of a setting; the last one's is not all there yet if the run broke off. */
+  private record Suite(Results.Setting setting, List<Results.Result> results) {
+    int failures() {
+      return (setting.problems().isEmpty() ? 0 : 1) + count(Results.Outcome.FAILED);
+    }
+
+    int skipped() {
+      return count(Results.Outcome.SKIPPED);
+    }
+
+    int tests() {
+      return results.size() + (setting.ended() ? 1 : 0);
+    }
+
+    private int count(Results.Outcome outcome) {
+      return (int) results.stream().filter(r -> r.outcome() == outcome).count();
+    }
+
+    double bootSeconds() {
+      return setting.boots().stream().mapToDouble(Results.Boot::seconds).sum();
+    }
+
+    double seconds() {
+      return bootSeconds() + results.stream().mapToDouble(Results.Result::seconds).sum();
+    }
+  }
+
+  private void suite(Suite suite) throws XMLStreamException {
     begin("testsuite");
-    attribute("name", suite.group.setting().name());
+    attribute("name", suite.setting.name());
     attribute("tests", suite.tests());
     attribute("failures", suite.failures());
     attribute("errors", 0);
     attribute("skipped", suite.skipped());
-    attribute("time", seconds(times(suite)));
-    attribute(
-        "timestamp",
-        DateTimeFormatter.ISO_LOCAL_DATE_TIME.format(
-            suite.began.truncatedTo(ChronoUnit.SECONDS).atOffset(ZoneOffset.UTC)));
+    attribute("time", seconds(suite.seconds()));
+    // As the schema has it: seconds, and no zone.
+    attribute("timestamp", suite.setting.began().replaceFirst("(\\.\\d+)?Z$", ""));
     properties(suite);
-    for (ScenarioResult result : suite.results) {
+    for (Results.Result result : suite.results) {
       scenario(result);
     }
-    if (suite.end.isPresent()) {
-      guests(suite, suite.end.get());
+    if (suite.setting.ended()) {
+      guests(suite);
     }
     end();
   }
 
-  private void properties(JunitReport.Suite suite) throws XMLStreamException {
-    Setting setting = suite.group.setting();
+  private void properties(Suite suite) throws XMLStreamException {
+    Results.Setting setting = suite.setting;
     begin("properties");
-    property("seed", String.valueOf(account.seed()));
+    property("seed", String.valueOf(results.run().seed()));
     property("fixture", setting.fixture());
     property("topology", setting.topology());
-    property("iommu", setting.viommu().label());
-    property("cpu", setting.cpu().label());
+    property("iommu", setting.viommu());
+    property("cpu", setting.cpu());
     if (!setting.variant().isEmpty()) {
       property("variant", setting.variant());
     }
     if (!setting.kernelArguments().isEmpty()) {
       property("kernel-arguments", setting.kernelArguments());
     }
-    var kernel = suite.boots.stream().flatMap(b -> KernelRelease.in(b.logs()).stream()).findFirst();
+    var kernel =
+        setting.boots().stream().map(Results.Boot::release).filter(r -> !r.isEmpty()).findFirst();
     if (kernel.isPresent()) {
       property("kernel", kernel.get());
     }
@@ -125,44 +135,42 @@ final class JunitXml implements AutoCloseable {
     attribute("value", value);
   }
 
-  private void scenario(ScenarioResult result) throws XMLStreamException {
+  private void scenario(Results.Result result) throws XMLStreamException {
     testcase(
-        result.scenario().family(),
-        account.nameInFamily(result.scenario(), result.round()),
-        result.took());
+        result.family(),
+        Account.nameInFamily(result.scenario(), result.round(), results.run().rounds()),
+        result.seconds());
     switch (result.outcome()) {
-      case Outcome.Passed(String saw) -> element("system-out", Printable.lines(saw));
-      case Outcome.Skipped(String reason) -> {
+      case PASSED -> element("system-out", result.text().lines().toList());
+      case SKIPPED -> {
         newLine();
         xml.writeEmptyElement("skipped");
-        attribute("message", reason);
+        attribute("message", result.text());
       }
-      case Outcome.Failed failed ->
-          failure(
-              failed.problems().getFirst(),
-              account.failure(
-                  result, failed, relative(failed.evidence().logs()), Printable.MOST_LINES));
+      case FAILED ->
+          failure(result.problems().getFirst(), Account.failure(result, Printable.MOST_LINES));
     }
     end();
   }
 
-  private void guests(JunitReport.Suite suite, GroupEnd end) throws XMLStreamException {
-    testcase(GUESTS, GUESTS, total(suite.boots.stream().map(BootResult::took)));
-    if (!end.problems().isEmpty()) {
+  private void guests(Suite suite) throws XMLStreamException {
+    testcase(GUESTS, GUESTS, suite.bootSeconds());
+    List<Results.Problem> problems = suite.setting.problems();
+    if (!problems.isEmpty()) {
       failure(
-          end.problems().getFirst(),
-          end.problems().stream().flatMap(p -> Account.problem(p).stream()).toList());
+          problems.getFirst(),
+          problems.stream().flatMap(p -> Account.problem(p).stream()).toList());
     }
     List<String> lines = new ArrayList<>();
-    for (BootResult boot : suite.boots) {
+    for (Results.Boot boot : suite.setting.boots()) {
       lines.add(
           "guest %d: %s after %s s, logs in %s"
               .formatted(
                   boot.number(),
-                  boot.failure().isPresent() ? "given up" : "up",
-                  Account.seconds(boot.took(), 1),
-                  relative(boot.logs())));
-      for (Lab.Complaint complaint : boot.complaints()) {
+                  boot.failure().isEmpty() ? "up" : "given up",
+                  String.format(Locale.ROOT, "%.1f", boot.seconds()),
+                  boot.logs()));
+      for (String complaint : boot.complaints()) {
         lines.addAll(Account.bootComplaint(complaint));
       }
     }
@@ -170,36 +178,22 @@ final class JunitXml implements AutoCloseable {
     end();
   }
 
-  private void testcase(String classname, String name, Duration took) throws XMLStreamException {
+  private void testcase(String classname, String name, double took) throws XMLStreamException {
     begin("testcase");
     attribute("classname", classname);
     attribute("name", name);
-    attribute("time", Account.seconds(took, 3));
+    attribute("time", seconds(took));
   }
 
-  private void failure(Problem problem, List<String> text) throws XMLStreamException {
+  private void failure(Results.Problem problem, List<String> text) throws XMLStreamException {
     begin("failure");
-    attribute("type", problem.kind().name());
-    attribute("message", problem.toString());
+    attribute("type", problem.kind());
+    attribute("message", problem.words() + ": " + problem.text());
     text(text);
   }
 
-  private String relative(Path logs) {
-    return (logs.startsWith(directory) ? directory.relativize(logs) : logs).toString();
-  }
-
-  private static Stream<Duration> times(JunitReport.Suite suite) {
-    return Stream.concat(
-        suite.results.stream().map(ScenarioResult::took),
-        suite.boots.stream().map(BootResult::took));
-  }
-
-  private static Duration total(Stream<Duration> times) {
-    return times.reduce(Duration.ZERO, Duration::plus);
-  }
-
-  private static String seconds(Stream<Duration> times) {
-    return Account.seconds(total(times), 3);
+  private static String seconds(double seconds) {
+    return String.format(Locale.ROOT, "%.3f", seconds);
   }
 
   private void begin(String name) throws XMLStreamException {
@@ -236,14 +230,5 @@ final class JunitXml implements AutoCloseable {
 
   private void newLine() throws XMLStreamException {
     xml.writeCharacters("\n" + "  ".repeat(depth));
-  }
-
-  @Override
-  public void close() throws IOException, XMLStreamException {
-    try {
-      xml.close();
-    } finally {
-      file.close();
-    }
   }
 }

@@ -79,7 +79,7 @@ public final class KtapReport implements RunListener {
       diagnose(List.of("guest %d%s is up after %s s".formatted(boot.number(), release, took)));
     }
     for (Lab.Complaint complaint : boot.complaints()) {
-      diagnose(Account.bootComplaint(complaint));
+      diagnose(Account.bootComplaint(complaint.toString()));
     }
   }
 
@@ -94,8 +94,7 @@ public final class KtapReport implements RunListener {
       }
       case Outcome.Skipped(String reason) -> point(true, name, directive("SKIP", reason));
       case Outcome.Failed failed -> {
-        String logs = failed.evidence().logs().toString();
-        diagnose(account.failure(result, failed, logs, Printable.MOST_LINES));
+        diagnose(account.failure(result, Printable.MOST_LINES));
         point(false, name, directive(failed.problems().getFirst()));
       }
     }

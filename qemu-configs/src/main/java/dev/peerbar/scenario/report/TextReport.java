@@ -80,7 +80,7 @@ public final class TextReport implements RunListener {
           KernelRelease.in(boot.logs()).map(r -> " (Linux %s)".formatted(r)).orElse(""),
           seconds(boot.took(), 1));
     }
-    boot.complaints().forEach(c -> detail(Account.bootComplaint(c)));
+    boot.complaints().forEach(c -> detail(Account.bootComplaint(c.toString())));
   }
 
   @Override
@@ -91,7 +91,7 @@ public final class TextReport implements RunListener {
       case Outcome.Skipped(String reason) -> said("SKIP", result, Printable.line(reason));
       case Outcome.Failed failed -> {
         said("FAILED", result, Account.problem(failed.problems().getFirst()).getFirst());
-        detail(account.failure(result, failed, failed.evidence().logs().toString(), MOST_EVIDENCE));
+        detail(account.failure(result, MOST_EVIDENCE));
       }
     }
   }

@@ -24,10 +24,10 @@ class JunitReportTest {
   @TempDir private Path directory;
 
   private Document document(MadeUpRun run) throws Exception {
-    run.tell(new JunitReport(directory, MadeUpRun.REPEAT));
+    run.tell(new ReportDirectory(directory, MadeUpRun.REPEAT, List.of()));
     return DocumentBuilderFactory.newDefaultNSInstance()
         .newDocumentBuilder()
-        .parse(directory.resolve(JunitReport.FILE).toFile());
+        .parse(directory.resolve(ReportDirectory.JUNIT).toFile());
   }
 
   private static List<Element> elements(Element within, String name) {
@@ -142,13 +142,13 @@ class JunitReportTest {
         .allSatisfy(failure ->
             assertThat(failure.getTextContent())
                 .contains("]]> <a b=\"c\">&amp;'</a>", "\\x00\\x07\\x1b[31m"));
-    assertThat(Files.size(directory.resolve(JunitReport.FILE))).isLessThan(3_000_000);
+    assertThat(Files.size(directory.resolve(ReportDirectory.JUNIT))).isLessThan(3_000_000);
   }
 
   @Test
   void aReportThatCannotBeWrittenIsAnError() throws Exception {
     Path nowhere = directory.resolve("nowhere");
-    assertThatThrownBy(() -> run().tell(new JunitReport(nowhere, MadeUpRun.REPEAT)))
+    assertThatThrownBy(() -> run().tell(new ReportDirectory(nowhere, MadeUpRun.REPEAT, List.of())))
         .isInstanceOf(UncheckedIOException.class)
         .cause()
         .isInstanceOf(IOException.class)
@@ -157,10 +157,11 @@ class JunitReportTest {
 
   @Test
   void anOldReportIsReplacedAndNothingElseLeft() throws Exception {
-    Files.writeString(directory.resolve(JunitReport.FILE), "old");
+    Files.writeString(directory.resolve(ReportDirectory.JUNIT), "old");
     document(run());
     try (var files = Files.list(directory)) {
-      assertThat(files).containsExactly(directory.resolve(JunitReport.FILE));
+      assertThat(files.map(Path::getFileName).map(Path::toString))
+          .containsExactlyInAnyOrder(ReportDirectory.JUNIT, ReportDirectory.PAGE, ResultsFile.NAME);
     }
   }
 }

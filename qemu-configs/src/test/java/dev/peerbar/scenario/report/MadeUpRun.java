@@ -172,8 +172,7 @@ public final class MadeUpRun {
         Outcome outcome = outcomes.get(setting).get(description.name());
         listener.scenarioBegan(setting, description, round);
         listener.scenarioEnded(
-            new ScenarioResult(
-                setting, description, round, 99, outcome, Duration.ofMillis(1234), List.of()));
+            new ScenarioResult(setting, description, round, 99, outcome, Duration.ofMillis(1234)));
         up = !(outcome instanceof Outcome.Failed);
       }
     }
@@ -196,6 +195,8 @@ public final class MadeUpRun {
         complaints,
         Optional.empty(),
         failure,
-        logs.resolve("guest-" + number));
+        false,
+        logs.resolve("guest-" + number),
+        List.of());
   }
 }

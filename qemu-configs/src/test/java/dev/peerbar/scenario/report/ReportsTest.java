@@ -27,7 +27,7 @@ class ReportsTest {
             List.of(
                 new TextReport(new PrintWriter(text), MadeUpRun.REPEAT),
                 new KtapReport(new PrintWriter(ktap), MadeUpRun.REPEAT),
-                new JunitReport(directory, MadeUpRun.REPEAT)))) {
+                new ReportDirectory(directory, MadeUpRun.REPEAT, List.of())))) {
       new MadeUpRun(directory, 1)
           .in("first")
           .with("a.passes", new Outcome.Passed("all"))
@@ -35,7 +35,7 @@ class ReportsTest {
     }
     assertThat(text.toString()).containsOnlyOnce("1 passed, 0 failed, 0 skipped");
     assertThat(ktap.toString()).containsOnlyOnce("ok 1 a.passes");
-    assertThat(Files.readString(directory.resolve(JunitReport.FILE)))
+    assertThat(Files.readString(directory.resolve(ReportDirectory.JUNIT)))
         .containsOnlyOnce("name=\"passes\"");
   }
 
@@ -96,7 +96,7 @@ class ReportsTest {
     } finally {
       program.destroyForcibly();
     }
-    assertThat(Files.readString(directory.resolve(JunitReport.FILE)))
+    assertThat(Files.readString(directory.resolve(ReportDirectory.JUNIT)))
         .contains("name=\"passes\"", "</testsuites>")
         .doesNotContain("<failure");
   }

@@ -27,7 +27,7 @@ final class TerminatedRun {
         new Reports(
             List.of(
                 new TextReport(new PrintWriter(System.out), MadeUpRun.REPEAT),
-                new JunitReport(directory, MadeUpRun.REPEAT)));
+                new ReportDirectory(directory, MadeUpRun.REPEAT, List.of())));
     MadeUpRun madeUp = new MadeUpRun(directory, 1).in("first");
     madeUp
         .with("a.passes", new Outcome.Passed("all"))

@@ -75,14 +75,16 @@ class NarrationTest {
         List.of(complaints),
         Optional.empty(),
         Optional.empty(),
-        LOGS);
+        false,
+        LOGS,
+        List.of());
   }
 
   private void ended(Case scenario, Outcome outcome) {
     narration.scenarioBegan(SETTING, scenario.description(), 1);
     narration.scenarioEnded(
         new ScenarioResult(
-            SETTING, scenario.description(), 1, 7, outcome, Duration.ofMillis(1230), List.of()));
+            SETTING, scenario.description(), 1, 7, outcome, Duration.ofMillis(1230)));
   }
 
   private void end(Problem... problems) {
@@ -212,7 +214,9 @@ class NarrationTest {
             List.of(),
             Optional.empty(),
             Optional.of("QEMU ended"),
-            LOGS);
+            true,
+            LOGS,
+            List.of());
     assertThatThrownBy(() -> narration.booted(boot))
         .isInstanceOf(UncheckedIOException.class)
         .cause()
