@@ -58,7 +58,7 @@ enum HotPlugging implements Requirement {
     Path socket = directory.resolve("tried.sock");
     Path run = Files.createDirectory(directory.resolve("run"));
     Path logs = Files.createDirectory(directory.resolve("logs"));
-    try (EndpointServer _ = HotAdd.serve(socket);
+    try (EndpointServer server = HotAdd.serve(socket);
         Qemu qemu =
             Qemu.start(
                 commandLine(binary, run),
@@ -66,7 +66,7 @@ enum HotPlugging implements Requirement {
                 /* interactive= */ false,
                 run,
                 logs)) {
-      return removal(qemu, socket);
+      return removal(qemu, server, socket);
     } finally {
       Lab.delete(directory);
     }
@@ -84,7 +84,8 @@ enum HotPlugging implements Requirement {
     return line;
   }
 
-  private static Optional<String> removal(Qemu qemu, Path socket) throws IOException {
+  private static Optional<String> removal(Qemu qemu, EndpointServer server, Path socket)
+      throws IOException {
     try (Qmp monitor = qemu.monitor()) {
       JsonNode version = monitor.execute("query-version").path("qemu");
       String name =
@@ -96,7 +97,7 @@ enum HotPlugging implements Requirement {
       HotPlug hotPlug = new HotPlug(monitor);
       hotPlug.add(ID, PORT, socket);
       try {
-        return isRemoved(hotPlug)
+        return isRemoved(hotPlug, server)
             ? Optional.empty()
             : Optional.of(name + " does not remove a vfio-user device (device_del)");
       } catch (IOException e) {
@@ -110,14 +111,21 @@ enum HotPlugging implements Requirement {
     }
   }
 
-  private static boolean isRemoved(HotPlug hotPlug) throws IOException {
+  /**
+   * A device has no name any more before it is taken apart: only when the server has lost its
+   * client that is over, in one way or the other.
+   */
+  private static boolean isRemoved(HotPlug hotPlug, EndpointServer server) throws IOException {
     hotPlug.remove(ID);
     long end = System.nanoTime() + LIMIT.toNanos();
-    while (hotPlug.has(ID)) {
+    while (hotPlug.has(ID)
+        || server.holdings().dmaMappings() > 0
+        || !server.holdings().eventDescriptors().isEmpty()) {
       if (System.nanoTime() >= end) {
         return false;
       }
     }
-    return true;
+    // One that has just ended answers no more.
+    return !hotPlug.has(ID);
   }
 }

@@ -78,6 +78,7 @@ final class StockSuspend implements Scenario<StockNvme> {
     boolean sleeps =
         system.exists(STATE)
             && system.readText(STATE).contains("mem")
+            && system.exists(KIND_OF_SLEEP)
             && system.readText(KIND_OF_SLEEP).contains("deep");
     return sleeps
         ? Optional.empty()
