@@ -65,8 +65,7 @@ public record Shard(int number, int count) {
     return new Plan(mine, plan.rounds());
   }
 
-  private static <E extends Environment> Plan.Group<E> part(
-      Plan.Group<E> group, int from, int to) {
+  private static <E extends Environment> Plan.Group<E> part(Plan.Group<E> group, int from, int to) {
     return new Plan.Group<>(group.kind(), group.setting(), group.scenarios().subList(from, to));
   }
 

@@ -35,8 +35,7 @@ public final class QemuArgsCommand implements Subcommand {
       names = "--viommu",
       paramLabel = "NAME",
       defaultValue = "intel-iommu",
-      description =
-          "intel-iommu, amd-iommu, virtio-iommu or none (default: ${DEFAULT-VALUE}).")
+      description = "intel-iommu, amd-iommu, virtio-iommu or none (default: ${DEFAULT-VALUE}).")
   private String viommu;
 
   @CommandLine.Option(
@@ -115,8 +114,7 @@ public final class QemuArgsCommand implements Subcommand {
             .orElseThrow(() ->
                 new CommandLine.ParameterException(
                     spec.commandLine(),
-                    "There is no vIOMMU %s; there are %s."
-                        .formatted(viommu, Viommu.labels())));
+                    "There is no vIOMMU %s; there are %s.".formatted(viommu, Viommu.labels())));
     try {
       Setup setup = Setup.ofUser(SetupOutput.toStandardError());
       setup = kernel == null ? setup : setup.withKernel(kernel);

@@ -11,9 +11,9 @@ public enum Viommu {
 
   /**
    * Linux leaves interrupt remapping off, and vfio refuses devices without it, unless there is an
-   * SMBus or ISA bridge at the function of the IOAPIC that the firmware names, 00:14.0, as on
-   * AMD's own machines. A q35 has nothing there. The kernel reads no more than the class of it,
-   * which a disk of QEMU's may choose; with that class no driver of disks by PCI class takes it.
+   * SMBus or ISA bridge at the function of the IOAPIC that the firmware names, 00:14.0, as on AMD's
+   * own machines. A q35 has nothing there. The kernel reads no more than the class of it, which a
+   * disk of QEMU's may choose; with that class no driver of disks by PCI class takes it.
    */
   AMD(
       "amd-iommu",

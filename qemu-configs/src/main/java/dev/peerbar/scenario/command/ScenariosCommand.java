@@ -11,11 +11,7 @@ import dev.peerbar.scenario.Registry;
 import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.Runner;
 import dev.peerbar.scenario.Scenario;
-<<<<<<< HEAD
 import dev.peerbar.scenario.Shard;
-import dev.peerbar.scenario.report.JunitReport;
-=======
->>>>>>> main
 import dev.peerbar.scenario.report.KtapReport;
 import dev.peerbar.scenario.report.ProgressLine;
 import dev.peerbar.scenario.report.Repeat;
@@ -225,8 +221,7 @@ public final class ScenariosCommand implements Subcommand {
       named.add(
           Viommu.named(name)
               .orElseThrow(() ->
-                  wrong(
-                      "There is no vIOMMU %s; there are %s".formatted(name, Viommu.labels()))));
+                  wrong("There is no vIOMMU %s; there are %s".formatted(name, Viommu.labels()))));
     }
     return named;
   }
@@ -313,6 +308,6 @@ public final class ScenariosCommand implements Subcommand {
     if (timeout != DEFAULT_TIMEOUT_SECONDS) {
       options.add("--timeout=" + timeout);
     }
-    return new Repeat(options);
+    return new Repeat(options, !viommus.isEmpty());
   }
 }

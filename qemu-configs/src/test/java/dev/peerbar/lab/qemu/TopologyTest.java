@@ -76,10 +76,7 @@ class TopologyTest {
   @Test
   void aVIommuBringsWhatTheKernelWantsOfIt() throws Exception {
     VirtualMachine machine = VirtualMachine.of(Topology.named("one-switch"));
-    assertThat(
-            machine
-                .withViommu(Viommu.AMD)
-                .commandLine(FILES, Path.of("/run"), Path.of("/logs")))
+    assertThat(machine.withViommu(Viommu.AMD).commandLine(FILES, Path.of("/run"), Path.of("/logs")))
         .anyMatch(w -> w.startsWith("amd-iommu,"))
         .anyMatch(w -> w.contains("class=0x0c05") && w.endsWith("addr=14.0"));
     assertThat(
