@@ -91,6 +91,11 @@ final class PciExpressCapability {
     space.declare(at + Express.LINK_STATUS_2, 2, EQUALIZATION_DONE);
   }
 
+  /** Where Device Status is. */
+  int deviceStatus() {
+    return deviceControl + Express.DEVICE_STATUS - Express.DEVICE_CONTROL;
+  }
+
   /**
    * Whether a write asks for a function-level reset. The bit itself always reads zero, so this
    * looks at what is written.

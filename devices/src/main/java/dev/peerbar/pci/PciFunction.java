@@ -1,5 +1,6 @@
 package dev.peerbar.pci;
 
+import dev.peerbar.pci.ConfigLayout.AdvancedErrorReporting;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -27,6 +28,10 @@ public final class PciFunction {
   private final Optional<MsixCapability> msix;
   private final Optional<MsiCapability> msi;
   private final OwnRegisters own;
+
+  /** Where AER is; 0 if the function has none. */
+  private final int errorReporting;
+
   private final List<Integer> vendorCapabilities;
 
   /** What a write to config space asks of the function, told to the host after the whole write. */
@@ -104,9 +109,10 @@ public final class PciFunction {
         options.msiVectors().isPresent()
             ? Optional.of(new MsiCapability(space, chains, options.msiVectors().getAsInt()))
             : Optional.empty();
-    if (options.advancedErrorReporting()) {
-      AdvancedErrorReportingCapability.declare(space, chains);
-    }
+    errorReporting =
+        options.advancedErrorReporting()
+            ? AdvancedErrorReportingCapability.declare(space, chains)
+            : 0;
     options
         .serialNumber()
         .ifPresent(serial -> SerialNumberCapability.declare(space, chains, serial));
@@ -327,6 +333,23 @@ public final class PciFunction {
   /** The Interrupt Status bit: whether the function asserts its pin, signalled or not. */
   public void interruptStatus(boolean pending) {
     header.interruptStatus(pending);
+  }
+
+  /**
+   * Has detected an error: Device Status says so from now on, and Advanced Error Reporting if the
+   * function has it, until software clears the bits. Sends no message, and tells nobody.
+   */
+  public void detected(PcieError error) {
+    int deviceStatus = express.deviceStatus();
+    space.set(deviceStatus, 2, space.get(deviceStatus, 2) | error.deviceStatus());
+    if (errorReporting != 0) {
+      int status =
+          errorReporting
+              + (error.uncorrectable()
+                  ? AdvancedErrorReporting.UNCORRECTABLE_STATUS
+                  : AdvancedErrorReporting.CORRECTABLE_STATUS);
+      space.set(status, 4, space.get(status, 4) | error.aerStatus());
+    }
   }
 
   /**

@@ -17,6 +17,7 @@ import java.util.Optional;
  *     is to blame for
  * @param kernel what its kernel has; empty if there is no guest
  * @param failure why there is no guest
+ * @param qemuFailed whether that is QEMU's failure, not the guest's
  * @param logs the directory of its logs
  * @param endpoints that it has of this process
  */
@@ -27,6 +28,7 @@ public record BootResult(
     List<Complaint> complaints,
     Optional<KernelOptions> kernel,
     Optional<String> failure,
+    boolean qemuFailed,
     Path logs,
     List<ServedEndpoint> endpoints) {
   public BootResult {

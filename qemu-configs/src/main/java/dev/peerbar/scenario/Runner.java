@@ -3,6 +3,7 @@ package dev.peerbar.scenario;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.kernel.KernelOptions;
+import dev.peerbar.lab.qemu.QemuEndedException;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -129,6 +130,7 @@ public final class Runner {
         logs = options.logs.resolve(group.setting().name()).resolve("guest-" + boots);
         long start = System.nanoTime();
         Optional<String> failure = Optional.empty();
+        boolean qemuFailed = false;
         Optional<KernelOptions> kernel = Optional.empty();
         List<Lab.Complaint> complaints = List.of();
         List<ServedEndpoint> endpoints = List.of();
@@ -141,6 +143,7 @@ public final class Runner {
           failedBoots = 0;
         } catch (IOException | RuntimeException e) {
           failedBoots++;
+          qemuFailed = e instanceof QemuEndedException ended && ended.status() != 0;
           failure = Optional.of(Objects.requireNonNullElse(e.getMessage(), e.toString()));
           problems.add(new Problem(Problem.Kind.NO_GUEST, failure.get()));
         }
@@ -152,6 +155,7 @@ public final class Runner {
                 complaints,
                 kernel,
                 failure,
+                qemuFailed,
                 logs,
                 endpoints));
       }

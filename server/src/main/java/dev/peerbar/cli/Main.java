@@ -14,7 +14,10 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** The program. Exit status 0: done; 1: it could not be done; 2: it was asked wrongly. */
+/**
+ * The program. Exit status 0: done; 1: it could not be done; 2: it was asked wrongly; others as a
+ * command says.
+ */
 @Command(
     name = "peerbar",
     description = "Virtual PCIe endpoints for QEMU guests, over vfio-user.",
@@ -50,7 +53,7 @@ public final class Main implements Runnable {
       commandLine = commandLine(arguments);
     } catch (CommandFailedException e) {
       errors.println(explain(e));
-      return CommandLine.ExitCode.SOFTWARE;
+      return e.status();
     }
     return commandLine.setErr(errors).execute(arguments);
   }
@@ -106,7 +109,7 @@ public final class Main implements Runnable {
       throws Exception {
     if (exception instanceof CommandFailedException failed) {
       commandLine.getErr().println(explain(failed));
-      return CommandLine.ExitCode.SOFTWARE;
+      return failed.status();
     }
     throw exception;
   }

@@ -69,6 +69,14 @@ final class ServeOptions {
   @JsonProperty("trust-memory")
   private boolean trustMemory;
 
+  @Option(
+      names = "--inject",
+      description =
+          "Let 'peerbar inject' have the endpoint misbehave, by a second socket beside the first"
+              + " (PATH.inject) to which only the owner may connect.")
+  @JsonProperty("inject")
+  private boolean inject;
+
   /** Modes in a file are written as on the command line. */
   static final class ModeFromText extends StdConverter<String, Integer> {
     @Override
@@ -100,6 +108,7 @@ final class ServeOptions {
         .withAllowed(new AllowedPeers(allowedUsers))
         .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO)
         .withMaxDmaMaps(maxDmaMaps)
-        .withTrustMemory(trustMemory);
+        .withTrustMemory(trustMemory)
+        .withInject(inject);
   }
 }

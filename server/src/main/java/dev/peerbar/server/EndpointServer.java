@@ -7,6 +7,7 @@ import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.socket.DescriptorServerSocketChannel;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
 import dev.peerbar.protocol.socket.SocketEventLoop;
+import dev.peerbar.server.fault.Faults;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
@@ -14,6 +15,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
@@ -40,16 +42,19 @@ public final class EndpointServer implements AutoCloseable {
   private final ServedFunction function;
   private final Connections connections;
   private final Optional<SocketFile> socketFile;
+  private final Optional<FaultSocket> faultSocket;
 
   private EndpointServer(
       EventLoopGroup functionThread,
       ServedFunction function,
       Connections connections,
-      Optional<SocketFile> socketFile) {
+      Optional<SocketFile> socketFile,
+      Optional<FaultSocket> faultSocket) {
     this.functionThread = functionThread;
     this.function = function;
     this.connections = connections;
     this.socketFile = socketFile;
+    this.faultSocket = faultSocket;
   }
 
   /** Begins to serve whoever the socket lets in, with {@link ServerOptions#DEFAULT}. */
@@ -80,15 +85,21 @@ public final class EndpointServer implements AutoCloseable {
           SocketFile file = SocketFile.listen(atPath.path(), atPath.mode());
           try {
             listen(loop, file.descriptor(), connections);
-          } catch (RuntimeException | Error e) {
+            Optional<FaultSocket> faults = faults(function, atPath.path(), options);
+            yield new EndpointServer(loop, function, connections, Optional.of(file), faults);
+          } catch (IOException | RuntimeException | Error e) {
             file.close();
             throw e;
           }
-          yield new EndpointServer(loop, function, connections, Optional.of(file));
         }
         case ListenAddress.Inherited inherited -> {
+          if (options.inject()) {
+            throw new IOException(
+                "faults are asked for beside the path of a socket, and %s has none: serve at a path"
+                    .formatted(inherited));
+          }
           serveInherited(loop, inherited.descriptor(), connections);
-          yield new EndpointServer(loop, function, connections, Optional.empty());
+          yield new EndpointServer(loop, function, connections, Optional.empty(), Optional.empty());
         }
       };
     } catch (IOException | RuntimeException | Error e) {
@@ -98,6 +109,13 @@ public final class EndpointServer implements AutoCloseable {
       loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
       throw e;
     }
+  }
+
+  private static Optional<FaultSocket> faults(
+      ServedFunction function, Path path, ServerOptions options) throws IOException {
+    return options.inject()
+        ? Optional.of(FaultSocket.listen(function.name(), function.faults(), path))
+        : Optional.empty();
   }
 
   /** The client has taken away memory that it was trusted to leave. */
@@ -140,6 +158,11 @@ public final class EndpointServer implements AutoCloseable {
     return function;
   }
 
+  /** What the endpoint does wrong because it is told to. */
+  public Faults faults() {
+    return function.faults();
+  }
+
   /**
    * What the client has given the endpoint, once all that it asked before is done.
    *
@@ -166,6 +189,7 @@ public final class EndpointServer implements AutoCloseable {
   @Override
   public void close() {
     socketFile.ifPresent(SocketFile::close);
+    faultSocket.ifPresent(FaultSocket::close);
     try {
       awaitClosed(functionThread.next().submit(this::finish));
       functionThread.next().submit(this::stop).await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);

@@ -12,9 +12,11 @@ import java.time.Duration;
  *     #MOST_DMA_MAPS}
  * @param trustMemory whether to touch the client's memory wherever it can be mapped: a client that
  *     takes it away then ends this process
+ * @param inject whether the owner's other processes may have the endpoint misbehave, by a socket
+ *     whose path has {@code .inject} at its end
  */
 public record ServerOptions(
-    AllowedPeers allowed, Duration busyPoll, int maxDmaMaps, boolean trustMemory) {
+    AllowedPeers allowed, Duration busyPoll, int maxDmaMaps, boolean trustMemory, boolean inject) {
   /**
    * More than guests have: all of 8 GiB, page by page. A vIOMMU sends each page as a mapping, and
    * some containers of Linux vfio fill it with pages of 4 KiB whatever lies behind.
@@ -24,9 +26,9 @@ public record ServerOptions(
   /** 64 GiB, page by page. */
   public static final int MOST_DMA_MAPS = 16 << 20;
 
-  /** Any user, no looking, {@link #DMA_MAPS}, and no trust. */
+  /** Any user, no looking, {@link #DMA_MAPS}, no trust, and no way to inject faults. */
   public static final ServerOptions DEFAULT =
-      new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO, DMA_MAPS, false);
+      new ServerOptions(AllowedPeers.ANY_USER, Duration.ZERO, DMA_MAPS, false, false);
 
   /**
    * How long {@code --busy-poll} looks for the next message: several times as long as waking up
@@ -36,21 +38,26 @@ public record ServerOptions(
 
   /** The same for some users only. */
   public ServerOptions withAllowed(AllowedPeers peers) {
-    return new ServerOptions(peers, busyPoll, maxDmaMaps, trustMemory);
+    return new ServerOptions(peers, busyPoll, maxDmaMaps, trustMemory, inject);
   }
 
   /** The same with a look. */
   public ServerOptions withBusyPoll(Duration most) {
-    return new ServerOptions(allowed, most, maxDmaMaps, trustMemory);
+    return new ServerOptions(allowed, most, maxDmaMaps, trustMemory, inject);
   }
 
   /** The same with another number of mappings. */
   public ServerOptions withMaxDmaMaps(int most) {
-    return new ServerOptions(allowed, busyPoll, most, trustMemory);
+    return new ServerOptions(allowed, busyPoll, most, trustMemory, inject);
   }
 
   /** The same with trust in the client's memory, or without. */
   public ServerOptions withTrustMemory(boolean trust) {
-    return new ServerOptions(allowed, busyPoll, maxDmaMaps, trust);
+    return new ServerOptions(allowed, busyPoll, maxDmaMaps, trust, inject);
+  }
+
+  /** The same with a way to inject faults, or without. */
+  public ServerOptions withInject(boolean may) {
+    return new ServerOptions(allowed, busyPoll, maxDmaMaps, trustMemory, may);
   }
 }

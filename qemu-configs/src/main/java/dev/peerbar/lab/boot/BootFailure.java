@@ -46,8 +46,8 @@ final class BootFailure {
     String message =
         "%s; the kernel, of which no configuration was found, may lack %s"
             .formatted(failure.getMessage(), could);
-    return failure instanceof QemuEndedException
-        ? new QemuEndedException(message, failure)
+    return failure instanceof QemuEndedException ended
+        ? new QemuEndedException(message, ended.status(), failure)
         : new IOException(message, failure);
   }
 

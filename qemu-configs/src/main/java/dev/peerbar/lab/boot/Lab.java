@@ -37,18 +37,28 @@ public final class Lab implements AutoCloseable {
   private static final Duration POWER_OFF = Duration.ofSeconds(60);
   private static final String KERNEL_LOG = "kernel.log";
 
+  private final LabFiles files;
+  private final VirtualMachine machine;
   private final Qemu qemu;
   private final Path run;
-  private final GuestAgent agent;
-  private final Guest guest;
+  private GuestAgent agent;
+  private volatile Guest guest;
   private final List<Predicate<String>> expected = new ArrayList<>();
   private final Mark booted;
   private List<Complaint> bootComplaints = List.of();
   private final KernelOptions kernelOptions;
   private boolean off;
 
-  private Lab(LabFiles files, KernelOptions options, Qemu qemu, Path run, GuestAgent agent)
+  private Lab(
+      LabFiles files,
+      VirtualMachine machine,
+      KernelOptions options,
+      Qemu qemu,
+      Path run,
+      GuestAgent agent)
       throws IOException {
+    this.files = files;
+    this.machine = machine;
     this.qemu = qemu;
     this.run = run;
     this.agent = agent;
@@ -85,7 +95,7 @@ public final class Lab implements AutoCloseable {
               run,
               logs);
       agent = connect(qemu, options);
-      return new Lab(files, options, qemu, run, agent);
+      return new Lab(files, machine, options, qemu, run, agent);
     } catch (IOException | RuntimeException e) {
       if (agent != null) {
         agent.close();
@@ -112,6 +122,28 @@ public final class Lab implements AutoCloseable {
 
   public Qemu qemu() {
     return qemu;
+  }
+
+  /** What it was made of. */
+  public LabFiles files() {
+    return files;
+  }
+
+  /** As it was started. */
+  public VirtualMachine machine() {
+    return machine;
+  }
+
+  /**
+   * Waits until the agent of a guest that boots again answers: nothing of {@link #guest} as it was
+   * is of any use then. What the kernel says of its new boot is judged like all that it says later.
+   *
+   * @throws IOException if the guest does not come up
+   */
+  public void awaitReboot() throws IOException {
+    agent.close();
+    agent = connect(qemu, kernelOptions);
+    guest = new Guest(new GuestSystem(agent));
   }
 
   /** Which options of {@code kernel/p2p.config} the guest's kernel has. */

@@ -42,7 +42,9 @@ public final class GuestSystem {
     CREATE(0100),
     TRUNCATE(01000),
     DIRECT(040000),
-    DIRECTORY(0200000);
+    DIRECTORY(0200000),
+    /** A reference to where the file is, and nothing to read or write by. */
+    PATH(010000000);
 
     private final int bits;
 
@@ -61,6 +63,10 @@ public final class GuestSystem {
 
     Protection(int bits) {
       this.bits = bits;
+    }
+
+    int bits() {
+      return bits;
     }
   }
 

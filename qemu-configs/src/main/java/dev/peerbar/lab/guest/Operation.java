@@ -24,5 +24,6 @@ enum Operation {
   THREAD_STATE,
   BARRIER,
   LEAVE,
-  RACE
+  RACE,
+  IN_CHILD
 }

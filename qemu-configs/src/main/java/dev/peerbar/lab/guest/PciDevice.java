@@ -51,6 +51,18 @@ public record PciDevice(
     return ByteBuffer.wrap(system.readFile(attribute("config"))).order(ByteOrder.LITTLE_ENDIAN);
   }
 
+  /** Writes 8 bytes of config space, behind the back of whatever driver it has. */
+  public void writeConfig(int offset, long value) throws IOException {
+    int fd = system.open(attribute("config"), GuestSystem.OpenFlag.READ_WRITE);
+    try {
+      byte[] bytes =
+          ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(value).array();
+      system.pwrite(fd, bytes, offset);
+    } finally {
+      system.close(fd);
+    }
+  }
+
   /** The physical slot number of a PCI Express port (PCIe 6.0 7.5.3.9), or -1 if it has no slot. */
   int slotNumber() throws IOException {
     ByteBuffer config = config();

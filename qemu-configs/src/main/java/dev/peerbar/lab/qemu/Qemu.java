@@ -201,6 +201,7 @@ public final class Qemu implements AutoCloseable {
       return new QemuEndedException(
           "QEMU ended with status %d before the guest was up: %s"
               .formatted(process.exitValue(), said()),
+          process.exitValue(),
           seen);
     }
     return new IOException(seen.getMessage() + "; " + consoleEnd(), seen);

@@ -6,7 +6,18 @@ import java.io.IOException;
 public final class QemuEndedException extends IOException {
   private static final long serialVersionUID = 1L;
 
-  public QemuEndedException(String message, Throwable cause) {
+  private final int status;
+
+  /**
+   * @param status the one with which it ended
+   */
+  public QemuEndedException(String message, int status, Throwable cause) {
     super(message, cause);
+    this.status = status;
+  }
+
+  /** The status with which it ended: 0 if the guest made it end. */
+  public int status() {
+    return status;
   }
 }

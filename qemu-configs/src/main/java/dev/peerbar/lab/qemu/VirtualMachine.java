@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** A guest as it is to be started. Immutable: each method gives another guest. */
 public final class VirtualMachine {
@@ -74,6 +76,11 @@ public final class VirtualMachine {
     Map<String, Path> more = new HashMap<>(endpoints);
     more.put(port, socket);
     return changed(m -> m.endpoints = Map.copyOf(more));
+  }
+
+  /** With nothing on the ports. */
+  public VirtualMachine withoutEndpoints() {
+    return changed(m -> m.endpoints = Map.of());
   }
 
   /** With more QEMU arguments. */
@@ -150,7 +157,15 @@ public final class VirtualMachine {
     values.put("MEMORY", MEMORY);
     values.put("KERNEL", files.kernel().toString());
     values.put("INITRAMFS", files.initramfs().toString());
-    values.put("APPEND", (KERNEL_COMMAND_LINE + " " + append.strip()).strip());
+    values.put(
+        "APPEND",
+        Stream.of(
+                KERNEL_COMMAND_LINE,
+                viommu.kernelArguments(),
+                files.kernelArguments(),
+                append.strip())
+            .filter(words -> !words.isEmpty())
+            .collect(Collectors.joining(" ")));
     values.put("RUN", optionValue(run));
     String log = optionValue(logs.resolve(Qemu.CONSOLE_LOG));
     values.put(
@@ -167,6 +182,7 @@ public final class VirtualMachine {
     }
     List<String> line = new ArrayList<>(files.qemu().command());
     line.addAll(topology.expand(values));
+    line.addAll(viommu.arguments());
     line.addAll(extra);
     return List.copyOf(line);
   }

@@ -31,11 +31,16 @@ final class BuildTools {
 
   private BuildTools() {}
 
-  /** Packages that are missing, in order. */
-  static List<String> missing() {
+  /**
+   * Packages that are missing, in order.
+   *
+   * @param more programs that are needed beside, in packages of their names
+   */
+  static List<String> missing(List<String> more) {
     TreeMap<String, Boolean> packages = new TreeMap<>();
     PROGRAMS.forEach(
         (program, name) -> packages.merge(name, SetupProgram.exists(program), Boolean::logicalAnd));
+    more.forEach(name -> packages.put(name, SetupProgram.exists(name)));
     FILES.forEach((file, name) -> packages.merge(name, Files.exists(file), Boolean::logicalAnd));
     List<String> missing = new ArrayList<>();
     packages.forEach((name, there) -> {
@@ -46,8 +51,8 @@ final class BuildTools {
     return missing;
   }
 
-  static void ensure(SetupOutput output) throws IOException, SetupException {
-    List<String> missing = missing();
+  static void ensure(SetupOutput output, List<String> more) throws IOException, SetupException {
+    List<String> missing = missing(more);
     if (missing.isEmpty()) {
       return;
     }

@@ -2,14 +2,17 @@ package dev.peerbar.lab.setup;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -76,9 +79,68 @@ final class Cache {
     }
   }
 
+  /**
+   * A directory for what is changed again and again, and need not be whole; it may not be there.
+   */
+  Path workplace(String name) {
+    return root.resolve(name);
+  }
+
+  /** What is there, by names that begin so; the one that was used last comes first. */
+  List<Path> newest(String prefix) throws IOException {
+    if (!Files.isDirectory(root)) {
+      return List.of();
+    }
+    Map<Path, FileTime> times = new HashMap<>();
+    try (Stream<Path> entries = Files.list(root)) {
+      for (Path p : entries.filter(e -> e.getFileName().toString().startsWith(prefix)).toList()) {
+        times.put(p, Files.getLastModifiedTime(p));
+      }
+    }
+    return times.entrySet().stream()
+        .sorted(Map.Entry.<Path, FileTime>comparingByValue().reversed())
+        .map(Map.Entry::getKey)
+        .toList();
+  }
+
+  /** Notes that something is used, and removes what was not used for longest. */
+  void keepNewest(Path used, String prefix, int most) throws IOException {
+    Files.setLastModifiedTime(used, FileTime.from(Instant.now()));
+    List<Path> all = newest(prefix);
+    for (Path old : all.subList(Math.min(most, all.size()), all.size())) {
+      delete(old);
+    }
+  }
+
   /** An empty directory that goes away with the next set-up at the latest. */
   Path temporary(String name) throws IOException {
     return Files.createTempDirectory(root, TEMPORARY + name + "-");
+  }
+
+  /**
+   * Keeps others out who would work in the same {@link #workplace}s, for as long as that takes; not
+   * other set-ups. To be taken before {@link #lock}, if both are.
+   *
+   * @param waiting called if somebody works there, before waiting for him
+   */
+  Lock workplaces(Runnable waiting) throws IOException {
+    return locked("kernels.lock", waiting);
+  }
+
+  private Lock locked(String name, Runnable waiting) throws IOException {
+    Files.createDirectories(root);
+    FileChannel file =
+        FileChannel.open(root.resolve(name), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      if (file.tryLock() == null) {
+        waiting.run();
+        file.lock();
+      }
+      return new Lock(file);
+    } catch (IOException | RuntimeException e) {
+      file.close();
+      throw e;
+    }
   }
 
   /**
@@ -88,25 +150,16 @@ final class Cache {
    * @param waiting called if another one is running, before waiting for it
    */
   Lock lock(Runnable waiting) throws IOException {
-    Files.createDirectories(root);
-    FileChannel file =
-        FileChannel.open(root.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    try {
-      FileLock lock = file.tryLock();
-      if (lock == null) {
-        waiting.run();
-        file.lock();
-      }
-      try (Stream<Path> entries = Files.list(root)) {
-        for (Path p : entries.toList()) {
-          if (p.getFileName().toString().startsWith(TEMPORARY)) {
-            delete(p);
-          }
+    Lock lock = locked("lock", waiting);
+    try (Stream<Path> entries = Files.list(root)) {
+      for (Path p : entries.toList()) {
+        if (p.getFileName().toString().startsWith(TEMPORARY)) {
+          delete(p);
         }
       }
-      return new Lock(file);
+      return lock;
     } catch (IOException | RuntimeException e) {
-      file.close();
+      lock.close();
       throw e;
     }
   }

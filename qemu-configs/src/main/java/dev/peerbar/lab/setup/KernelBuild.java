@@ -4,7 +4,9 @@ import dev.peerbar.lab.files.LabResources;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
@@ -13,10 +15,13 @@ import java.util.stream.Stream;
 /** The guest kernel, from the distribution's source package and {@code kernel/p2p.config}. */
 final class KernelBuild {
   private static final String CONFIG = "kernel/p2p.config";
-  private static final String IMAGE = "bzImage";
+  static final String IMAGE = "bzImage";
+
+  /** Which package a product was made from, and its version. */
+  static final String SOURCE = "source";
 
   /** Objects of the last build that was counted: the total of the progress bar. */
-  private static final long OBJECTS = 1250;
+  static final long OBJECTS = 1250;
 
   // Sources that this configuration never compiles, but whose Kconfig files it reads: a third of
   // the tree.
@@ -36,6 +41,14 @@ final class KernelBuild {
 
   static Optional<Path> find(Cache cache) throws IOException {
     return cache.find(product()).map(p -> p.resolve(IMAGE));
+  }
+
+  /** What the lab's own kernel was made from, the package and its version; if it is there. */
+  static Optional<String> source(Cache cache) throws IOException {
+    Optional<Path> product = cache.find(product());
+    return product.isPresent()
+        ? Optional.of(Files.readString(product.get().resolve(SOURCE)).strip())
+        : Optional.empty();
   }
 
   /** Named by its options alone: what is said about them does not make another kernel. */
@@ -67,8 +80,7 @@ final class KernelBuild {
     try {
       String version = packages.version(source);
       output.say("unpacking the kernel source " + version);
-      packages.unpack(source::equals, work);
-      Path tree = extract(work);
+      Path tree = unpack(packages, source, work, EXCLUDED);
       Path config = Files.writeString(work.resolve("p2p.config"), LabResources.text(CONFIG));
       make(tree, "allnoconfig").with("KCONFIG_ALLCONFIG", config.toString()).run();
       AtomicLong objects = new AtomicLong();
@@ -83,7 +95,7 @@ final class KernelBuild {
       }
       Files.move(tree.resolve("arch/x86/boot/bzImage"), directory.resolve(IMAGE));
       Files.move(tree.resolve(".config"), directory.resolve("config"));
-      Files.writeString(directory.resolve("source"), source + " " + version + "\n");
+      Files.writeString(directory.resolve(SOURCE), source + " " + version + "\n");
     } finally {
       Cache.delete(work);
     }
@@ -93,7 +105,14 @@ final class KernelBuild {
     return line.startsWith("  CC ") || line.startsWith("  AS ");
   }
 
-  private static Path extract(Path work) throws IOException, SetupException {
+  /**
+   * Unpacks a source package; the directory of the source.
+   *
+   * @param excluded patterns of files that are not wanted
+   */
+  static Path unpack(PackageSource packages, String source, Path work, List<String> excluded)
+      throws IOException, SetupException {
+    packages.unpack(source::equals, work);
     Path archive;
     try (Stream<Path> files = Files.list(work.resolve("usr/src"))) {
       archive =
@@ -104,17 +123,20 @@ final class KernelBuild {
     }
     Path sources = Files.createDirectory(work.resolve("source"));
     List<String> words =
-        new java.util.ArrayList<>(
-            List.of("tar", "-xf", archive.toString(), "-C", sources.toString()));
-    EXCLUDED.forEach(e -> words.add("--exclude=" + e));
-    new SetupProgram(work, java.util.Map.of(), words).run();
+        new ArrayList<>(List.of("tar", "-xf", archive.toString(), "-C", sources.toString()));
+    excluded.forEach(e -> words.add("--exclude=" + e));
+    new SetupProgram(work, Map.of(), words).run();
     try (Stream<Path> trees = Files.list(sources)) {
       return trees.findFirst().orElseThrow();
     }
   }
 
-  private static SetupProgram make(Path tree, String target) {
-    return SetupProgram.in(tree, "make", "-j" + Runtime.getRuntime().availableProcessors(), target)
+  /** A run of make, on all processors. */
+  static SetupProgram make(Path tree, String... words) {
+    List<String> all =
+        new ArrayList<>(List.of("make", "-j" + Runtime.getRuntime().availableProcessors()));
+    all.addAll(List.of(words));
+    return SetupProgram.in(tree, all.toArray(String[]::new))
         .with("KBUILD_BUILD_USER", "peerbar")
         .with("KBUILD_BUILD_HOST", "lab");
   }

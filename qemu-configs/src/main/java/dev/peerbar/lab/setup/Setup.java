@@ -8,7 +8,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -21,39 +23,55 @@ public final class Setup {
   private final Optional<QemuBinary> ownQemu;
   private final Optional<Path> ownKernel;
   private final Optional<Path> ownModules;
+  private final Optional<KernelRequest> ownBuilds;
 
   private Setup(
       Cache cache,
       SetupOutput output,
       Optional<QemuBinary> ownQemu,
       Optional<Path> ownKernel,
-      Optional<Path> ownModules) {
+      Optional<Path> ownModules,
+      Optional<KernelRequest> ownBuilds) {
     this.cache = cache;
     this.output = output;
     this.ownQemu = ownQemu;
     this.ownKernel = ownKernel;
     this.ownModules = ownModules;
+    this.ownBuilds = ownBuilds;
+  }
+
+  private Setup(Cache cache, SetupOutput output) {
+    this(cache, output, Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
   }
 
   /** In the user's cache directory. */
   public static Setup ofUser(SetupOutput output) {
-    return new Setup(Cache.ofUser(), output, Optional.empty(), Optional.empty(), Optional.empty());
+    return new Setup(Cache.ofUser(), output);
   }
 
   static Setup in(Path directory, SetupOutput output) {
-    return new Setup(
-        new Cache(directory), output, Optional.empty(), Optional.empty(), Optional.empty());
+    return new Setup(new Cache(directory), output);
   }
 
   /** With the user's own QEMU, which must have {@code vfio-user-pci}. */
   public Setup withQemu(Path program) {
     return new Setup(
-        cache, output, Optional.of(QemuBinary.of(program.toString())), ownKernel, ownModules);
+        cache,
+        output,
+        Optional.of(QemuBinary.of(program.toString())),
+        ownKernel,
+        ownModules,
+        ownBuilds);
   }
 
   /** With the user's own guest kernel, which must have what {@code kernel/p2p.config} lists. */
   public Setup withKernel(Path bzImage) {
-    return new Setup(cache, output, ownQemu, Optional.of(bzImage), ownModules);
+    return new Setup(cache, output, ownQemu, Optional.of(bzImage), ownModules, ownBuilds);
+  }
+
+  /** With kernels that are built for the user, instead of the lab's own: see {@link #runAll}. */
+  public Setup withKernels(KernelRequest builds) {
+    return new Setup(cache, output, ownQemu, ownKernel, ownModules, Optional.of(builds));
   }
 
   /**
@@ -62,7 +80,7 @@ public final class Setup {
    * @param directory {@code lib/modules/RELEASE}, or the directory that has it
    */
   public Setup withModules(Path directory) {
-    return new Setup(cache, output, ownQemu, ownKernel, Optional.of(directory));
+    return new Setup(cache, output, ownQemu, ownKernel, Optional.of(directory), ownBuilds);
   }
 
   /**
@@ -83,6 +101,36 @@ public final class Setup {
       LabFiles files = there.isPresent() ? there.get() : make();
       return ownModules.isPresent() ? withModules(files, ownModules.get()) : files;
     }
+  }
+
+  /**
+   * Makes what is missing, for each kernel that is wanted.
+   *
+   * @return what guests are made of, by the names of the {@link KernelVariant}s; by an empty one if
+   *     no kernel is to be built
+   * @throws KernelUnfitException if there is something wrong with the source of one
+   * @throws SetupException if something cannot be got; its message says what would help
+   * @throws IOException if the cache directory cannot be written
+   */
+  public Map<String, LabFiles> runAll() throws IOException, SetupException {
+    if (ownBuilds.isEmpty()) {
+      return Map.of("", run());
+    }
+    checkOwn();
+    KernelRequest request = ownBuilds.get();
+    try (Cache.Lock _ =
+        cache.lock(() -> output.say("waiting for another set-up that is running"))) {
+      BuildTools.ensure(
+          output, request.patches().isEmpty() ? List.of() : List.of(Patching.PROGRAM));
+    }
+    Map<String, KernelBuilds.Kernel> kernels = new KernelBuilds(cache, output).make(request);
+    // What else there is to make is the same for all.
+    Path first = kernels.values().iterator().next().image();
+    LabFiles files = withKernel(first).run();
+    Map<String, LabFiles> all = new LinkedHashMap<>();
+    kernels.forEach(
+        (name, kernel) -> all.put(name, files.withKernel(kernel.image(), kernel.arguments())));
+    return all;
   }
 
   private LabFiles withModules(LabFiles files, Path directory) throws IOException, SetupException {
@@ -150,7 +198,7 @@ public final class Setup {
     if (!"amd64".equals(System.getProperty("os.arch"))) {
       throw new SetupException("The lab needs an x86-64 machine.");
     }
-    BuildTools.ensure(output);
+    BuildTools.ensure(output, List.of());
     download();
     if (Initramfs.find(cache).isEmpty()) {
       Initramfs.make(cache, output);

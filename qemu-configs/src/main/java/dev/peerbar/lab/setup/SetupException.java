@@ -4,7 +4,7 @@ package dev.peerbar.lab.setup;
  * Something is missing that set-up cannot get by itself. The message is one sentence that says what
  * would help.
  */
-public final class SetupException extends Exception {
+public sealed class SetupException extends Exception permits KernelUnfitException {
   private static final long serialVersionUID = 1;
 
   SetupException(String message) {

@@ -23,6 +23,26 @@ import java.util.function.Consumer;
 record SetupProgram(Path directory, Map<String, String> environment, List<String> words) {
   private static final int TAIL = 15;
 
+  /**
+   * Variables that are about something else: a make that is run inside another make or a Maven
+   * build is not its child, a developer's own kernel may be for another machine, and inside a git
+   * bisect git works on another tree.
+   */
+  private static final List<String> FOREIGN =
+      List.of(
+          "MAKEFLAGS",
+          "MFLAGS",
+          "MAKELEVEL",
+          "ARCH",
+          "CROSS_COMPILE",
+          "KBUILD_OUTPUT",
+          "KCONFIG_CONFIG",
+          "KCONFIG_ALLCONFIG",
+          "GIT_DIR",
+          "GIT_WORK_TREE",
+          "GIT_INDEX_FILE",
+          "GIT_PREFIX");
+
   SetupProgram {
     environment = Map.copyOf(environment);
     words = List.copyOf(words);
@@ -72,8 +92,7 @@ record SetupProgram(Path directory, Map<String, String> environment, List<String
             .redirectErrorStream(true)
             .redirectInput(Path.of("/dev/null").toFile());
     builder.environment().put("LC_ALL", "C");
-    // A make that is run inside another make or a Maven build is not its child.
-    List.of("MAKEFLAGS", "MFLAGS", "MAKELEVEL").forEach(builder.environment()::remove);
+    FOREIGN.forEach(builder.environment()::remove);
     builder.environment().putAll(environment);
     Process process = builder.start();
     Thread hook = new Thread(() -> kill(process));

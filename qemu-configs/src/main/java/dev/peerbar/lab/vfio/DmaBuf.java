@@ -1,7 +1,11 @@
 package dev.peerbar.lab.vfio;
 
+import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.GuestSystem.MapFlag;
+import dev.peerbar.lab.guest.GuestSystem.Protection;
 import java.io.IOException;
+import java.util.EnumSet;
 
 /** A DMABUF of the guest: part of a BAR that was exported. */
 public final class DmaBuf implements AutoCloseable {
@@ -22,6 +26,23 @@ public final class DmaBuf implements AutoCloseable {
 
   public long length() {
     return length;
+  }
+
+  /**
+   * Maps part of it, if the kernel maps DMABUFs of BARs, for loads and stores that others see.
+   *
+   * @param offset from its start, a multiple of the page size
+   * @param length in bytes
+   */
+  public GuestMemory map(long offset, long length) throws IOException {
+    long address =
+        system.mmap(length, Protection.READ_WRITE, EnumSet.of(MapFlag.SHARED), fd, offset);
+    return new GuestMemory(system, address, length);
+  }
+
+  /** Maps all of it, likewise. */
+  public GuestMemory map() throws IOException {
+    return map(0, length);
   }
 
   @Override

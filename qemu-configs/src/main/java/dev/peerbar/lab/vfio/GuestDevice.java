@@ -35,6 +35,8 @@ public final class GuestDevice implements Device {
 
   private List<EventFd> vectors = List.of();
 
+  private boolean closed;
+
   private GuestDevice(Guest guest, VfioDevice vfio, Ioas ioas) {
     this.guest = guest;
     this.vfio = vfio;
@@ -142,9 +144,13 @@ public final class GuestDevice implements Device {
   @Override
   public void relax() {}
 
-  /** Closes the function, which ends what it does; then its memory goes. */
+  /** Closes the function, which ends what it does; then its memory goes. Once is enough. */
   @Override
   public void close() throws IOException {
+    if (closed) {
+      return;
+    }
+    closed = true;
     for (GuestMemory bar : bars) {
       if (bar != null) {
         bar.close();

@@ -4,12 +4,16 @@ import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.guest.Scratch;
+import dev.peerbar.lab.uapi.IommuIoasAllowIovas;
+import dev.peerbar.lab.uapi.IommuIoasCopy;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges;
 import dev.peerbar.lab.uapi.IommuIoasIovaRanges.IommuIovaRange;
 import dev.peerbar.lab.uapi.IommuIoasMap;
 import dev.peerbar.lab.uapi.IommuIoasMapFile;
 import dev.peerbar.lab.uapi.IommuIoasMapFlag;
 import dev.peerbar.lab.uapi.IommuIoasUnmap;
+import dev.peerbar.lab.uapi.IommuOption;
+import dev.peerbar.lab.uapi.IommuVfioIoas;
 import dev.peerbar.lab.uapi.IommufdIoctls;
 import java.io.IOException;
 import java.util.EnumSet;
@@ -87,6 +91,51 @@ public final class Ioas implements AutoCloseable {
     return new Mapping(IommuIoasMapFile.iova(argument), length);
   }
 
+  /** Maps what is mapped in another IOAS, or in this, once more, wherever the kernel likes. */
+  public Mapping copy(Ioas from, long iova, long length) throws IOException {
+    return copy(new IommuIoasCopy(READ_WRITE, id, from.id, length, 0, iova));
+  }
+
+  /** Maps what is mapped in another IOAS at the same place here. */
+  public Mapping copyAt(Ioas from, long iova, long length) throws IOException {
+    return copy(new IommuIoasCopy(withFixed(), id, from.id, length, iova, iova));
+  }
+
+  private Mapping copy(IommuIoasCopy request) throws IOException {
+    byte[] argument = request.encode();
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_COPY, argument);
+    return new Mapping(IommuIoasCopy.iova(argument), request.length());
+  }
+
+  /** Lets the kernel put what has no place of its own into these ranges only. */
+  public void allow(List<IommuIovaRange> ranges) throws IOException {
+    byte[] bytes = IommuIoasAllowIovas.array(ranges);
+    try (Scratch array = system().agent().scratch(Math.max(1, bytes.length))) {
+      system().agent().write(array.address(), bytes);
+      byte[] argument = new IommuIoasAllowIovas(id, ranges.size(), array.address()).encode();
+      system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_ALLOW_IOVAS, argument);
+    }
+  }
+
+  /**
+   * Has it mapped page by page, so that type1's requests may cut what is mapped. It must have no
+   * mapping yet that a device reaches.
+   */
+  public void forbidHugePages() throws IOException {
+    byte[] argument = new IommuOption(IommuOption.HUGE_PAGES, id, 0).encode();
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_OPTION, argument);
+  }
+
+  /** Takes away what lies in a range as type1 does, which may cut what is mapped. */
+  public void unmapAsType1(long iova, long length) throws IOException {
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_VFIO_IOAS, new IommuVfioIoas(id).encode());
+    system()
+        .ioctl(
+            iommufd.fd(),
+            IommufdIoctls.VFIO_IOMMU_UNMAP_DMA,
+            IommuVfioIoas.type1Unmap(iova, length));
+  }
+
   /** Takes memory away that was mapped, all of it; how many bytes went. */
   public long unmap(DmaRange memory) throws IOException {
     return unmap(memory.iova(), memory.length());
@@ -102,7 +151,8 @@ public final class Ioas implements AutoCloseable {
     return unmap(0, WHOLE);
   }
 
-  private long unmap(long iova, long length) throws IOException {
+  /** Takes away what lies wholly in a range; how many bytes that was. */
+  public long unmap(long iova, long length) throws IOException {
     byte[] argument = new IommuIoasUnmap(id, iova, length).encode();
     system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_UNMAP, argument);
     return IommuIoasUnmap.unmapped(argument);

@@ -84,10 +84,19 @@ public final class VfioDevice implements AutoCloseable {
 
   /** Lets it reach what an IOAS maps, and nothing else. */
   public void attach(Ioas ioas) throws IOException {
+    attach(ioas.id());
+  }
+
+  /** Lets it reach what a hardware page table maps, and nothing else. */
+  public void attach(Hwpt pageTable) throws IOException {
+    attach(pageTable.id());
+  }
+
+  private void attach(int pageTableId) throws IOException {
     system.ioctl(
         fd,
         VfioIoctls.VFIO_DEVICE_ATTACH_IOMMUFD_PT,
-        new VfioDeviceAttachIommufdPt(ioas.id()).encode());
+        new VfioDeviceAttachIommufdPt(pageTableId).encode());
   }
 
   /** Takes its IOAS away. */
@@ -196,6 +205,12 @@ public final class VfioDevice implements AutoCloseable {
     system.ioctl(fd, VfioIoctls.VFIO_DEVICE_SET_IRQS, set.encode());
   }
 
+  /** Exports as is asked, with all flags. */
+  public DmaBuf exportDmabuf(VfioDeviceFeatureDmaBuf asked) throws IOException {
+    int dmaBuf = system.ioctl(fd, VfioIoctls.VFIO_DEVICE_FEATURE, asked.encode()).asInt();
+    return new DmaBuf(system, dmaBuf, asked.length());
+  }
+
   /** Whether BARs can be exported as DMABUFs: a kernel may know nothing of it. */
   public boolean exportsDmabufs() throws IOException {
     try {
@@ -217,14 +232,20 @@ public final class VfioDevice implements AutoCloseable {
    * @param length a multiple of the page size, not 0
    */
   public DmaBuf exportDmabuf(int bar, long offset, long length) throws IOException {
-    byte[] argument =
-        new VfioDeviceFeatureDmaBuf(
-                VfioPciRegion.bar(bar),
-                O_CLOEXEC_RDWR,
-                List.of(new VfioRegionDmaRange(offset, length)))
-            .encode();
+    return exportDmabuf(
+        VfioPciRegion.bar(bar), O_CLOEXEC_RDWR, List.of(new VfioRegionDmaRange(offset, length)));
+  }
+
+  /**
+   * Exports parts of a BAR, in this order, as one DMABUF.
+   *
+   * @param openFlags of the new file descriptor
+   */
+  public DmaBuf exportDmabuf(VfioPciRegion bar, int openFlags, List<VfioRegionDmaRange> ranges)
+      throws IOException {
+    byte[] argument = new VfioDeviceFeatureDmaBuf(bar, openFlags, ranges).encode();
     int dmaBuf = system.ioctl(fd, VfioIoctls.VFIO_DEVICE_FEATURE, argument).asInt();
-    return new DmaBuf(system, dmaBuf, length);
+    return new DmaBuf(system, dmaBuf, ranges.stream().mapToLong(VfioRegionDmaRange::length).sum());
   }
 
   /** Resets the function (VFIO_DEVICE_RESET), by FLR if it has it; how long the kernel took. */

@@ -2,6 +2,7 @@ package dev.peerbar.scenario.bar;
 
 import dev.peerbar.scenario.Scenario;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** BARs, mapped by programs of the guest. */
 public final class BarScenarios {
@@ -9,6 +10,14 @@ public final class BarScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return List.of(new MapMemory());
+    return Stream.of(
+            List.of(new MapMemory()),
+            MapParts.all(),
+            ChangeMapping.all(),
+            Widths.all(),
+            Decoding.all(),
+            List.of(new LargeBar()))
+        .<Scenario<?>>flatMap(List::stream)
+        .toList();
   }
 }

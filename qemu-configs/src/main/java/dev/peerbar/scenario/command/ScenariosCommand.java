@@ -4,11 +4,14 @@ import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.Viommu;
+import dev.peerbar.scenario.Place;
 import dev.peerbar.scenario.Plan;
 import dev.peerbar.scenario.Registry;
 import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.Runner;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.Shard;
 import dev.peerbar.scenario.report.KtapReport;
 import dev.peerbar.scenario.report.ProgressLine;
 import dev.peerbar.scenario.report.Repeat;
@@ -25,7 +28,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,8 +49,11 @@ import picocli.CommandLine.Spec;
     },
     footer = {
       "",
-      "Exit status: 0 if nothing failed, 1 if something did, 2 for a wrong command line."
-    })
+      "Exit status, as git bisect run takes it: 0 if nothing failed, 1 if something did, 125 if the"
+          + " kernel does not build or no guest boots with it, 128 if nothing could be tried for"
+          + " another reason (QEMU, the network), 2 for a wrong command line."
+    },
+    exitCodeOnExecutionException = ExitStatus.NOT_TRIED)
 public final class ScenariosCommand implements Subcommand {
   private static final String LOGS = "logs";
   private static final int DEFAULT_TIMEOUT_SECONDS = 120;
@@ -81,8 +90,25 @@ public final class ScenariosCommand implements Subcommand {
       paramLabel = "NAME",
       split = ",",
       defaultValue = "one-switch",
-      description = "one-switch (the default), two-root-ports, or both.")
+      description =
+          "One or more of one-switch (the default), two-root-ports, nested-switches,"
+              + " two-host-bridges.")
   private List<String> topologies = new ArrayList<>();
+
+  @Option(
+      names = "--viommu",
+      paramLabel = "NAME",
+      split = ",",
+      description =
+          "The IOMMU that guests see, one or more of intel-iommu, amd-iommu, virtio-iommu, none;"
+              + " without it what suits the scenarios.")
+  private List<String> viommus = new ArrayList<>();
+
+  @Option(
+      names = "--shard",
+      paramLabel = "I/N",
+      description = "Try only part I of N, which together are everything.")
+  private String shard;
 
   @Option(
       names = "--repeat",
@@ -142,6 +168,7 @@ public final class ScenariosCommand implements Subcommand {
       print(scenarios);
       return 0;
     }
+    own.check();
     Plan plan = plan(scenarios);
     unless(
         timeout > 0 && timeout <= MOST_SECONDS,
@@ -154,7 +181,7 @@ public final class ScenariosCommand implements Subcommand {
     if (report != null) {
       makeReportDirectory();
     }
-    return run(plan, own.setUp()) ? 0 : 1;
+    return run(plan, own.setUp());
   }
 
   private List<Scenario<?>> scenarios() {
@@ -171,16 +198,45 @@ public final class ScenariosCommand implements Subcommand {
           Topology.NAMES.contains(topology),
           "There is no topology %s; there are %s",
           topology,
-          String.join(" and ", Topology.NAMES));
+          String.join(", ", Topology.NAMES));
     }
     unless(
         rounds > 0 && rounds <= MOST_ROUNDS, "--repeat takes 1 to %d, not %d", MOST_ROUNDS, rounds);
-    Plan plan = Plan.of(scenarios, topologies.stream().distinct().toList(), rounds);
+    List<Place> places = places();
+    Plan plan = Plan.of(scenarios, places, own.kernels(), rounds);
     unless(
         !plan.groups().isEmpty(),
         "None of these scenarios belongs on %s",
-        String.join(" or ", topologies));
-    return plan;
+        places.stream().map(Place::toString).collect(Collectors.joining(" or ")));
+    return shard().of(plan);
+  }
+
+  private List<Place> places() {
+    List<Optional<Viommu>> kinds = viommus().stream().distinct().map(Optional::of).toList();
+    List<Optional<Viommu>> asked = kinds.isEmpty() ? List.of(Optional.empty()) : kinds;
+    return topologies.stream()
+        .distinct()
+        .flatMap(topology -> asked.stream().map(viommu -> new Place(topology, viommu)))
+        .toList();
+  }
+
+  private List<Viommu> viommus() {
+    List<Viommu> named = new ArrayList<>();
+    for (String name : viommus) {
+      named.add(
+          Viommu.named(name)
+              .orElseThrow(() ->
+                  wrong("There is no vIOMMU %s; there are %s".formatted(name, Viommu.labels()))));
+    }
+    return named;
+  }
+
+  private Shard shard() {
+    try {
+      return shard == null ? Shard.WHOLE : Shard.parse(shard);
+    } catch (IllegalArgumentException e) {
+      throw wrong(e.getMessage());
+    }
   }
 
   private void unless(boolean right, String format, Object... arguments) {
@@ -211,16 +267,20 @@ public final class ScenariosCommand implements Subcommand {
     }
   }
 
-  private boolean run(Plan plan, LabFiles files) throws IOException {
+  private int run(Plan plan, Map<String, LabFiles> files) throws IOException {
     Path logs = report != null ? report.resolve(LOGS) : Files.createTempDirectory("peerbar-logs-");
     Tally tally = new Tally();
     try (Reports reports = new Reports(reports(logs, tally))) {
       new Runner(files, new Runner.Options(Duration.ofSeconds(timeout), seed, logs), reports)
           .run(plan);
     } catch (IOException | UncheckedIOException e) {
-      throw new CommandFailedException("%s; the logs are in %s".formatted(e.getMessage(), logs), e);
+      throw new CommandFailedException(
+          "%s; the logs are in %s".formatted(e.getMessage(), logs), e, ExitStatus.NOT_TRIED);
     }
-    return tally.held();
+    if (tally.guests() == 0) {
+      return tally.qemuFailed() ? ExitStatus.NOT_TRIED : ExitStatus.NO_KERNEL;
+    }
+    return tally.held() ? ExitStatus.HELD : ExitStatus.FAILED;
   }
 
   private List<RunListener> reports(Path logs, Tally tally) {

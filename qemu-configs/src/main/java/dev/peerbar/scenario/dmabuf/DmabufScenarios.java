@@ -2,6 +2,7 @@ package dev.peerbar.scenario.dmabuf;
 
 import dev.peerbar.scenario.Scenario;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** BARs as DMABUFs. */
 public final class DmabufScenarios {
@@ -9,6 +10,17 @@ public final class DmabufScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return List.of();
+    return Stream.of(
+            Exports.all(),
+            ExportRefused.all(),
+            PathAlias.all(),
+            MapProbe.all(),
+            MapRefusals.all(),
+            MapContents.all(),
+            MapRevoked.all(),
+            MapControl.all(),
+            MapRaces.all())
+        .<Scenario<?>>flatMap(List::stream)
+        .toList();
   }
 }

@@ -2,6 +2,7 @@ package dev.peerbar.scenario.life;
 
 import dev.peerbar.scenario.Scenario;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** What comes and goes: functions opened and closed, bound and unbound, removed and found again. */
 public final class LifeScenarios {
@@ -9,12 +10,20 @@ public final class LifeScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return List.of(
-        new Attach(),
-        new StockRebind(),
-        new StockControllerReset(),
-        new StockUnbindUnderLoad(),
-        new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.PROVIDER),
-        new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.CLIENT));
+    return Stream.of(
+            List.of(new Attach()),
+            CloseFunction.all(),
+            BindFunction.all(),
+            List.of(new TwoGuests(), new HotAdd(), new Reboot()),
+            HotRemove.all(),
+            KillServer.all(),
+            List.of(
+                new StockRebind(),
+                new StockControllerReset(),
+                new StockUnbindUnderLoad(),
+                new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.PROVIDER),
+                new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.CLIENT)))
+        .<Scenario<?>>flatMap(List::stream)
+        .toList();
   }
 }

@@ -30,7 +30,11 @@ public record Repeat(List<String> options) {
                 "--only=" + result.scenario().name(),
                 "--topology=" + result.setting().topology(),
                 "--seed=" + (seed + result.round() - 1)),
-            options.stream())
+            Stream.concat(
+                Stream.of(result.setting().kernel())
+                    .filter(kernel -> !kernel.isEmpty())
+                    .map(kernel -> "--kernel-config=" + kernel),
+                options.stream()))
         .map(ShellWords::quote)
         .collect(Collectors.joining(" "));
   }

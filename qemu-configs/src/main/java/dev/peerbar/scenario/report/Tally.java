@@ -26,6 +26,8 @@ public final class Tally implements RunListener {
   private int passed;
   private int skippedCount;
   private int boots;
+  private int guests;
+  private boolean qemuFailed;
 
   @Override
   public void planned(Plan whole, long seed) {
@@ -36,6 +38,10 @@ public final class Tally implements RunListener {
   @Override
   public void booted(BootResult boot) {
     boots++;
+    if (boot.failure().isEmpty()) {
+      guests++;
+    }
+    qemuFailed |= boot.qemuFailed();
   }
 
   @Override
@@ -93,6 +99,16 @@ public final class Tally implements RunListener {
   /** Which scenarios a reason was met by. */
   Set<String> skippedFor(String reason) {
     return skipped.get(reason);
+  }
+
+  /** How many guests came up. */
+  public int guests() {
+    return guests;
+  }
+
+  /** Whether a guest did not come up by QEMU's fault. */
+  public boolean qemuFailed() {
+    return qemuFailed;
   }
 
   /** How many guests were booted, or should have been. */

@@ -220,6 +220,7 @@ public final class MadeUpRun {
         complaints,
         Optional.empty(),
         failure,
+        false,
         logs.resolve("guest-" + number),
         List.of());
   }

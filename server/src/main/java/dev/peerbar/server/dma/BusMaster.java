@@ -4,9 +4,12 @@ import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /**
  * A function as the master of its bus: what it may reach, and whether it may at all. The function's
@@ -16,7 +19,11 @@ public final class BusMaster {
   private final Gate gate = new Gate();
   private final DmaTable table;
   private final Executor functionThread;
+  private final KeptMappings kept;
   private volatile boolean enabled;
+
+  // Null unless engines stick.
+  private volatile Stall stall;
   // Null unless memory is trusted.
   private volatile Runnable betrayed;
   private volatile Optional<MessagePath> messages = Optional.empty();
@@ -30,10 +37,68 @@ public final class BusMaster {
   public BusMaster(Executor functionThread, int maxDmaMaps) {
     this.functionThread = functionThread;
     table = new DmaTable(gate, maxDmaMaps);
+    kept = new KeptMappings(table);
   }
 
   public DmaTable table() {
     return table;
+  }
+
+  /** The table as the client changes it. */
+  public KeptMappings kept() {
+    return kept;
+  }
+
+  /**
+   * Has engines stick where they would move bytes, from now on, and lets go those that stuck. For
+   * the function's thread.
+   *
+   * @param engines whether one does, by its name; none for no engine
+   */
+  public void stick(Optional<Predicate<String>> engines) {
+    Stall before = stall;
+    stall = engines.map(Stall::new).orElse(null);
+    if (before != null) {
+      before.end();
+    }
+  }
+
+  /** What holds engines up; null if nothing does. */
+  Stall stall() {
+    return stall;
+  }
+
+  /**
+   * Writes client memory without asking whether that is there, as nothing that works would. For the
+   * function's thread.
+   *
+   * @param from native memory, to be left as it is until the end
+   * @param told what came of it, in words
+   * @return false if there is no client
+   */
+  public boolean writeUnchecked(long iova, MemorySegment from, Consumer<String> told) {
+    Optional<MessagePath> path = messages;
+    path.ifPresent(way ->
+        way.write(
+            iova,
+            from,
+            new MessagePath.Completion() {
+              @Override
+              public boolean mayBegin() {
+                return true;
+              }
+
+              @Override
+              public void done() {
+                told.accept("the client did it");
+              }
+
+              @Override
+              public void failed() {
+                told.accept("refused by the client");
+              }
+            }));
+    return path.isPresent();
   }
 
   public Gate gate() {
@@ -126,7 +191,7 @@ public final class BusMaster {
 
   /** Bus mastering on behalf of one job of an engine. */
   public Dma dma(JobState job, EngineName engine, Bounce bounce) {
-    return new RecordedDma(new JobDma(this, job, bounce), engine);
+    return new RecordedDma(this, job, new JobDma(this, job, bounce), engine);
   }
 
   /**

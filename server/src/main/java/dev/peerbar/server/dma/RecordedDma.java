@@ -6,14 +6,29 @@ import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.server.events.TransferEvent;
 import java.lang.foreign.MemorySegment;
 
-/** A job's bus mastering, each call of which is an event if anybody wants to know. */
+/**
+ * A job's bus mastering, each call of which is an event if anybody wants to know, and sticks if it
+ * has to.
+ */
 final class RecordedDma implements Dma {
+  private final BusMaster bus;
+  private final JobState job;
   private final JobDma dma;
   private final EngineName engine;
 
-  RecordedDma(JobDma dma, EngineName engine) {
+  RecordedDma(BusMaster bus, JobState job, JobDma dma, EngineName engine) {
+    this.bus = bus;
+    this.job = job;
     this.dma = dma;
     this.engine = engine;
+  }
+
+  /** Waits while the engine is to stick. */
+  private void awaitTurn() throws JobEndedException {
+    Stall stall = bus.stall();
+    if (stall != null) {
+      stall.await(job, engine);
+    }
   }
 
   /** One call. */
@@ -23,6 +38,7 @@ final class RecordedDma implements Dma {
 
   @Override
   public void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
+    awaitTurn();
     if (TransferEvent.enabled()) {
       record(TransferEvent.Access.READ, iova, 0, into.byteSize(), () -> dma.read(iova, into));
     } else {
@@ -32,6 +48,7 @@ final class RecordedDma implements Dma {
 
   @Override
   public void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException {
+    awaitTurn();
     if (TransferEvent.enabled()) {
       record(TransferEvent.Access.WRITE, 0, iova, from.byteSize(), () -> dma.write(iova, from));
     } else {
@@ -42,6 +59,7 @@ final class RecordedDma implements Dma {
   @Override
   public void copy(long fromIova, long toIova, long length)
       throws DmaFaultException, JobEndedException {
+    awaitTurn();
     if (TransferEvent.enabled()) {
       record(
           TransferEvent.Access.COPY,
@@ -56,6 +74,7 @@ final class RecordedDma implements Dma {
 
   @Override
   public void local(MemorySegment from, MemorySegment to) throws JobEndedException {
+    awaitTurn();
     if (!TransferEvent.enabled()) {
       dma.local(from, to);
       return;

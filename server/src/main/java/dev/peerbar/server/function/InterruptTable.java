@@ -37,6 +37,14 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
   private final IntxPin pin;
   private Optional<IrqIndex> mode = Optional.empty();
 
+  /** Null as long as interrupts come as they should. */
+  private Detour detour;
+
+  /** What signals in place of this table. */
+  interface Detour {
+    Outcome signal(IrqIndex index, int number);
+  }
+
   /**
    * @param drainEngines waits for what engines are signalling
    */
@@ -162,7 +170,7 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
     Outcome outcome =
         index == IrqIndex.INTX && !function.intxEnabled()
             ? Outcome.DISABLED
-            : signal(index, number);
+            : onItsWay(index, number);
     InterruptEvent.tell(name, index, number, outcome);
   }
 
@@ -234,6 +242,11 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
     }
 
     @Override
+    public Outcome signal(IrqIndex index, int message) {
+      return onItsWay(index, message);
+    }
+
+    @Override
     public Outcome signal(IrqIndex index, int message, FileDescriptor descriptor) {
       return InterruptTable.this.signal(index, message, descriptor);
     }
@@ -244,7 +257,20 @@ public final class InterruptTable implements Interrupts, AutoCloseable {
     }
   }
 
-  private Outcome signal(IrqIndex index, int number) {
+  private Outcome onItsWay(IrqIndex index, int number) {
+    return detour == null || !isMechanism(index)
+        ? signal(index, number)
+        : detour.signal(index, number);
+  }
+
+  /** Has INTx, MSI and MSI-X signalled another way from now on; null for the straight one. */
+  void takeDetour(Detour other) {
+    detour = other;
+    messages.keepFromEngines(other != null);
+  }
+
+  /** Signals an interrupt, without a look at what might hold it back. */
+  Outcome signal(IrqIndex index, int number) {
     Optional<FileDescriptor> descriptor = triggers.get(index).get(number);
     if (descriptor.isEmpty()) {
       return Outcome.NO_EVENTFD;

@@ -19,6 +19,7 @@ final class MessageInterrupts {
   private final Signals signals;
   private final Runnable drainEngines;
   private boolean held;
+  private boolean keptFromEngines;
 
   // What engines may signal without the function's thread; null while all of it is held back.
   private volatile Mechanism open;
@@ -27,6 +28,9 @@ final class MessageInterrupts {
   interface Signals {
     /** The client's event descriptor of a message. For the function's thread. */
     Optional<FileDescriptor> descriptor(IrqIndex index, int message);
+
+    /** For the function's thread. */
+    Outcome signal(IrqIndex index, int message);
 
     Outcome signal(IrqIndex index, int message, FileDescriptor descriptor);
 
@@ -78,11 +82,10 @@ final class MessageInterrupts {
       if (!function.busMasterEnabled()) {
         return Outcome.PENDING;
       }
-      Optional<FileDescriptor> descriptor = signals.descriptor(messages.index(), message);
-      if (descriptor.isEmpty()) {
+      if (signals.descriptor(messages.index(), message).isEmpty()) {
         return Outcome.NO_EVENTFD;
       }
-      Outcome outcome = signals.signal(messages.index(), message, descriptor.get());
+      Outcome outcome = signals.signal(messages.index(), message);
       messages.clearPending(message);
       return outcome;
     }
@@ -157,13 +160,19 @@ final class MessageInterrupts {
     held = on;
   }
 
+  /** Leaves all signalling to the function's thread, or lets engines do it again. */
+  void keepFromEngines(boolean on) {
+    keptFromEngines = on;
+    judge();
+  }
+
   /**
    * Has engines signal what config space lets them, from now on, and nothing else: masks included.
    */
   private void judge() {
     Mechanism before = open;
     Mechanism inForce = inForce();
-    boolean free = inForce != null && !held && function.busMasterEnabled();
+    boolean free = inForce != null && !held && !keptFromEngines && function.busMasterEnabled();
     if (free) {
       inForce.refresh();
     }

@@ -15,6 +15,7 @@ import dev.peerbar.server.dma.BusMaster;
 import dev.peerbar.server.dma.EngineName;
 import dev.peerbar.server.events.RequestTrack;
 import dev.peerbar.server.events.ResetEvent;
+import dev.peerbar.server.fault.Faults;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -52,7 +53,9 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   private final BusMaster bus;
   private final InterruptTable interrupts;
   private final Bars bars;
-  private final List<Region> regions;
+  private final Misbehaviour misbehaviour;
+  // What the client meets: what is behind the function's BARs, and config space.
+  private List<Region> regions;
   private final Map<String, SerialEngine> engines = new HashMap<>();
   private final List<FunctionTimer> timers = new ArrayList<>();
   private final Optional<Migration> migration;
@@ -89,6 +92,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     bars.regions().forEach(all::set);
     all.set(CONFIG_REGION, new ConfigRegion(function, this));
     this.regions = List.copyOf(all);
+    this.misbehaviour = new Misbehaviour(this, regions, functionThread);
     this.migration =
         endpoint instanceof Migratable migratable
             ? Optional.of(migration(migratable, msix))
@@ -151,7 +155,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
    * client is hung up on: it would go on with a device that has lost a part of what it was told.
    * For any thread.
    */
-  private void failed(Throwable cause) {
+  void failed(Throwable cause) {
     try {
       log.failed("work of the endpoint failed", cause);
     } finally {
@@ -184,6 +188,16 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   public BusMaster bus() {
     return bus;
+  }
+
+  /** What it does wrong because it was told to. */
+  public Faults faults() {
+    return misbehaviour.faults();
+  }
+
+  /** Has the client meet other regions, as many as there are. */
+  void show(List<Region> shown) {
+    regions = shown;
   }
 
   /** Where it is in a migration; empty if it cannot be migrated. */
@@ -289,9 +303,10 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   public void reset(ResetKind kind) {
     log.info("reset, %s", kind);
     ResetEvent event = ResetEvent.start(name, kind);
+    misbehaviour.resetBegins();
     int ended = endWork();
     endpoint.function().reset(kind);
-    bus.enable(endpoint.function().busMasterEnabled());
+    bus.enable(endpoint.function().busMasterEnabled() || misbehaviour.ignoresBusMaster());
     interrupts.reset();
     bars.clearDoorbells();
     doorbellEvents.values().forEach(IoEventFds::discard);
@@ -328,8 +343,9 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   public void clientGone() {
     hangUp = () -> {};
     migration.ifPresent(Migration::clientGone);
+    misbehaviour.clientGone();
     bus.messages(Optional.empty());
-    bus.table().clear();
+    bus.kept().clear();
     bus.gate().slowPieces().forget();
     bus.stopLogging();
     interrupts.releaseAll();
@@ -340,6 +356,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   @Override
   public void functionLevelReset() {
     reset(ResetKind.FUNCTION_LEVEL);
+    misbehaviour.functionLevelReset();
   }
 
   @Override
@@ -349,7 +366,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   @Override
   public void busMasterChanged(boolean enabled) {
-    bus.enable(enabled);
+    bus.enable(enabled || misbehaviour.ignoresBusMaster());
     endpoint.busMasterChanged(enabled);
     interrupts.deliverPending();
   }

@@ -6,14 +6,14 @@ import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.DmaUnmap;
 import dev.peerbar.protocol.Frame;
 import dev.peerbar.protocol.InvalidMessageException;
-import dev.peerbar.server.dma.DmaTable;
 import dev.peerbar.server.dma.DmaTable.RefusedException;
+import dev.peerbar.server.dma.KeptMappings;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.Map;
 import java.util.Optional;
 
 /** DMA_MAP and DMA_UNMAP. */
-record DmaRequests(DmaTable table) {
+record DmaRequests(KeptMappings table) {
   /** Of Linux vfio (VFIO_DMA_UNMAP_FLAG_ALL), which QEMU's client uses. */
   private static final int UNMAP_ALL = 1 << 1;
 

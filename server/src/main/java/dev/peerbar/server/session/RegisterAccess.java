@@ -9,6 +9,7 @@ import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.socket.InPlaceHandler;
 import dev.peerbar.server.dma.SlowPieces;
 import dev.peerbar.server.events.MessageEvent;
+import dev.peerbar.server.fault.Faults;
 import dev.peerbar.server.function.Region;
 import dev.peerbar.server.function.ServedFunction;
 import io.netty.buffer.ByteBuf;
@@ -23,11 +24,12 @@ import java.util.function.Consumer;
  *
  * @param late takes the reply of a write that revoked something and has not settled yet
  */
-record RegisterAccess(ServedFunction function, SlowPieces slowPieces, Consumer<Frame> late)
+record RegisterAccess(
+    ServedFunction function, SlowPieces slowPieces, Faults faults, Consumer<Frame> late)
     implements InPlaceHandler {
 
   RegisterAccess(ServedFunction function, Consumer<Frame> late) {
-    this(function, function.bus().gate().slowPieces(), late);
+    this(function, function.bus().gate().slowPieces(), function.faults(), late);
   }
 
   @Override
@@ -36,7 +38,7 @@ record RegisterAccess(ServedFunction function, SlowPieces slowPieces, Consumer<F
       // What is recorded is a matter of the pipeline.
       return false;
     }
-    if (!Header.isRequest(message) || slowPieces.unsettled()) {
+    if (!Header.isRequest(message) || slowPieces.unsettled() || faults.delaysReplies()) {
       return false;
     }
     int command = Header.command(message);

@@ -21,6 +21,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.util.concurrent.ScheduledFuture;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Map;
@@ -155,7 +156,7 @@ public final class Session extends ChannelInboundHandlerAdapter {
     LoopWatcher watcher = new LoopWatcher(channel);
     handlers.clear();
     new DeviceRequests(function, client, watcher).register(handlers);
-    new DmaRequests(function.bus().table()).register(handlers);
+    new DmaRequests(function.bus().kept()).register(handlers);
     new InterruptRequests(function.interrupts(), watcher).register(handlers);
     new RegionRequests(function).register(handlers);
     FeatureRequests features = new FeatureRequests();
@@ -199,6 +200,8 @@ public final class Session extends ChannelInboundHandlerAdapter {
           reply.release();
         } else if (function.bus().gate().slowPieces().unsettled()) {
           hold(context, event, reply);
+        } else if (function.faults().delaysReplies()) {
+          delay(context, event, frame.header(), reply);
         } else {
           write(context, event, reply);
         }
@@ -220,30 +223,47 @@ public final class Session extends ChannelInboundHandlerAdapter {
    * wait for it.
    */
   private void hold(ChannelHandlerContext context, MessageEvent event, Frame reply) {
-    long size = reply.header().size();
-    held++;
-    heldBytes += size;
-    readAsMayBe(context);
+    Runnable release = held(context, event, reply);
     function
         .bus()
         .gate()
         .slowPieces()
         .whenSettled(() -> {
           try {
-            context
-                .executor()
-                .execute(() -> {
-                  held--;
-                  heldBytes -= size;
-                  write(context, event, reply);
-                  context.flush();
-                  readAsMayBe(context);
-                });
+            context.executor().execute(release);
           } catch (RejectedExecutionException _) {
             // The server has stopped.
             reply.release();
           }
         });
+  }
+
+  /** Sends a reply as late as a fault has it. */
+  private void delay(
+      ChannelHandlerContext context, MessageEvent event, Header request, Frame reply) {
+    Duration lateness = function.faults().lateness(request.knownCommand());
+    if (lateness.isZero()) {
+      write(context, event, reply);
+    } else {
+      context
+          .executor()
+          .schedule(held(context, event, reply), lateness.toNanos(), TimeUnit.NANOSECONDS);
+    }
+  }
+
+  /** Counts a reply as one that waits; what is to be done when it does no longer. */
+  private Runnable held(ChannelHandlerContext context, MessageEvent event, Frame reply) {
+    long size = reply.header().size();
+    held++;
+    heldBytes += size;
+    readAsMayBe(context);
+    return () -> {
+      held--;
+      heldBytes -= size;
+      write(context, event, reply);
+      context.flush();
+      readAsMayBe(context);
+    };
   }
 
   private boolean wantsSlot(Frame request) {
