@@ -24,6 +24,8 @@ public final class FlrScenarios {
         all.add(new UpsetInitiatorUnderLoad(upset));
       }
     }
+    all.addAll(ResetRaces.all());
+    all.addAll(Storms.all());
     all.addAll(List.of(new RaceMmap(), new ControllerUnderLoad(), new StockUnderLoad()));
     return List.copyOf(all);
   }

@@ -27,13 +27,23 @@ final class Lent implements AutoCloseable {
 
   /** So much of A's memory, from its first byte. */
   static Lent of(HbmPair pair, long length) throws IOException {
-    DmaBuf dmaBuf = pair.deviceA().vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, length);
+    return of(pair, 0, length);
+  }
+
+  /** The same from another byte on. */
+  static Lent of(HbmPair pair, long offset, long length) throws IOException {
+    DmaBuf dmaBuf = pair.deviceA().vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, offset, length);
     try {
       return new Lent(pair, dmaBuf);
     } catch (IOException | RuntimeException e) {
       dmaBuf.close();
       throw e;
     }
+  }
+
+  /** Whether it is mapped, dead or alive. */
+  boolean isMapped() {
+    return mapping != null;
   }
 
   /** Where B sees its first byte. */
@@ -61,11 +71,22 @@ final class Lent implements AutoCloseable {
     Refusals.refused(Errno.ENODEV, "mapping a revoked DMABUF", () -> pair.ioas().mapFile(dmaBuf));
   }
 
+  /** Takes the mapping away, dead or alive. */
+  void unmap() throws IOException {
+    Ioas.Mapping old = mapping;
+    mapping = null;
+    pair.ioas().unmap(old);
+  }
+
+  /** Maps it, which is not mapped. */
+  void map() throws IOException {
+    mapping = pair.ioas().mapFile(dmaBuf);
+  }
+
   /** Takes the mapping away, dead or alive, and maps the same DMABUF once more. */
   void mapAgain() throws IOException {
-    pair.ioas().unmap(mapping);
-    mapping = null;
-    mapping = pair.ioas().mapFile(dmaBuf);
+    unmap();
+    map();
   }
 
   @Override
