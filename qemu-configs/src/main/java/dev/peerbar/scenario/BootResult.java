@@ -31,20 +31,6 @@ public record BootResult(
     boolean qemuFailed,
     Path logs,
     List<ServedEndpoint> endpoints) {
-
-  /** One of which QEMU did all that it should. */
-  public BootResult(
-      Setting setting,
-      int number,
-      Duration took,
-      List<Complaint> complaints,
-      Optional<KernelOptions> kernel,
-      Optional<String> failure,
-      Path logs,
-      List<ServedEndpoint> endpoints) {
-    this(setting, number, took, complaints, kernel, failure, false, logs, endpoints);
-  }
-
   public BootResult {
     complaints = List.copyOf(complaints);
     endpoints = List.copyOf(endpoints);

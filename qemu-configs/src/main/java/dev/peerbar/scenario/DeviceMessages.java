@@ -60,6 +60,12 @@ final class DeviceMessages implements AutoCloseable {
   void forget() {
     synchronized (last) {
       last.clear();
+      forgetTimeline();
+    }
+  }
+
+  void forgetTimeline() {
+    synchronized (last) {
       runs.clear();
       latest.clear();
       dropped = 0;
@@ -67,7 +73,7 @@ final class DeviceMessages implements AutoCloseable {
   }
 
   /**
-   * What happened since it forgot, for a timeline.
+   * What happened since the timeline was forgotten.
    *
    * @param start of the timeline, as {@link System#nanoTime} says it
    */

@@ -18,6 +18,14 @@ public interface Fixture<E extends Environment> extends AutoCloseable {
   /** The endpoints that this process serves. */
   List<EndpointServer> servers();
 
+  /**
+   * Whether a driver of the guest's kernel has an endpoint: it maps memory and arms interrupts for
+   * itself, and keeps them. Then a scenario is not asked to leave as many as it found.
+   */
+  default boolean isKernels(EndpointServer server) {
+    return false;
+  }
+
   /** Gives a scenario what it works on: nothing of it has been used by another. */
   E open(Run run) throws Exception;
 

@@ -21,10 +21,13 @@ import java.util.Set;
  */
 public enum GuestFeature implements Requirement {
   /** Drivers in user space: vfio-pci's character devices, and iommufd. */
-  VFIO(Set.of(KernelNeed.IOMMU, KernelNeed.VFIO), "the guest's IOMMU is of no use to vfio-pci") {
+  VFIO(
+      Set.of(KernelNeed.IOMMU, KernelNeed.VFIO),
+      "the guest has no IOMMU, and vfio-pci takes nothing without") {
     @Override
     boolean presentIn(Lab lab) throws IOException {
-      return !lab.guest().system().list("/sys/class/iommu").isEmpty();
+      GuestSystem system = lab.guest().system();
+      return system.exists(IOMMUS) && !system.list(IOMMUS).isEmpty();
     }
   },
 
@@ -62,6 +65,15 @@ public enum GuestFeature implements Requirement {
     }
   },
 
+  /** DMABUFs of the kernel's own memory: of its system heap, and of memfds. */
+  OTHER_DMABUFS(Set.of(KernelNeed.EXPORTERS), "the kernel has no system heap or no udmabuf") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      GuestSystem system = lab.guest().system();
+      return system.exists("/dev/dma_heap/system") && system.exists("/dev/udmabuf");
+    }
+  },
+
   /** The kernel's own driver of NVMe controllers. */
   NVME(Set.of(KernelNeed.NVME), ""),
 
@@ -83,6 +95,7 @@ public enum GuestFeature implements Requirement {
   };
 
   private static final int FIRST_SLOT = 1;
+  private static final String IOMMUS = "/sys/class/iommu";
 
   private final Set<KernelNeed> kernelNeeds;
   private final String otherReason;

@@ -16,7 +16,8 @@ import java.util.TreeMap;
  *
  * @param files that the guest's agent has open
  * @param dmaBufs of the guest's kernel; none if it does not tell
- * @param holdings of the guest at each endpoint, by the endpoint's name
+ * @param holdings of the guest at each endpoint that no driver of its kernel has, by the endpoint's
+ *     name
  */
 record Inventory(
     List<OpenFile> files, List<DmaBufObject> dmaBufs, Map<String, ClientHoldings> holdings) {
@@ -26,7 +27,9 @@ record Inventory(
     GuestSystem guest = fixture.lab().guest().system();
     Map<String, ClientHoldings> holdings = new TreeMap<>();
     for (EndpointServer server : fixture.servers()) {
-      holdings.put(server.function().name(), server.holdings());
+      if (!fixture.isKernels(server)) {
+        holdings.put(server.function().name(), server.holdings());
+      }
     }
     return new Inventory(
         guest.openFiles(), guest.exists(DMABUFS) ? guest.dmaBufs() : List.of(), holdings);

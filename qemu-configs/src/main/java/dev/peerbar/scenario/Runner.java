@@ -205,9 +205,10 @@ public final class Runner {
 
     private static Timeline timeline(Trial<?> trial, Outcome outcome, int round) {
       return switch (outcome) {
-        case Outcome.Failed _ -> trial.timeline().atMost(MOST_EVENTS_OF_FAILED);
+        case Outcome.Failed _ -> trial.timeline(outcome).atMost(MOST_EVENTS_OF_FAILED);
         // One round that went well is like another.
-        case Outcome.Passed _ when round == 1 -> trial.timeline().atMost(MOST_EVENTS_OF_PASSED);
+        case Outcome.Passed _ when round == 1 ->
+            trial.timeline(outcome).atMost(MOST_EVENTS_OF_PASSED);
         case Outcome.Passed _, Outcome.Skipped _ -> Timeline.NONE;
       };
     }

@@ -24,7 +24,7 @@ final class Surroundings {
   private final BootedFixture<?> booted;
   private final DeviceMessages messages;
   private final long callsBefore;
-  private final long start = System.nanoTime();
+  private long start;
 
   /** Of a scenario that begins now. */
   Surroundings(BootedFixture<?> booted, DeviceMessages messages) {
@@ -33,6 +33,13 @@ final class Surroundings {
     messages.forget();
     List<CallRecord> calls = history();
     callsBefore = calls.isEmpty() ? 0 : calls.getLast().number();
+    begin();
+  }
+
+  /** The timeline begins now: what was before is of no interest any more. */
+  synchronized void begin() {
+    start = System.nanoTime();
+    messages.forgetTimeline();
     lab().guest().agent().track();
   }
 
@@ -53,11 +60,11 @@ final class Surroundings {
   }
 
   /**
-   * What has happened so far.
+   * What has happened since the timeline began.
    *
    * @param thread of the scenario: that a call is another's is said
    */
-  Timeline timeline(String thread) {
+  synchronized Timeline timeline(String thread) {
     Timeline endpoints = messages.timeline(start);
     GuestAgent agent = lab().guest().agent();
     List<Timeline.Event> events = new ArrayList<>(endpoints.events());
@@ -66,7 +73,6 @@ final class Surroundings {
   }
 
   private Timeline.Event event(CallRun run, String thread) {
-    String caller = run.first().thread();
     return new Timeline.Event(
         Timeline.GUEST,
         Timeline.Kind.CALL,
@@ -74,7 +80,7 @@ final class Surroundings {
         Duration.ofNanos(run.ended() - run.began()),
         run.times(),
         run.failed(),
-        (caller.equals(thread) ? "" : "[%s] ".formatted(caller)) + run.words());
+        (run.thread().equals(thread) ? "" : "[%s] ".formatted(run.thread())) + run.words());
   }
 
   private List<String> hung() {

@@ -37,6 +37,9 @@ final class Trial<E extends Environment> {
   /** Whether there was an environment: what is left of less is not the scenario's. */
   private boolean opened;
 
+  /** What happened in a scenario that returned. */
+  private volatile Optional<Timeline> ran = Optional.empty();
+
   /** As it was when the first problem was met. */
   private Evidence evidence;
 
@@ -82,9 +85,11 @@ final class Trial<E extends Environment> {
     }
   }
 
-  /** What has happened in it. */
-  Timeline timeline() {
-    return surroundings.timeline(scenario.description().name());
+  /** What happened while the scenario ran; if it failed, until it was judged. */
+  Timeline timeline(Outcome outcome) {
+    return outcome instanceof Outcome.Passed
+        ? ran.orElse(Timeline.NONE)
+        : surroundings.timeline(scenario.description().name());
   }
 
   private List<Problem> complaintsOfStuckGuest() {
@@ -168,7 +173,9 @@ final class Trial<E extends Environment> {
     try {
       environment = Optional.of(fixture.open(run));
       opened = true;
+      surroundings.begin();
       saw = scenario.run(environment.get());
+      ran = Optional.of(surroundings.timeline(scenario.description().name()));
     } catch (UnexpectedException e) {
       add(new Problem(Problem.Kind.UNEXPECTED, e.getMessage()));
     } catch (Exception | Error e) {

@@ -5,6 +5,7 @@ import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.CpuModel;
 import dev.peerbar.lab.qemu.ShellWords;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.Viommu;
 import dev.peerbar.lab.qemu.VirtualMachine;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
@@ -25,8 +26,17 @@ public final class QemuArgsCommand implements Subcommand {
       names = "--topology",
       paramLabel = "NAME",
       defaultValue = "one-switch",
-      description = "one-switch or two-root-ports (default: ${DEFAULT-VALUE}).")
+      description =
+          "one-switch, two-root-ports, nested-switches or two-host-bridges (default:"
+              + " ${DEFAULT-VALUE}).")
   private String topology;
+
+  @CommandLine.Option(
+      names = "--viommu",
+      paramLabel = "NAME",
+      defaultValue = "intel-iommu",
+      description = "intel-iommu, amd-iommu, virtio-iommu or none (default: ${DEFAULT-VALUE}).")
+  private String viommu;
 
   @CommandLine.Option(
       names = "--socket-a",
@@ -99,6 +109,12 @@ public final class QemuArgsCommand implements Subcommand {
               + String.join(", ", Topology.NAMES)
               + ".");
     }
+    Viommu seen =
+        Viommu.named(viommu)
+            .orElseThrow(() ->
+                new CommandLine.ParameterException(
+                    spec.commandLine(),
+                    "There is no vIOMMU %s; there are %s.".formatted(viommu, Viommu.labels())));
     try {
       Setup setup = Setup.ofUser(SetupOutput.toStandardError());
       setup = kernel == null ? setup : setup.withKernel(kernel);
@@ -107,6 +123,7 @@ public final class QemuArgsCommand implements Subcommand {
       VirtualMachine machine =
           VirtualMachine.of(Topology.named(topology))
               .withCpu(cpu)
+              .withViommu(seen)
               .withAccel(accel)
               .withEndpoint("a", socketA)
               .withEndpoint("b", socketB)

@@ -36,25 +36,34 @@ public final class BlockDevice implements AutoCloseable {
     transfer(Syscall.PREAD64, position, into.at(offset, length), length);
   }
 
+  /**
+   * Reads blocks into memory, as many as it can; how many bytes these are.
+   *
+   * @param position on the device, in bytes, like the length a multiple of its block size
+   */
+  public long tryRead(long position, GuestMemory into, long offset, long length)
+      throws IOException {
+    return moved(Syscall.PREAD64, position, into.at(offset, length), length);
+  }
+
   /** Writes blocks from memory, likewise. */
   public void write(long position, GuestMemory from, long offset, long length) throws IOException {
     transfer(Syscall.PWRITE64, position, from.at(offset, length), length);
   }
 
   private void transfer(Syscall call, long position, long address, long length) throws IOException {
-    long moved =
-        system
-            .agent()
-            .syscall(
-                call,
-                Argument.of(fd),
-                Argument.of(address),
-                Argument.of(length),
-                Argument.of(position))
-            .value();
+    long moved = moved(call, position, address, length);
     if (moved != length) {
       throw new IOException("%s of %s moved %d of %d bytes".formatted(call, path, moved, length));
     }
+  }
+
+  private long moved(Syscall call, long position, long address, long length) throws IOException {
+    return system
+        .agent()
+        .syscall(
+            call, Argument.of(fd), Argument.of(address), Argument.of(length), Argument.of(position))
+        .value();
   }
 
   @Override

@@ -16,6 +16,9 @@ final class CallHistory {
   /** Calls that are remembered after they ended. */
   static final int LENGTH = 64;
 
+  /** The outcome of a call that gives no more than that it is over. */
+  static final String DONE = "done";
+
   private final Deque<Entry> last = new ArrayDeque<>();
   private final Map<Long, Entry> underWay = new TreeMap<>();
   private final CallTrack track = new CallTrack();
@@ -79,6 +82,20 @@ final class CallHistory {
       }
     }
 
+    /** What it was, and what came of it. */
+    private String words() {
+      return switch (outcome) {
+        case GuestErrnoException e when e.errno().isPresent() ->
+            "%s: %s".formatted(call, e.errno().get());
+        case GuestAgent.Result result ->
+            result.value() == 0
+                ? call.toString()
+                : "%s: %s".formatted(call, Words.ofNumber(result.value()));
+        case String done -> call + (done.equals(DONE) ? "" : ": " + done);
+        default -> "%s: %s".formatted(call, CallHistory.words(outcome));
+      };
+    }
+
     /** Whether another is of the same kind, on the same thread, and both ended well. */
     boolean isAlike(Entry other) {
       return call.isLike(other.call)
@@ -102,8 +119,7 @@ final class CallHistory {
           call.toString(),
           began,
           state,
-          outcome == null ? "" : words(outcome),
-          outcome instanceof Exception,
+          outcome == null ? "" : CallHistory.words(outcome),
           Duration.ofNanos((outcome == null ? now : ended) - start),
           Duration.ofNanos((over ? answered : sent || outcome == null ? now : ended) - start));
     }
@@ -147,19 +163,24 @@ final class CallHistory {
   synchronized List<CallRun> tracked() {
     long now = System.nanoTime();
     List<CallRun> runs = new ArrayList<>();
-    for (CallTrack.Run run : track.runs()) {
-      runs.add(
-          new CallRun(
-              run.first.record(now),
-              run.last.record(now),
-              run.times,
-              run.first.start,
-              run.last.ended));
-    }
+    track.runs().forEach(run -> runs.add(run(run)));
     underWay.values().stream()
         .filter(e -> e.number >= trackedFrom && e.outcome == null)
-        .forEach(e -> runs.add(new CallRun(e.record(now), e.record(now), 1, e.start, now)));
+        .map(e -> new CallRun(e.thread, e.call + ": under way", true, 1, e.start, now))
+        .forEach(runs::add);
     return List.copyOf(runs);
+  }
+
+  private static CallRun run(CallTrack.Run run) {
+    String one = run.first.words();
+    String other = run.last.words();
+    return new CallRun(
+        run.first.thread,
+        one.equals(other) ? one : one + " … " + other,
+        run.last.outcome instanceof Exception,
+        run.times,
+        run.first.start,
+        run.last.ended);
   }
 
   /** How many calls had to be left out of those that are tracked. */

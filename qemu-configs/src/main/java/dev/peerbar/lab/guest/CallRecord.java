@@ -15,7 +15,6 @@ import java.time.format.DateTimeFormatter;
  * @param state whether it has ended, and been waited for
  * @param outcome what it gave: a value, or an exception's message; empty in the state {@code
  *     UNDER_WAY}
- * @param threw whether the outcome is an exception
  * @param took from its beginning until its caller had the outcome; until now if it is under way
  * @param answered from its beginning until the guest had answered; until now if it has not
  */
@@ -26,7 +25,6 @@ public record CallRecord(
     Instant began,
     State state,
     String outcome,
-    boolean threw,
     Duration took,
     Duration answered) {
   private static final DateTimeFormatter CLOCK =

@@ -80,9 +80,14 @@ public final class GuestCall {
     return call -> call.operation != Operation.SYSCALL;
   }
 
-  /** Whether it is the same operation, the same system call, the same ioctl as another. */
+  /**
+   * Whether it is the same operation as another, whatever on; or the same system call on the same.
+   */
   boolean isLike(GuestCall other) {
-    return operation == other.operation && syscall == other.syscall && request == other.request;
+    return operation == other.operation
+        && syscall == other.syscall
+        && request == other.request
+        && (syscall == null || toString().equals(other.toString()));
   }
 
   Operation operation() {

@@ -74,7 +74,7 @@ final class GuestCalls implements AutoCloseable {
     }
 
     void make() throws IOException {
-      make(_ -> "done");
+      make(_ -> CallHistory.DONE);
     }
 
     <T> T make(Decoder<T> decoder) throws IOException {
@@ -158,7 +158,7 @@ final class GuestCalls implements AutoCloseable {
 
   // History keeps no data.
   private static Object brief(Object value) {
-    return value instanceof byte[] || value instanceof ByteBuffer ? "done" : value;
+    return value instanceof byte[] || value instanceof ByteBuffer ? CallHistory.DONE : value;
   }
 
   Call call(GuestCall call, ByteBuffer payload) {

@@ -24,7 +24,8 @@ public final class Topology {
       Set.of("SOCKET_A", "SOCKET_B", "SOCKET_C", "USERLAND", "VIOMMU");
 
   /** The topologies there are. */
-  public static final List<String> NAMES = List.of("one-switch", "two-root-ports");
+  public static final List<String> NAMES =
+      List.of("one-switch", "two-root-ports", "nested-switches", "two-host-bridges");
 
   private final String name;
   private final List<Line> lines;

@@ -159,7 +159,11 @@ public final class VirtualMachine {
     values.put("INITRAMFS", files.initramfs().toString());
     values.put(
         "APPEND",
-        Stream.of(KERNEL_COMMAND_LINE, files.kernelArguments(), append.strip())
+        Stream.of(
+                KERNEL_COMMAND_LINE,
+                viommu.kernelArguments(),
+                files.kernelArguments(),
+                append.strip())
             .filter(words -> !words.isEmpty())
             .collect(Collectors.joining(" ")));
     values.put("RUN", optionValue(run));
@@ -178,6 +182,7 @@ public final class VirtualMachine {
     }
     List<String> line = new ArrayList<>(files.qemu().command());
     line.addAll(topology.expand(values));
+    line.addAll(viommu.arguments());
     line.addAll(extra);
     return List.copyOf(line);
   }

@@ -21,5 +21,8 @@ public final class IommufdIoctls {
       Ioctl.io("IOMMU_HWPT_GET_DIRTY_BITMAP", TYPE, 0x8c);
   public static final Ioctl IOMMU_IOAS_MAP_FILE = Ioctl.io("IOMMU_IOAS_MAP_FILE", TYPE, 0x8f);
 
+  /** One of type1's requests, which works on the IOAS that IOMMU_VFIO_IOAS has set. */
+  public static final Ioctl VFIO_IOMMU_UNMAP_DMA = Ioctl.io("VFIO_IOMMU_UNMAP_DMA", TYPE, 114);
+
   private IommufdIoctls() {}
 }

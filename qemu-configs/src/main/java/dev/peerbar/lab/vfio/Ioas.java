@@ -12,6 +12,8 @@ import dev.peerbar.lab.uapi.IommuIoasMap;
 import dev.peerbar.lab.uapi.IommuIoasMapFile;
 import dev.peerbar.lab.uapi.IommuIoasMapFlag;
 import dev.peerbar.lab.uapi.IommuIoasUnmap;
+import dev.peerbar.lab.uapi.IommuOption;
+import dev.peerbar.lab.uapi.IommuVfioIoas;
 import dev.peerbar.lab.uapi.IommufdIoctls;
 import java.io.IOException;
 import java.util.EnumSet;
@@ -91,9 +93,18 @@ public final class Ioas implements AutoCloseable {
 
   /** Maps what is mapped in another IOAS, or in this, once more, wherever the kernel likes. */
   public Mapping copy(Ioas from, long iova, long length) throws IOException {
-    byte[] argument = new IommuIoasCopy(READ_WRITE, id, from.id, length, 0, iova).encode();
+    return copy(new IommuIoasCopy(READ_WRITE, id, from.id, length, 0, iova));
+  }
+
+  /** Maps what is mapped in another IOAS at the same place here. */
+  public Mapping copyAt(Ioas from, long iova, long length) throws IOException {
+    return copy(new IommuIoasCopy(withFixed(), id, from.id, length, iova, iova));
+  }
+
+  private Mapping copy(IommuIoasCopy request) throws IOException {
+    byte[] argument = request.encode();
     system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_COPY, argument);
-    return new Mapping(IommuIoasCopy.iova(argument), length);
+    return new Mapping(IommuIoasCopy.iova(argument), request.length());
   }
 
   /** Lets the kernel put what has no place of its own into these ranges only. */
@@ -104,6 +115,25 @@ public final class Ioas implements AutoCloseable {
       byte[] argument = new IommuIoasAllowIovas(id, ranges.size(), array.address()).encode();
       system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_IOAS_ALLOW_IOVAS, argument);
     }
+  }
+
+  /**
+   * Has it mapped page by page, so that type1's requests may cut what is mapped. It must have no
+   * mapping yet that a device reaches.
+   */
+  public void forbidHugePages() throws IOException {
+    byte[] argument = new IommuOption(IommuOption.HUGE_PAGES, id, 0).encode();
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_OPTION, argument);
+  }
+
+  /** Takes away what lies in a range as type1 does, which may cut what is mapped. */
+  public void unmapAsType1(long iova, long length) throws IOException {
+    system().ioctl(iommufd.fd(), IommufdIoctls.IOMMU_VFIO_IOAS, new IommuVfioIoas(id).encode());
+    system()
+        .ioctl(
+            iommufd.fd(),
+            IommufdIoctls.VFIO_IOMMU_UNMAP_DMA,
+            IommuVfioIoas.type1Unmap(iova, length));
   }
 
   /** Takes memory away that was mapped, all of it; how many bytes went. */

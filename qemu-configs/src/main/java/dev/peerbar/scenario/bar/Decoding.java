@@ -116,26 +116,23 @@ final class Decoding {
     VfioDevice vfio = pair.deviceA().vfio();
     Pattern.fill(pair.memoryOfA(), pair.run().seed());
     int resets = pair.a().read(HbmRegisters.RESET_COUNT);
+    String faults;
     try (GuestMemory bar = vfio.mmapBar(HbmRegisters.MEMORY_BAR, 0, FAULTED * PAGE)) {
       long first = faultsOfVerifying(pair, bar);
       long again = faultsOfVerifying(pair, bar);
       vfio.reset();
       long afterwards = faultsOfVerifying(pair, bar);
       // A fault for each page, and some that are the agent's own.
-      unless(
-          first >= FAULTED && again < FAULTED / 2 && afterwards >= FAULTED,
-          "%d faults in %d pages at first, %d then, %d after the reset",
-          first,
-          FAULTED,
-          again,
-          afterwards);
+      faults =
+          "%d faults in %d pages, %d once more, %d after the reset"
+              .formatted(first, FAULTED, again, afterwards);
+      unless(first >= FAULTED && again < FAULTED / 2 && afterwards >= FAULTED, "%s", faults);
     }
     int after = pair.a().read(HbmRegisters.RESET_COUNT);
     unless(after == resets + 1, "RESET_COUNT went from %d to %d", resets, after);
     long mismatch = Pattern.mismatch(pair.memoryOfA(), pair.run().seed());
     unless(mismatch == HbmPair.BAR_SIZE, "A's memory changed at 0x%x", mismatch);
-    return "RESET_COUNT %d, %d pages came again, %d MiB as before"
-        .formatted(after, FAULTED, HbmPair.BAR_SIZE >> 20);
+    return faults + ", %d MiB as before".formatted(HbmPair.BAR_SIZE >> 20);
   }
 
   private static long faultsOfVerifying(HbmPair pair, GuestMemory bar) throws Exception {

@@ -52,8 +52,8 @@ public final class LabCommand implements Subcommand {
       names = "--topology",
       paramLabel = "NAME",
       description =
-          "one-switch or two-root-ports; without it p2p takes one-switch and nvme all that it"
-              + " has.")
+          "one-switch, two-root-ports, nested-switches or two-host-bridges; without it p2p takes the"
+              + " first and nvme the first two.")
   private String topology;
 
   @Mixin private LabFilesOptions own;
@@ -82,7 +82,7 @@ public final class LabCommand implements Subcommand {
       throw new ParameterException(
           spec.commandLine(),
           "There is no topology %s; there are %s"
-              .formatted(topology, String.join(" and ", Topology.NAMES)));
+              .formatted(topology, String.join(", ", Topology.NAMES)));
     }
     if (bench && (tours != Tours.NVME || topology != null)) {
       throw new ParameterException(

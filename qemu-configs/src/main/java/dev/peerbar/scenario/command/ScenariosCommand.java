@@ -4,12 +4,14 @@ import dev.peerbar.cli.CommandFailedException;
 import dev.peerbar.cli.Subcommand;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.Topology;
+import dev.peerbar.lab.qemu.Viommu;
 import dev.peerbar.scenario.Place;
 import dev.peerbar.scenario.Plan;
 import dev.peerbar.scenario.Registry;
 import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.Runner;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.Shard;
 import dev.peerbar.scenario.report.KtapReport;
 import dev.peerbar.scenario.report.ProgressLine;
 import dev.peerbar.scenario.report.Repeat;
@@ -27,7 +29,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -86,8 +90,25 @@ public final class ScenariosCommand implements Subcommand {
       paramLabel = "NAME",
       split = ",",
       defaultValue = "one-switch",
-      description = "one-switch (the default), two-root-ports, or both.")
+      description =
+          "One or more of one-switch (the default), two-root-ports, nested-switches,"
+              + " two-host-bridges.")
   private List<String> topologies = new ArrayList<>();
+
+  @Option(
+      names = "--viommu",
+      paramLabel = "NAME",
+      split = ",",
+      description =
+          "The IOMMU that guests see, one or more of intel-iommu, amd-iommu, virtio-iommu, none;"
+              + " without it what suits the scenarios.")
+  private List<String> viommus = new ArrayList<>();
+
+  @Option(
+      names = "--shard",
+      paramLabel = "I/N",
+      description = "Try only part I of N, which together are everything.")
+  private String shard;
 
   @Option(
       names = "--repeat",
@@ -177,17 +198,45 @@ public final class ScenariosCommand implements Subcommand {
           Topology.NAMES.contains(topology),
           "There is no topology %s; there are %s",
           topology,
-          String.join(" and ", Topology.NAMES));
+          String.join(", ", Topology.NAMES));
     }
     unless(
         rounds > 0 && rounds <= MOST_ROUNDS, "--repeat takes 1 to %d, not %d", MOST_ROUNDS, rounds);
-    List<Place> places = topologies.stream().distinct().map(Place::on).toList();
+    List<Place> places = places();
     Plan plan = Plan.of(scenarios, places, own.kernels(), rounds);
     unless(
         !plan.groups().isEmpty(),
         "None of these scenarios belongs on %s",
-        String.join(" or ", topologies));
-    return plan;
+        places.stream().map(Place::toString).collect(Collectors.joining(" or ")));
+    return shard().of(plan);
+  }
+
+  private List<Place> places() {
+    List<Optional<Viommu>> kinds = viommus().stream().distinct().map(Optional::of).toList();
+    List<Optional<Viommu>> asked = kinds.isEmpty() ? List.of(Optional.empty()) : kinds;
+    return topologies.stream()
+        .distinct()
+        .flatMap(topology -> asked.stream().map(viommu -> new Place(topology, viommu)))
+        .toList();
+  }
+
+  private List<Viommu> viommus() {
+    List<Viommu> named = new ArrayList<>();
+    for (String name : viommus) {
+      named.add(
+          Viommu.named(name)
+              .orElseThrow(() ->
+                  wrong("There is no vIOMMU %s; there are %s".formatted(name, Viommu.labels()))));
+    }
+    return named;
+  }
+
+  private Shard shard() {
+    try {
+      return shard == null ? Shard.WHOLE : Shard.parse(shard);
+    } catch (IllegalArgumentException e) {
+      throw wrong(e.getMessage());
+    }
   }
 
   private void unless(boolean right, String format, Object... arguments) {
@@ -250,16 +299,10 @@ public final class ScenariosCommand implements Subcommand {
     reports.add(tally);
     reports.add(
         report != null
-            ? new ReportDirectory(report, repeat(), command())
+            ? new ReportDirectory(
+                report, repeat(), spec.commandLine().getParseResult().originalArgs())
             : new KeptLogs(logs, tally, spec.commandLine().getErr()));
     return reports;
-  }
-
-  /** This command's own words, as they were typed. */
-  private List<String> command() {
-    List<String> words = new ArrayList<>(List.of(spec.name()));
-    words.addAll(spec.commandLine().getParseResult().originalArgs());
-    return words;
   }
 
   /** The options of this run that a trial of one scenario needs too. */

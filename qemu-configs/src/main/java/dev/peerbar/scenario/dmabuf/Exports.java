@@ -138,7 +138,9 @@ final class Exports {
     Pattern.fill(pair.memoryOfA().asSlice(offset, length), pair.run().seed());
     pair.memoryOfA().asSlice(offset - PAGE, PAGE).fill((byte) 0x5a);
     pair.memoryOfA().asSlice(offset + length, PAGE).fill((byte) 0x5a);
-    try (Import peer = pair.importOfA(HbmRegisters.MEMORY_BAR, offset, length)) {
+    try (DmaBuf dmaBuf = pair.deviceA().vfio().exportDmabuf(2, offset, length)) {
+      // A place with nothing around it.
+      Ioas.Mapping peer = pair.ioas().mapFileAt(dmaBuf, 1L << 36);
       pair.initiator().copy(peer.iova(), memory.iova(), length);
       var seen = Pattern.verify(memory, pair.run().seed());
       unless(seen.isEmpty(), "B read other bytes: %s", seen);
@@ -154,6 +156,7 @@ final class Exports {
                 ErrorCode.WRITE_FAULT,
                 around);
       }
+      pair.ioas().unmap(peer);
     }
     for (long around : List.of(offset - PAGE, offset + length)) {
       for (byte b : pair.memoryOfA().asSlice(around, PAGE).toArray(ValueLayout.JAVA_BYTE)) {

@@ -15,6 +15,7 @@ public final class LifeScenarios {
             CloseFunction.all(),
             BindFunction.all(),
             List.of(new TwoGuests(), new HotAdd(), new Reboot()),
+            HotRemove.all(),
             KillServer.all(),
             List.of(
                 new StockRebind(),

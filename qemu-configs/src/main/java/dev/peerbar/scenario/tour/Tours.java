@@ -9,7 +9,7 @@ import java.util.function.Function;
 /** The tours that are shown together under one name, and what they are on each topology. */
 public enum Tours {
   P2P(List.of(Topology.NAMES.getFirst()), topology -> List.of(P2pTour.on(topology))),
-  NVME(Topology.NAMES, Tours::nvme);
+  NVME(Topology.NAMES.subList(0, 2), Tours::nvme);
 
   private final List<String> topologies;
   private final Function<String, List<Tour<?>>> on;

@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.FieldSource;
 
 class TopologyTest {
   private static final LabFiles FILES =
@@ -44,7 +44,7 @@ class TopologyTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"one-switch", "two-root-ports"})
+  @FieldSource("dev.peerbar.lab.qemu.Topology#NAMES")
   void everyTopologyHasThePortsThatScenariosCount(String name) throws Exception {
     VirtualMachine machine =
         VirtualMachine.of(Topology.named(name))
@@ -71,6 +71,23 @@ class TopologyTest {
     assertThat(line).noneMatch(w -> w.contains("userland"));
     assertThat(machine.withTerminal().commandLine(FILES, Path.of("/run"), Path.of("/logs")))
         .anyMatch(w -> w.startsWith("stdio,id=console"));
+  }
+
+  @Test
+  void aVIommuBringsWhatTheKernelWantsOfIt() throws Exception {
+    VirtualMachine machine = VirtualMachine.of(Topology.named("one-switch"));
+    assertThat(machine.withViommu(Viommu.AMD).commandLine(FILES, Path.of("/run"), Path.of("/logs")))
+        .anyMatch(w -> w.startsWith("amd-iommu,"))
+        .anyMatch(w -> w.contains("class=0x0c05") && w.endsWith("addr=14.0"));
+    assertThat(
+            machine
+                .withViommu(Viommu.VIRTIO)
+                .withKernelArguments("more")
+                .commandLine(FILES, Path.of("/run"), Path.of("/logs")))
+        .anyMatch(w -> w.endsWith(" iommufd.allow_unsafe_interrupts=1 more"));
+    assertThat(Viommu.named("none")).contains(Viommu.NONE);
+    assertThat(Viommu.named("no-iommu")).contains(Viommu.NONE);
+    assertThat(Viommu.named("smmu")).isEmpty();
   }
 
   @Test

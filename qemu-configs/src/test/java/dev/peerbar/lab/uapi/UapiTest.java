@@ -2,6 +2,7 @@ package dev.peerbar.lab.uapi;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.lab.uapi.IommuIoasIovaRanges.IommuIovaRange;
 import dev.peerbar.lab.uapi.VfioDeviceFeatureDmaBuf.VfioRegionDmaRange;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -25,6 +26,17 @@ class UapiTest {
     assertThat(VfioIoctls.VFIO_DEVICE_DETACH_IOMMUFD_PT.number()).isEqualTo(0x3b78);
     assertThat(IommufdIoctls.IOMMU_DESTROY.number()).isEqualTo(0x3b80);
     assertThat(IommufdIoctls.IOMMU_IOAS_MAP_FILE.number()).isEqualTo(0x3b8f);
+    assertThat(IommufdIoctls.IOMMU_IOAS_ALLOW_IOVAS.number()).isEqualTo(0x3b82);
+    assertThat(IommufdIoctls.IOMMU_IOAS_COPY.number()).isEqualTo(0x3b83);
+    assertThat(IommufdIoctls.IOMMU_OPTION.number()).isEqualTo(0x3b87);
+    assertThat(IommufdIoctls.IOMMU_VFIO_IOAS.number()).isEqualTo(0x3b88);
+    assertThat(IommufdIoctls.IOMMU_HWPT_ALLOC.number()).isEqualTo(0x3b89);
+    assertThat(IommufdIoctls.IOMMU_GET_HW_INFO.number()).isEqualTo(0x3b8a);
+    assertThat(IommufdIoctls.IOMMU_HWPT_SET_DIRTY_TRACKING.number()).isEqualTo(0x3b8b);
+    assertThat(IommufdIoctls.IOMMU_HWPT_GET_DIRTY_BITMAP.number()).isEqualTo(0x3b8c);
+    assertThat(IommufdIoctls.VFIO_IOMMU_UNMAP_DMA.number()).isEqualTo(0x3b72);
+    assertThat(DmaBufIoctls.DMA_HEAP_IOCTL_ALLOC.number()).isEqualTo(0xc0184800L);
+    assertThat(DmaBufIoctls.UDMABUF_CREATE.number()).isEqualTo(0x40187542L);
     assertThat(DmaBufIoctls.DMA_BUF_IOCTL_SYNC.number()).isEqualTo(0x40086200L);
     assertThat(Ioctl.iowr("X", 'x', 1, 16).number()).isEqualTo(0xc0107801L);
   }
@@ -121,6 +133,69 @@ class UapiTest {
         .isEqualTo("18000000" + "05000000" + "0030000000000000" + "0010000000000000");
     assertThat(hex(new IommuIoasAlloc().encode())).isEqualTo("0c0000000000000000000000");
     assertThat(hex(new IommuDestroy(5).encode())).isEqualTo("0800000005000000");
+  }
+
+  @Test
+  void copiesAndOptionsOfAnIoasNameIt() {
+    byte[] copy =
+        new IommuIoasCopy(
+                EnumSet.of(IommuIoasMapFlag.READABLE, IommuIoasMapFlag.WRITEABLE),
+                1,
+                2,
+                0x1000,
+                0x2000,
+                0x3000)
+            .encode();
+    assertThat(hex(copy))
+        .isEqualTo(
+            "28000000060000000100000002000000"
+                + "001000000000000000200000000000000030000000000000");
+    assertThat(IommuIoasCopy.iova(copy)).isEqualTo(0x2000);
+    assertThat(hex(new IommuIoasAllowIovas(1, 2, 0x7000).encode()))
+        .isEqualTo("18000000" + "01000000" + "02000000" + "00000000" + "0070000000000000");
+    assertThat(hex(IommuIoasAllowIovas.array(List.of(new IommuIovaRange(1, 2)))))
+        .isEqualTo("0100000000000000" + "0200000000000000");
+    assertThat(hex(new IommuOption(IommuOption.HUGE_PAGES, 5, 0).encode()))
+        .isEqualTo("18000000" + "01000000" + "00000000" + "05000000" + "0000000000000000");
+    assertThat(hex(new IommuVfioIoas(5).encode())).isEqualTo("0c000000" + "05000000" + "01000000");
+    assertThat(hex(IommuVfioIoas.type1Unmap(0x1000, 0x2000)))
+        .isEqualTo("18000000" + "00000000" + "0010000000000000" + "0020000000000000");
+  }
+
+  @Test
+  void pageTablesAreOfADeviceAndAnIoas() {
+    byte[] alloc = new IommuHwptAlloc(IommuHwptAlloc.DIRTY_TRACKING, 3, 4).encode();
+    assertThat(hex(alloc))
+        .isEqualTo("30000000" + "02000000" + "03000000" + "04000000" + "00000000".repeat(8));
+    ByteBuffer.wrap(alloc).order(ByteOrder.LITTLE_ENDIAN).putInt(16, 9);
+    assertThat(IommuHwptAlloc.hwptId(alloc)).isEqualTo(9);
+    byte[] info = new IommuHwInfo(3).encode();
+    assertThat(hex(info)).isEqualTo("28000000" + "00000000" + "03000000" + "00000000".repeat(7));
+    ByteBuffer.wrap(info).order(ByteOrder.LITTLE_ENDIAN).putLong(32, 5);
+    assertThat(IommuHwInfo.capabilities(info)).isEqualTo(5);
+    assertThat(hex(new IommuHwptSetDirtyTracking(true, 6).encode()))
+        .isEqualTo("10000000" + "01000000" + "06000000" + "00000000");
+    assertThat(hex(new IommuHwptGetDirtyBitmap(6, 0x1000, 0x2000, 0x1000, 0x7000).encode()))
+        .isEqualTo(
+            "30000000"
+                + "06000000"
+                + "00000000"
+                + "00000000"
+                + "0010000000000000"
+                + "0020000000000000"
+                + "0010000000000000"
+                + "0070000000000000");
+  }
+
+  @Test
+  void otherDmabufsAreMadeOfHeapsAndMemfds() {
+    byte[] heap = new DmaHeapAllocationData(0x1000, 02000002).encode();
+    assertThat(hex(heap))
+        .isEqualTo("0010000000000000" + "00000000" + "02000800" + "0000000000000000");
+    ByteBuffer.wrap(heap).order(ByteOrder.LITTLE_ENDIAN).putInt(8, 7);
+    assertThat(DmaHeapAllocationData.fd(heap)).isEqualTo(7);
+    assertThat(hex(new UdmabufCreate(7, 0x1000, 0x2000).encode()))
+        .isEqualTo("07000000" + "01000000" + "0010000000000000" + "0020000000000000");
   }
 
   @Test

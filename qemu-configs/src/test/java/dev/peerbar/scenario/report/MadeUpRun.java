@@ -195,6 +195,7 @@ public final class MadeUpRun {
         complaints,
         Optional.empty(),
         failure,
+        false,
         logs.resolve("guest-" + number),
         List.of());
   }

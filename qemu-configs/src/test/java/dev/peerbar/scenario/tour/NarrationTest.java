@@ -75,6 +75,7 @@ class NarrationTest {
         List.of(complaints),
         Optional.empty(),
         Optional.empty(),
+        false,
         LOGS,
         List.of());
   }
@@ -213,6 +214,7 @@ class NarrationTest {
             List.of(),
             Optional.empty(),
             Optional.of("QEMU ended"),
+            true,
             LOGS,
             List.of());
     assertThatThrownBy(() -> narration.booted(boot))
