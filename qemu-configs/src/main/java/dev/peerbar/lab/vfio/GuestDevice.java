@@ -17,7 +17,8 @@ import java.util.List;
  * reaches are mapped in the guest's agent, which makes the driver's loads and stores; its
  * interrupts arrive at eventfds there. For one thread at a time.
  *
- * <p>Several functions may share an IOAS or a container; what one of them allocates, all of them reach.
+ * <p>Several functions may share an IOAS or a container; what one of them allocates, all of them
+ * reach.
  */
 public final class GuestDevice implements Device {
   private static final int BARS = 6;

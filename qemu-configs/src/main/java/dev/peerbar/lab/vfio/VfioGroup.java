@@ -25,8 +25,7 @@ public final class VfioGroup implements AutoCloseable {
   public static VfioGroup open(PciDevice pci) throws IOException {
     int number = numberOf(pci);
     GuestSystem system = pci.system();
-    return new VfioGroup(
-        system, number, system.open("/dev/vfio/" + number, OpenFlag.READ_WRITE));
+    return new VfioGroup(system, number, system.open("/dev/vfio/" + number, OpenFlag.READ_WRITE));
   }
 
   /** The number of a function's group. */

@@ -150,8 +150,7 @@ final class ResetRaces {
                 .racer(
                     VfioIoctls.VFIO_DEVICE_FEATURE,
                     () -> table.a().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, SmallCopy.LENGTH)));
-    try (DmaBuf exported =
-        race.finish(VfioIoctls.VFIO_DEVICE_FEATURE.name()).value(DmaBuf.class)) {
+    try (DmaBuf exported = race.finish(VfioIoctls.VFIO_DEVICE_FEATURE.name()).value(DmaBuf.class)) {
       checkWell(table, race, before, 1);
       var mapping = table.pair.ioas().mapFile(exported);
       table.copy.right(mapping.iova());
@@ -195,8 +194,7 @@ final class ResetRaces {
   private static Race.Outcome close(Table table) throws Exception {
     int before = resetsOfA(table);
     DmaBuf exported = table.a().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, SmallCopy.LENGTH);
-    Race.Outcome race =
-        table.run(table.resetting().racer(Syscall.CLOSE, () -> exported.close()));
+    Race.Outcome race = table.run(table.resetting().racer(Syscall.CLOSE, () -> exported.close()));
     checkWell(table, race, before, 1);
     try (Lent lent = Lent.of(table.pair, SmallCopy.LENGTH)) {
       table.copy.right(lent.iova());
@@ -221,8 +219,12 @@ final class ResetRaces {
     int before = resetsOfA(table);
     Race.Outcome race =
         table.run(
-            table.resetting().racer("again", call -> call.is(VfioIoctls.VFIO_DEVICE_RESET),
-                () -> table.a().reset()));
+            table
+                .resetting()
+                .racer(
+                    "again",
+                    call -> call.is(VfioIoctls.VFIO_DEVICE_RESET),
+                    () -> table.a().reset()));
     checkWell(table, race, before, 2);
     return race;
   }
@@ -233,8 +235,7 @@ final class ResetRaces {
         table.run(
             table
                 .resetting()
-                .racer(
-                    Syscall.PWRITE64, () -> table.pair.a().config().functionLevelReset()));
+                .racer(Syscall.PWRITE64, () -> table.pair.a().config().functionLevelReset()));
     checkWell(table, race, before, 2);
     return race;
   }
@@ -268,8 +269,6 @@ final class ResetRaces {
 
   private static boolean failedWith(Race.Finish finish, Errno errno) {
     Optional<Throwable> failure = finish.failure();
-    return failure.isPresent()
-        && failure.get() instanceof GuestErrnoException e
-        && e.is(errno);
+    return failure.isPresent() && failure.get() instanceof GuestErrnoException e && e.is(errno);
   }
 }

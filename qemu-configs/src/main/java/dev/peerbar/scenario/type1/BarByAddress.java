@@ -99,15 +99,11 @@ final class BarByAddress {
         new Refusals()
             .refuse(Errno.EINVAL, "no group", () -> hotReset.make(List.of()))
             .refuse(
-                Errno.EINVAL,
-                "a container",
-                () -> hotReset.make(List.of(legacy.container().fd())))
+                Errno.EINVAL, "a container", () -> hotReset.make(List.of(legacy.container().fd())))
             .refuse(Errno.EBADF, "no descriptor", () -> hotReset.make(List.of(-1)));
     if (legacy.groupB() != legacy.groupA()) {
       refusals.refuse(
-          Errno.EINVAL,
-          "B's group",
-          () -> hotReset.make(List.of(legacy.groupB().fd())));
+          Errno.EINVAL, "B's group", () -> hotReset.make(List.of(legacy.groupB().fd())));
     }
     String refused = refusals.seen();
     int kept = legacy.a().bar(HbmRegisters.BAR).loadInt(HbmRegisters.SCRATCH);

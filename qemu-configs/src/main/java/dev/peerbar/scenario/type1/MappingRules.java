@@ -74,11 +74,9 @@ final class MappingRules {
                 Errno.EEXIST,
                 "an overlap",
                 () -> container.map(both, address, iova + LENGTH - PAGE, LENGTH))
-            .refuse(
-                Errno.EINVAL, "no right", () -> container.map(Set.of(), address, free, LENGTH))
+            .refuse(Errno.EINVAL, "no right", () -> container.map(Set.of(), address, free, LENGTH))
             .refuse(Errno.EINVAL, "no length", () -> container.map(both, address, free, 0))
-            .refuse(
-                Errno.EINVAL, "half a page", () -> container.map(both, address, free, PAGE / 2))
+            .refuse(Errno.EINVAL, "half a page", () -> container.map(both, address, free, PAGE / 2))
             .refuse(
                 Errno.EINVAL,
                 "an odd IOVA",
@@ -117,9 +115,7 @@ final class MappingRules {
       legacy
           .initiator()
           .expectFault(
-              Initiator.copying(legacy.memory().iova(), iova, LENGTH),
-              ErrorCode.WRITE_FAULT,
-              iova);
+              Initiator.copying(legacy.memory().iova(), iova, LENGTH), ErrorCode.WRITE_FAULT, iova);
       var kept = memory.verifyPattern(0, LENGTH, pair.run().seed());
       unless(kept.isEmpty(), "memory that may only be read has changed: %s", kept);
       long gone = legacy.container().unmap(iova, LENGTH);

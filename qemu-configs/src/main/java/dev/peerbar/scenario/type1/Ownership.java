@@ -66,9 +66,7 @@ final class Ownership {
     refusals
         .refuse(Errno.EINVAL, "a second container", () -> group.setContainer(container))
         .refuse(
-            Errno.EINVAL,
-            "a function without a type",
-            () -> group.device(legacy.pciA()).close());
+            Errno.EINVAL, "a function without a type", () -> group.device(legacy.pciA()).close());
     container.setIommu(Type.TYPE1V2);
     refusals.refuse(Errno.EINVAL, "a second type", () -> container.setIommu(Type.TYPE1V2));
     try (VfioDevice _ = group.device(legacy.pciA())) {
