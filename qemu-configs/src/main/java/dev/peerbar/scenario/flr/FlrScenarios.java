@@ -24,6 +24,7 @@ public final class FlrScenarios {
         all.add(new UpsetInitiatorUnderLoad(upset));
       }
     }
+    all.addAll(Backdoor.all());
     all.addAll(ResetRaces.all());
     all.addAll(Storms.all());
     all.addAll(List.of(new RaceMmap(), new ControllerUnderLoad(), new StockUnderLoad()));

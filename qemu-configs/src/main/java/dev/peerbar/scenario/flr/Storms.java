@@ -1,18 +1,12 @@
 package dev.peerbar.scenario.flr;
 
 import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.lab.guest.GuestSystem;
-import dev.peerbar.lab.guest.GuestSystem.OpenFlag;
-import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.pci.AccessWidth;
-import dev.peerbar.pci.ConfigLayout.Express;
 import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -32,14 +26,6 @@ final class Storms {
 
   static List<Scenario<?>> all() {
     return List.of(
-        Case.on(
-                HbmPair.KIND,
-                "flr.storm-raw",
-                "set A's FLR bit %d times through sysfs, where no kernel waits".formatted(MANY),
-                "RESET_COUNT counts each; vfio-pci, which revoked nothing, restores A when its"
-                    + " memory is enabled",
-                Storms::raw)
-            .needing(GuestFeature.DMABUF_EXPORT),
         Case.on(
                 HbmPair.KIND,
                 "flr.storm-memory-off",
@@ -62,41 +48,6 @@ final class Storms {
                 "all are dead, and all can be mapped again",
                 Storms::manyExports)
             .needing(GuestFeature.DMABUF_EXPORT));
-  }
-
-  private static String raw(HbmPair pair) throws Exception {
-    SmallCopy copy = new SmallCopy(pair);
-    Function a = Function.a(pair);
-    Registers registers = Registers.use(a);
-    try (Lent lent = Lent.of(pair, SmallCopy.LENGTH)) {
-      copy.right(lent.iova());
-      writeFlrBits(pair, a.pci());
-      // The kernel has not saved what config space held; vfio-pci sees that, and puts BARs back.
-      pair.a().setUp();
-      registers.check(true, MANY);
-      copy.right(lent.iova());
-      registers.checkWorks(true);
-    }
-    return "RESET_COUNT " + registers.resets();
-  }
-
-  private static void writeFlrBits(HbmPair pair, PciDevice pci) throws Exception {
-    int at = pair.a().config().capability(Express.ID) + Express.DEVICE_CONTROL;
-    int control = pair.a().config().word(at) | Express.INITIATE_FUNCTION_LEVEL_RESET;
-    byte[] word =
-        ByteBuffer.allocate(Short.BYTES)
-            .order(ByteOrder.LITTLE_ENDIAN)
-            .putShort((short) control)
-            .array();
-    GuestSystem system = pci.system();
-    int config = system.open(pci.attribute("config"), OpenFlag.READ_WRITE);
-    try {
-      for (int i = 0; i < MANY; i++) {
-        system.pwrite(config, word, at);
-      }
-    } finally {
-      system.close(config);
-    }
   }
 
   private static String memoryOff(HbmPair pair) throws Exception {

@@ -46,10 +46,21 @@ enum Upset {
     }
   },
 
+  /** A kernel without CONFIG_PM powers nothing down, but revokes as if it did. */
   LOW_POWER("low-power", "let %s be powered down for a while", Effect.REVOKING, 0) {
     @Override
     void begin(Function function) throws IOException {
       new LowPower(function.device().vfio()).enter();
+    }
+
+    @Override
+    Requirement requirement() {
+      return lab -> {
+        PciDevice first = lab.guest().pciInSlot(FIRST_SLOT);
+        return lab.guest().system().exists(first.attribute("power/runtime_status"))
+            ? Optional.of("the kernel powers functions down whenever it likes (CONFIG_PM)")
+            : Optional.empty();
+      };
     }
 
     @Override

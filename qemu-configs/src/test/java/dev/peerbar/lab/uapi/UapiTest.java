@@ -260,4 +260,22 @@ class UapiTest {
     assertThat(info.dependents())
         .containsExactly(new VfioPciHotResetInfo.Dependent(5, "0001:a0:01.3"));
   }
+
+  @Test
+  void containersMapAndUnmap() {
+    assertThat(VfioContainerIoctls.VFIO_GET_API_VERSION.number()).isEqualTo(0x3b64);
+    assertThat(VfioContainerIoctls.VFIO_SET_IOMMU.number()).isEqualTo(0x3b66);
+    assertThat(VfioContainerIoctls.VFIO_GROUP_GET_DEVICE_FD.number()).isEqualTo(0x3b6a);
+    assertThat(VfioContainerIoctls.VFIO_IOMMU_MAP_DMA.number()).isEqualTo(0x3b71);
+    assertThat(VfioContainerIoctls.VFIO_IOMMU_UNMAP_DMA.number()).isEqualTo(0x3b72);
+    byte[] map =
+        new VfioDmaMap(EnumSet.allOf(VfioDmaMap.Flag.class), 0x7000, 0x10000, 0x2000).encode();
+    assertThat(hex(map))
+        .isEqualTo(
+            "20000000" + "03000000" + "0070000000000000" + "0000010000000000" + "0020000000000000");
+    byte[] unmap = new VfioDmaUnmap(VfioDmaUnmap.ALL, 0x1000, 0x2000).encode();
+    assertThat(hex(unmap))
+        .isEqualTo("18000000" + "02000000" + "0010000000000000" + "0020000000000000");
+    assertThat(VfioDmaUnmap.unmapped(unmap)).isEqualTo(0x2000);
+  }
 }
