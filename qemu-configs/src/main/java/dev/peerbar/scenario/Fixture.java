@@ -18,6 +18,14 @@ public interface Fixture<E extends Environment> extends AutoCloseable {
   /** The endpoints that this process serves. */
   List<EndpointServer> servers();
 
+  /**
+   * Whether the guest's kernel maps memory for the endpoints when it likes, as its own drivers have
+   * it do behind an IOMMU: then it is nobody's fault if there is more of that than before.
+   */
+  default boolean guestMapsAsItLikes() {
+    return false;
+  }
+
   /** Gives a scenario what it works on: nothing of it has been used by another. */
   E open(Run run) throws Exception;
 
