@@ -71,15 +71,13 @@ public final class ReportCommand implements Subcommand {
     Path target = out == null ? Path.of("") : out;
     try {
       List<List<Merge.Source>> runs = runs();
-      for (List<Merge.Source> run : runs) {
-        print.println(about(run));
-      }
       Results newer = Merge.of(runs.getLast(), target);
-      Optional<Comparison> comparison = Optional.empty();
-      if (runs.size() > 1) {
-        comparison = Optional.of(Comparison.of(Merge.of(runs.getFirst(), target), newer));
-        comparison.get().lines().forEach(print::println);
-      }
+      Optional<Comparison> comparison =
+          runs.size() == 1
+              ? Optional.empty()
+              : Optional.of(Comparison.of(Merge.of(runs.getFirst(), target), newer));
+      runs.forEach(run -> print.println(about(run)));
+      comparison.ifPresent(compared -> compared.lines().forEach(print::println));
       print.println(totals(newer));
       print.flush();
       write(newer, comparison);

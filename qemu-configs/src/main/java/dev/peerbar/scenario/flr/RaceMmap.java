@@ -68,6 +68,7 @@ public final class RaceMmap implements Scenario<HbmPair> {
         check(pair, old, offset);
       }
     }
+    pair.run().record("races that overlapped", overlapped);
     return "%d of %d times one was under way when the other began".formatted(overlapped, ROUNDS);
   }
 

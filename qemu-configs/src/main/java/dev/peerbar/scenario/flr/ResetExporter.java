@@ -11,6 +11,7 @@ import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GuestFeature;
+import dev.peerbar.scenario.Route;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
@@ -51,6 +52,7 @@ public final class ResetExporter implements Scenario<HbmPair> {
       pair.initiator().copy(peer.iova(), memory.iova(), LENGTH);
       long before = Checksum.of(pair.memoryOfA());
       Duration took = pair.deviceA().vfio().reset();
+      pair.run().record("reset", took);
       int after = pair.a().read(HbmRegisters.RESET_COUNT);
       unless(after == resets + 1, "RESET_COUNT went from %d to %d", resets, after);
       checkReset(channel);
@@ -64,6 +66,7 @@ public final class ResetExporter implements Scenario<HbmPair> {
               Initiator.copying(peer.iova(), memory.iova(), LENGTH),
               ErrorCode.READ_FAULT,
               peer.iova());
+      pair.run().took(new Route("b", "a", "IOAS mapping of a DMABUF that a reset revoked", false));
       unless(Checksum.of(pair.memoryOfA()) == before, "A's memory changed");
       return "RESET_COUNT %d, write and read fault at IOVA 0x%x; the reset took %d ms"
           .formatted(after, peer.iova(), took.toMillis());

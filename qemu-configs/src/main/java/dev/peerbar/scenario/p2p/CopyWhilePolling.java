@@ -44,6 +44,8 @@ public final class CopyWhilePolling implements Scenario<HbmPair> {
           polled.signal() == 0 && polled.loads() > 0 && (polled.last() & 1) == 1,
           "the poller: %s",
           polled);
+      pair.run().record("reads of the register", polled.loads());
+      pair.run().record("longest read", polled.longest());
       return "%s; %d reads, the longest %d ms"
           .formatted(seen, polled.loads(), polled.longest().toMillis());
     }

@@ -377,7 +377,7 @@ function machine(devices, routes, name, viommu) {
       svg('rect', {class: 'box' + (device.endpoint ? ' endpoint' : ''), x: p.x + 0.5, y: p.y - tall / 2 + 0.5, width: W - 1, height: H + tall - 1, rx: 5}),
       svg('text', {x: p.x + 8, y: p.y - tall / 2 + 14}, (device.endpoint || device.id || device.driver) + (device.slot ? ' · slot ' + device.slot : '')),
       svg('text', {class: 'small', x: p.x + 8, y: p.y - tall / 2 + 28}, device.bars.length ? bars || 'no memory' : (DRIVERS[device.driver] || device.driver).slice(0, 18)),
-      device.bars.length > 0 && svg('text', {class: 'small', x: p.x + 8, y: p.y - tall / 2 + 42}, 'registers: BAR' + rest)));
+      rest && svg('text', {class: 'small', x: p.x + 8, y: p.y - tall / 2 + 42}, 'registers: BAR' + rest)));
   }
   routes.forEach((route, i) => {
     const from = all.find(([d]) => d.id === route.from), to = all.find(([d]) => d.id === route.to);

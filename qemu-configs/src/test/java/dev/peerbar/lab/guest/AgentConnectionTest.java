@@ -347,4 +347,43 @@ final class AgentConnectionTest {
     assertThat(hangs.get()).isEqualTo(0x3000);
     assertThat(agent.history()).hasSize(CallHistory.LENGTH);
   }
+
+  @Test
+  void callsAreTrackedThoseThatAreAlikeAsOne() throws Exception {
+    stillWorks();
+    agent.track();
+    assertThat(agent.tracked()).isEmpty();
+    FutureTask<Long> loads =
+        started(() -> {
+          long last = 0;
+          for (int i = 0; i < 100; i++) {
+            last = agent.load(0x100 + i, 8);
+          }
+          return last;
+        });
+    for (int i = 0; i < 100; i++) {
+      answerLoad(fake.take());
+    }
+    assertThat(loads.get()).isEqualTo(0x163 * 3);
+    FutureTask<Long> hangs = load(0x1000);
+    Request request = fake.take();
+    List<CallRun> tracked = agent.tracked();
+    assertThat(tracked).extracting(CallRun::times).containsExactly(100L, 1L);
+    assertThat(tracked).extracting(CallRun::failed).containsExactly(false, true);
+    assertThat(tracked)
+        .extracting(CallRun::words)
+        .containsExactly(
+            "load 8 bytes at 0x100: 768 … load 8 bytes at 0x163: 1065",
+            "load 8 bytes at 0x1000: under way");
+    assertThat(tracked.getFirst().ended()).isGreaterThan(tracked.getFirst().began());
+    answerLoad(request);
+    assertThat(hangs.get()).isEqualTo(0x3000);
+    // Another thread's is not like this one's.
+    assertThat(agent.tracked()).extracting(CallRun::times).containsExactly(100L, 1L);
+    for (int i = 0; i < CallTrack.LENGTH; i++) {
+      stillWorks();
+    }
+    assertThat(agent.tracked()).hasSize(CallTrack.LENGTH);
+    assertThat(agent.untracked()).isEqualTo(101);
+  }
 }

@@ -9,10 +9,13 @@ import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.UnexpectedException;
 import dev.peerbar.scenario.bar.MapMemory;
 import dev.peerbar.scenario.fixture.HbmPair;
+import dev.peerbar.scenario.report.Results;
+import dev.peerbar.scenario.report.ResultsFile;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
 import javax.xml.parsers.DocumentBuilderFactory;
+import org.assertj.core.groups.Tuple;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -83,6 +86,22 @@ class ScenariosGuestTest {
     assertThat(failures.getLength()).isEqualTo(1);
     assertThat(failures.item(0).getTextContent())
         .contains("saw: nothing came of it", "logs: logs/" + SETTING + "/guest-1");
+    Results results = ResultsFile.read(report);
+    assertThat(results.results())
+        .extracting(Results.Result::scenario, Results.Result::outcome)
+        .containsExactly(
+            Tuple.tuple("made-up.fails", Results.Outcome.FAILED),
+            Tuple.tuple("bar.map", Results.Outcome.PASSED));
+    assertThat(results.results().getLast().timeline().events())
+        .extracting(Results.Event::kind, Results.Event::text)
+        .anyMatch(event ->
+            event.toList().getFirst().equals("call")
+                && event.toList().getLast().toString().startsWith("mmap "));
+    assertThat(results.settings().getFirst().machine())
+        .filteredOn(device -> !device.endpoint().isEmpty())
+        .extracting(Results.Device::endpoint, Results.Device::bus)
+        .containsExactly(Tuple.tuple("hbm-a", "port-a"), Tuple.tuple("hbm-b", "port-b"));
+    assertThat(results.kernels()).hasSize(1).allMatch(kernel -> !kernel.release().isEmpty());
     assertThat(report.resolve("logs").resolve(SETTING).resolve("guest-1").resolve("console.log"))
         .isNotEmptyFile();
   }

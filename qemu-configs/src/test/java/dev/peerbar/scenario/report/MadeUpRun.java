@@ -12,6 +12,7 @@ import dev.peerbar.scenario.Evidence;
 import dev.peerbar.scenario.Fixture;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GroupEnd;
+import dev.peerbar.scenario.Measure;
 import dev.peerbar.scenario.Outcome;
 import dev.peerbar.scenario.Place;
 import dev.peerbar.scenario.Plan;
@@ -20,6 +21,7 @@ import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.ScenarioResult;
 import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.Timeline;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -52,6 +54,8 @@ public final class MadeUpRun {
 
   private final Path logs;
   private final int rounds;
+  private long seed = SEED;
+  private final Map<String, List<Measure>> measures = new LinkedHashMap<>();
   private final SequencedMap<Setting, Map<String, Outcome>> outcomes = new LinkedHashMap<>();
   private final SequencedMap<Setting, List<Problem>> guests = new LinkedHashMap<>();
 
@@ -82,6 +86,18 @@ public final class MadeUpRun {
   public MadeUpRun(Path logs, int rounds) {
     this.logs = logs;
     this.rounds = rounds;
+  }
+
+  /** With another seed. */
+  public MadeUpRun withSeed(long other) {
+    seed = other;
+    return this;
+  }
+
+  /** A scenario records this. */
+  public MadeUpRun recording(String name, Measure... some) {
+    measures.put(name, List.of(some));
+    return this;
   }
 
   /** One more setting. */
@@ -136,7 +152,7 @@ public final class MadeUpRun {
   public void tell(RunListener listener) {
     List<Plan.Group<?>> groups = new ArrayList<>();
     outcomes.forEach((setting, scenarios) -> groups.add(group(setting, scenarios)));
-    listener.planned(new Plan(groups, rounds), SEED);
+    listener.planned(new Plan(groups, rounds), seed);
     for (Plan.Group<?> group : groups) {
       listener.groupBegan(group);
       tell(listener, group);
@@ -172,7 +188,16 @@ public final class MadeUpRun {
         Outcome outcome = outcomes.get(setting).get(description.name());
         listener.scenarioBegan(setting, description, round);
         listener.scenarioEnded(
-            new ScenarioResult(setting, description, round, 99, outcome, Duration.ofMillis(1234)));
+            new ScenarioResult(
+                setting,
+                description,
+                round,
+                99,
+                outcome,
+                Duration.ofMillis(1234),
+                measures.getOrDefault(description.name(), List.of()),
+                List.of(),
+                Timeline.NONE));
         up = !(outcome instanceof Outcome.Failed);
       }
     }
