@@ -5,7 +5,6 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.GuestMemory;
-import dev.peerbar.protocol.Command;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
@@ -13,7 +12,6 @@ import dev.peerbar.scenario.fixture.Misbehaving;
 import dev.peerbar.server.fault.Fault;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 
 /** Replies that come late, but before QEMU gives up waiting: after 5 s. */
 final class LateReplies {
@@ -44,7 +42,7 @@ final class LateReplies {
     Duration took;
     try (GuestMemory memory = pair.guest().allocate(LENGTH)) {
       DmaRange range = pair.ioas().map(memory);
-      try (Misbehaving _ = late(pair, Command.DMA_UNMAP, true)) {
+      try (Misbehaving _ = Misbehaving.by(pair.serverB(), Fault.RepliesLate.ofUnmaps(LATE), 1)) {
         long start = System.nanoTime();
         pair.ioas().unmap(range);
         took = Duration.ofNanos(System.nanoTime() - start);
@@ -57,20 +55,13 @@ final class LateReplies {
     SoundPair sound = new SoundPair(pair);
     sound.checkA();
     Duration took;
-    try (Misbehaving _ = late(pair, Command.REGION_READ, false)) {
+    try (Misbehaving _ = Misbehaving.by(pair.serverA(), Fault.RepliesLate.ofReads(LATE), 1)) {
       long start = System.nanoTime();
       int id = pair.a().read(HbmRegisters.ID);
       took = Duration.ofNanos(System.nanoTime() - start);
       unless(id == HbmRegisters.ID_VALUE, "ID is 0x%x", id);
     }
     return checked(took, sound);
-  }
-
-  private static Misbehaving late(HbmPair pair, Command command, boolean ofB) throws Exception {
-    return Misbehaving.by(
-        ofB ? pair.serverB() : pair.serverA(),
-        new Fault.RepliesLate(LATE, Optional.of(command)),
-        1);
   }
 
   private static String checked(Duration took, SoundPair sound) throws Exception {

@@ -95,6 +95,16 @@ public sealed interface Fault {
     public RepliesLate {
       check(by);
     }
+
+    /** Of reads of registers and config space. */
+    public static RepliesLate ofReads(Duration by) {
+      return new RepliesLate(by, Optional.of(Command.REGION_READ));
+    }
+
+    /** Of what takes memory away. */
+    public static RepliesLate ofUnmaps(Duration by) {
+      return new RepliesLate(by, Optional.of(Command.DMA_UNMAP));
+    }
   }
 
   /**
