@@ -19,6 +19,7 @@ import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Refusals;
 import dev.peerbar.scenario.fixture.nvme.HbmAndDisk;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.EnumSet;
 import java.util.List;
@@ -164,21 +165,26 @@ final class Transfers {
         long at = random.nextLong((Paged.LENGTH - length) / HbmAndDisk.BLOCK) * HbmAndDisk.BLOCK;
         long position =
             random.nextLong((HbmAndDisk.DISK - length) / HbmAndDisk.BLOCK) * HbmAndDisk.BLOCK;
-        Pattern.fill(pair.memoryOfA(), pair.run().seed());
+        Pattern.fill(aroundOf(pair), pair.run().seed());
         paged.checkTransfer(disk, new Paged.Transfer(at, position, length), random.nextLong());
-        checkAround(pair, Paged.OFFSET + at, length);
+        checkAround(pair, at, length);
         blocks += length / HbmAndDisk.BLOCK;
       }
     }
     return "%d transfers each way, %d blocks".formatted(SIZES, blocks);
   }
 
-  /** A's memory has its pattern right before and right behind a part. */
+  /** The DMABUF, a page before it and one behind. */
+  private static MemorySegment aroundOf(HbmAndDisk pair) {
+    return pair.memoryOfA().asSlice(Paged.OFFSET - PAGE, Paged.LENGTH + 2 * PAGE);
+  }
+
+  /** A's memory has its pattern right before and right behind a part of the DMABUF. */
   private static void checkAround(HbmAndDisk pair, long start, long length) throws Exception {
-    for (long at : new long[] {start - Long.BYTES, start + length}) {
-      long word = pair.memoryOfA().get(ValueLayout.JAVA_LONG, at);
+    for (long at : new long[] {PAGE + start - Long.BYTES, PAGE + start + length}) {
+      long word = aroundOf(pair).get(ValueLayout.JAVA_LONG, at);
       long expected = Pattern.word(pair.run().seed(), at / Long.BYTES);
-      unless(word == expected, "0x%x at 0x%x of A's memory, beside a transfer", word, at);
+      unless(word == expected, "0x%x beside a transfer of 0x%x bytes", word, length);
     }
   }
 
