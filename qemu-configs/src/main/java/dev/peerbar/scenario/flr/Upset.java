@@ -4,10 +4,12 @@ import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.guest.ResetMethod;
+import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.vfio.HotReset;
 import dev.peerbar.lab.vfio.LowPower;
 import dev.peerbar.pci.ConfigLayout.PowerManagement;
 import dev.peerbar.scenario.Requirement;
+import dev.peerbar.scenario.Setting;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
@@ -213,6 +215,18 @@ enum Upset {
   /** Whether a function that masters the bus stops. */
   boolean stopsMaster() {
     return resets() || this == MASTER_OFF;
+  }
+
+  /**
+   * Whether the ports of a topology can do it. QEMU's root ports cannot: the kernel does not see the
+   * link come up again after a reset of the bus below one, and answers ENOTTY.
+   */
+  boolean belongsIn(Setting setting) {
+    return switch (this) {
+      case HOT_RESET, SYSFS_BUS, PORT_RESET ->
+          setting.topology().equals(Topology.NAMES.getFirst());
+      default -> true;
+    };
   }
 
   /** How many more resets the function counts afterwards. */

@@ -8,6 +8,7 @@ import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
 import java.lang.foreign.MemorySegment;
@@ -40,6 +41,11 @@ record UpsetExporter(Upset upset) implements Scenario<HbmPair> {
   @Override
   public FixtureKind<HbmPair> fixture() {
     return HbmPair.KIND;
+  }
+
+  @Override
+  public boolean belongsIn(Setting setting) {
+    return upset.belongsIn(setting);
   }
 
   @Override

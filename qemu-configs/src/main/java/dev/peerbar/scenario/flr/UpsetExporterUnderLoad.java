@@ -9,6 +9,7 @@ import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Initiator;
 
@@ -36,6 +37,11 @@ record UpsetExporterUnderLoad(Upset upset) implements Scenario<HbmPair> {
   @Override
   public FixtureKind<HbmPair> fixture() {
     return HbmPair.KIND;
+  }
+
+  @Override
+  public boolean belongsIn(Setting setting) {
+    return upset.belongsIn(setting);
   }
 
   @Override

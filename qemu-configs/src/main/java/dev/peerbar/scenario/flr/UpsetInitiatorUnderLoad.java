@@ -9,6 +9,7 @@ import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.HbmPair;
 
 /** A function is upset while it writes into another. */
@@ -35,6 +36,11 @@ record UpsetInitiatorUnderLoad(Upset upset) implements Scenario<HbmPair> {
   @Override
   public FixtureKind<HbmPair> fixture() {
     return HbmPair.KIND;
+  }
+
+  @Override
+  public boolean belongsIn(Setting setting) {
+    return upset.belongsIn(setting);
   }
 
   @Override

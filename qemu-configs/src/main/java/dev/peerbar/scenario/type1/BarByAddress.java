@@ -5,6 +5,7 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.Pattern;
+import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.vfio.HotReset;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Scenario;
@@ -45,7 +46,9 @@ final class BarByAddress {
             "type1.bar-hot-reset",
             "reset A and its bus, with the descriptors of groups",
             "EINVAL without A's group; then A is reset, and B copies on through the old mapping",
-            BarByAddress::hotReset),
+            BarByAddress::hotReset)
+            // The kernel does not see the link of QEMU's root ports come up again after it.
+            .only(setting -> setting.topology().equals(Topology.NAMES.getFirst())),
         ContainerCase.of(
             "type1.bar-memory-off",
             "clear A's Memory Space Enable for a while",

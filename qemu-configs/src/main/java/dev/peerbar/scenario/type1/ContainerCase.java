@@ -4,7 +4,6 @@ import dev.peerbar.lab.vfio.VfioContainer;
 import dev.peerbar.lab.vfio.VfioContainer.Type;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Requirement;
-import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import java.util.Optional;
 
@@ -19,12 +18,12 @@ final class ContainerCase {
   }
 
   /** One with functions at work, by the rules of type1v2. */
-  static Scenario<?> of(String name, String does, String expects, Body body) {
+  static Case<HbmPair> of(String name, String does, String expects, Body body) {
     return of(name, does, expects, Type.TYPE1V2, body);
   }
 
   /** One with functions at work, by the rules of a type. */
-  static Scenario<?> of(String name, String does, String expects, Type type, Body body) {
+  static Case<HbmPair> of(String name, String does, String expects, Type type, Body body) {
     return Case.on(
             HbmPair.KIND,
             name,
@@ -39,7 +38,7 @@ final class ContainerCase {
   }
 
   /** One with groups that are open, and nothing else. */
-  static Scenario<?> withoutDevices(String name, String does, String expects, Body body) {
+  static Case<HbmPair> withoutDevices(String name, String does, String expects, Body body) {
     return Case.on(
             HbmPair.KIND,
             name,
