@@ -12,7 +12,10 @@ public final class P2pScenarios {
   public static List<Scenario<?>> all() {
     return Stream.of(
             List.<Scenario<?>>of(
-                new CopyThereAndBack(), new CopyWhilePolling(), new RingDoorbell()),
+                new CopyThereAndBack(),
+                new CopyWhilePolling(),
+                new RingDoorbell(),
+                new IntoController()),
             Shapes.all(),
             Edges.all())
         .flatMap(List::stream)
