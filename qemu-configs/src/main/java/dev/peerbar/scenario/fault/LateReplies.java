@@ -5,15 +5,15 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.GuestMemory;
-import dev.peerbar.protocol.Command;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Misbehaving;
+import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.fault.Fault;
+import dev.peerbar.server.fault.FaultText;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 
 /** Replies that come late, but before QEMU gives up waiting: after 5 s. */
 final class LateReplies {
@@ -44,7 +44,7 @@ final class LateReplies {
     Duration took;
     try (GuestMemory memory = pair.guest().allocate(LENGTH)) {
       DmaRange range = pair.ioas().map(memory);
-      try (Misbehaving _ = late(pair, Command.DMA_UNMAP, true)) {
+      try (Misbehaving _ = late(pair.serverB(), "DMA_UNMAP")) {
         long start = System.nanoTime();
         pair.ioas().unmap(range);
         took = Duration.ofNanos(System.nanoTime() - start);
@@ -57,7 +57,7 @@ final class LateReplies {
     SoundPair sound = new SoundPair(pair);
     sound.checkA();
     Duration took;
-    try (Misbehaving _ = late(pair, Command.REGION_READ, false)) {
+    try (Misbehaving _ = late(pair.serverA(), "REGION_READ")) {
       long start = System.nanoTime();
       int id = pair.a().read(HbmRegisters.ID);
       took = Duration.ofNanos(System.nanoTime() - start);
@@ -66,11 +66,12 @@ final class LateReplies {
     return checked(took, sound);
   }
 
-  private static Misbehaving late(HbmPair pair, Command command, boolean ofB) throws Exception {
-    return Misbehaving.by(
-        ofB ? pair.serverB() : pair.serverA(),
-        new Fault.RepliesLate(LATE, Optional.of(command)),
-        1);
+  /**
+   * @param command of vfio-user, one of whose replies is late
+   */
+  private static Misbehaving late(EndpointServer server, String command) throws Exception {
+    Fault fault = FaultText.parse("replies-late=%dms,%s".formatted(LATE.toMillis(), command));
+    return Misbehaving.by(server, (Fault.RepliesLate) fault, 1);
   }
 
   private static String checked(Duration took, SoundPair sound) throws Exception {
