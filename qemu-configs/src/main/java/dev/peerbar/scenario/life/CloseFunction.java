@@ -2,6 +2,7 @@ package dev.peerbar.scenario.life;
 
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
+import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.driver.DmaRange;
@@ -22,6 +23,7 @@ import java.util.List;
 /** A driver lets go of its function while others use what it exported, or it uses theirs. */
 final class CloseFunction {
   private static final long LENGTH = 1L << 20;
+  private static final int ENTRIES = 32;
 
   private CloseFunction() {}
 
@@ -123,7 +125,13 @@ final class CloseFunction {
       GuestDevice again = pair.open(pci);
       resets = checkReset(again, resets);
       HbmDriver b = HbmDriver.of(again);
-      unless((b.status() & HbmRegisters.STATUS_RUNNING) == 0, "B's STATUS is 0x%x", b.status());
+      // Whatever else would have stopped it leaves a fault behind.
+      ChannelState state = b.channel(0, ENTRIES).state();
+      unless(
+          state == ChannelState.IDLE && b.status() == HbmRegisters.STATUS_READY,
+          "B's channel is %s, its STATUS 0x%x",
+          state,
+          b.status());
       Initiator initiator = Initiator.of(b);
       initiator.copy(peer.iova(), memory.iova(), LENGTH);
       copying.checkLanded(landed);
