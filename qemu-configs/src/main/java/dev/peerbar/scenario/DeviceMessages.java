@@ -83,13 +83,19 @@ final class DeviceMessages implements AutoCloseable {
     }
   }
 
-  /** A line each, or for several that are alike; oldest first, with milliseconds before now. */
-  List<String> lines() {
+  /** The last, oldest first. */
+  List<TraceEvent> last() {
     List<TraceEvent> events;
     synchronized (last) {
       events = new ArrayList<>(last);
     }
     events.sort(Comparator.comparingLong(TraceEvent::began));
+    return events;
+  }
+
+  /** A line each, or for several that are alike; oldest first, with milliseconds before now. */
+  List<String> lines() {
+    List<TraceEvent> events = last();
     long now = System.nanoTime();
     List<String> lines = new ArrayList<>();
     for (int i = 0; i < events.size(); ) {

@@ -31,7 +31,10 @@ public enum GuestFeature implements Requirement {
     }
   },
 
-  /** BARs as DMABUFs (VFIO_DEVICE_FEATURE_DMA_BUF). The function in the first slot is asked. */
+  /**
+   * BARs as DMABUFs (VFIO_DEVICE_FEATURE_DMA_BUF), which other functions reach. The function in the
+   * first slot is asked.
+   */
   DMABUF_EXPORT(
       Set.of(KernelNeed.DMABUF, KernelNeed.P2PDMA), "the kernel's vfio-pci exports no DMABUF") {
     @Override
@@ -41,6 +44,14 @@ public enum GuestFeature implements Requirement {
               VfioDevice.open(lab.guest().pciInSlot(FIRST_SLOT).bindVfio(), iommufd)) {
         return device.exportsDmabufs();
       }
+    }
+
+    @Override
+    public Optional<String> missingIn(Lab lab) throws IOException {
+      Optional<String> missing = super.missingIn(lab);
+      return missing.isEmpty() && hasVirtioIommu(lab)
+          ? Optional.of("QEMU's virtio-iommu shows no function the BARs of others")
+          : missing;
     }
   },
 
@@ -103,6 +114,11 @@ public enum GuestFeature implements Requirement {
   GuestFeature(Set<KernelNeed> kernelNeeds, String otherReason) {
     this.kernelNeeds = kernelNeeds;
     this.otherReason = otherReason;
+  }
+
+  /** The kernel calls it as its function; other IOMMUs are not functions. */
+  private static boolean hasVirtioIommu(Lab lab) throws IOException {
+    return lab.guest().system().list(IOMMUS).stream().anyMatch(name -> name.contains(":"));
   }
 
   /** Whether it is there, if the kernel has the options. */

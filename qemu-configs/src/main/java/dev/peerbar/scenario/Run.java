@@ -1,10 +1,13 @@
 package dev.peerbar.scenario;
 
+import dev.peerbar.server.events.TraceEvent;
+import dev.peerbar.server.events.TransferEvent;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 
 /** One time that a scenario runs. For any thread. */
 public final class Run {
@@ -13,14 +16,22 @@ public final class Run {
   private final List<Predicate<String>> allowed = new CopyOnWriteArrayList<>();
   private final List<Measure> measures = new CopyOnWriteArrayList<>();
   private final List<Route> routes = new CopyOnWriteArrayList<>();
+  private final Supplier<List<TraceEvent>> events;
 
   /**
    * @param round from 1
    * @param seed of all that is chosen at random in it
+   * @param events as {@link #lastTransfers} looks through them
    */
-  public Run(int round, long seed) {
+  Run(int round, long seed, Supplier<List<TraceEvent>> events) {
     this.round = round;
     this.seed = seed;
+    this.events = events;
+  }
+
+  /** One that knows of no transfers. */
+  public Run(int round, long seed) {
+    this(round, seed, List::of);
   }
 
   /** How many times it will have run: from 1. */
@@ -62,6 +73,20 @@ public final class Run {
    */
   public void record(String name, Duration time) {
     measures.add(new Measure(name, time.toNanos() / 1e6, "ms"));
+  }
+
+  /**
+   * What an endpoint moved lately, oldest first: of the last few hundred things that the endpoints
+   * did since the scenario began.
+   *
+   * @param endpoint what it is called in logs
+   */
+  public List<TransferEvent> lastTransfers(String endpoint) {
+    return events.get().stream()
+        .filter(event -> event.function().equals(endpoint))
+        .filter(TransferEvent.class::isInstance)
+        .map(TransferEvent.class::cast)
+        .toList();
   }
 
   /** Notes a way of peer-to-peer DMA that was tried, and what came of it. */

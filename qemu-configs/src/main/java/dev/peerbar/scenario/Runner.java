@@ -177,7 +177,7 @@ public final class Runner {
 
     private ScenarioResult result(Scenario<E> scenario, int round) {
       Description description = scenario.description();
-      Run run = new Run(round, seedOf(options.seed, description.name(), round));
+      Run run = new Run(round, seedOf(options.seed, description.name(), round), messages::last);
       long start = System.nanoTime();
       if (booted == null) {
         return new ScenarioResult(

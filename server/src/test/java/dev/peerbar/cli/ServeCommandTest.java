@@ -126,7 +126,7 @@ final class ServeCommandTest {
             directory.resolve("polled.yaml"),
             """
             endpoints:
-              - {type: hbm, socket-path: a.sock, busy-poll: true, trust-memory: true}
+              - {type: hbm, socket-path: a.sock, busy-poll: true, trust-memory: true, inject: true}
               - {type: nvme, socket-path: b.sock, size: 1M}
             """);
     assertThat(endpoints(file))
@@ -134,6 +134,9 @@ final class ServeCommandTest {
         .containsExactly(ServerOptions.BUSY_POLL, Duration.ZERO);
     assertThat(endpoints(file))
         .extracting(endpoint -> endpoint.serving().options().trustMemory())
+        .containsExactly(true, false);
+    assertThat(endpoints(file))
+        .extracting(endpoint -> endpoint.serving().options().inject())
         .containsExactly(true, false);
   }
 

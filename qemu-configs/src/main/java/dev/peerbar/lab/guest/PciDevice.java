@@ -132,6 +132,12 @@ public record PciDevice(
     system.writeText(attribute("reset"), "1");
   }
 
+  /** The port that it is behind, which has to be there. */
+  public PciDevice port() throws IOException {
+    String[] path = system.readLink("/sys/bus/pci/devices/" + address).split("/");
+    return at(system, path[path.length - 2]);
+  }
+
   /** Lets the kernel forget the function, as if it had been pulled out. */
   public void remove() throws IOException {
     system.writeText(attribute("remove"), "1");

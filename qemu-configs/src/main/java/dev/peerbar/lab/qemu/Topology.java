@@ -21,7 +21,7 @@ public final class Topology {
 
   /** What may have no value: its line is left out then. */
   private static final Set<String> OPTIONAL =
-      Set.of("SOCKET_A", "SOCKET_B", "SOCKET_C", "USERLAND", "VIOMMU");
+      Set.of("SOCKET_A", "SOCKET_B", "SOCKET_C", "USERLAND", "USERLAND_ID", "VIOMMU");
 
   /** The topologies there are. */
   public static final List<String> NAMES =

@@ -179,6 +179,7 @@ public final class VirtualMachine {
     socket("c").ifPresent(s -> values.put("SOCKET_C", s));
     if (userland) {
       values.put("USERLAND", optionValue(files.userland()));
+      values.put("USERLAND_ID", "userland");
     }
     List<String> line = new ArrayList<>(files.qemu().command());
     line.addAll(topology.expand(values));

@@ -3,8 +3,8 @@ package dev.peerbar.lab.uapi;
 import java.nio.ByteBuffer;
 
 /**
- * {@code struct vfio_device_feature}: its argument for features whose number is only known once a
- * kernel was asked, because they are not in Linux yet.
+ * {@code struct vfio_device_feature}: its argument for features that take no more than numbers, or
+ * whose number is only known once a kernel was asked, because they are not in Linux yet.
  *
  * @param feature the number
  */

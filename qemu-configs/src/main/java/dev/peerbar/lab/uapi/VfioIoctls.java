@@ -10,6 +10,9 @@ public final class VfioIoctls {
   public static final Ioctl VFIO_DEVICE_GET_IRQ_INFO = vfio("VFIO_DEVICE_GET_IRQ_INFO", 9);
   public static final Ioctl VFIO_DEVICE_SET_IRQS = vfio("VFIO_DEVICE_SET_IRQS", 10);
   public static final Ioctl VFIO_DEVICE_RESET = vfio("VFIO_DEVICE_RESET", 11);
+  public static final Ioctl VFIO_DEVICE_GET_PCI_HOT_RESET_INFO =
+      vfio("VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", 12);
+  public static final Ioctl VFIO_DEVICE_PCI_HOT_RESET = vfio("VFIO_DEVICE_PCI_HOT_RESET", 13);
   public static final Ioctl VFIO_DEVICE_FEATURE = vfio("VFIO_DEVICE_FEATURE", 17);
   public static final Ioctl VFIO_DEVICE_BIND_IOMMUFD = vfio("VFIO_DEVICE_BIND_IOMMUFD", 18);
   public static final Ioctl VFIO_DEVICE_ATTACH_IOMMUFD_PT =

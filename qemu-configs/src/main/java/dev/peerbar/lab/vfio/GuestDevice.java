@@ -17,14 +17,15 @@ import java.util.List;
  * reaches are mapped in the guest's agent, which makes the driver's loads and stores; its
  * interrupts arrive at eventfds there. For one thread at a time.
  *
- * <p>Several functions may share an IOAS; what one of them allocates, all of them reach.
+ * <p>Several functions may share an IOAS or a container; what one of them allocates, all of them
+ * reach.
  */
 public final class GuestDevice implements Device {
   private static final int BARS = 6;
 
   private final Guest guest;
   private final VfioDevice vfio;
-  private final Ioas ioas;
+  private final DmaSpace space;
   private final GuestMemory[] bars = new GuestMemory[BARS];
 
   /** All that was allocated. */
@@ -37,10 +38,10 @@ public final class GuestDevice implements Device {
 
   private boolean closed;
 
-  private GuestDevice(Guest guest, VfioDevice vfio, Ioas ioas) {
+  private GuestDevice(Guest guest, VfioDevice vfio, DmaSpace space) {
     this.guest = guest;
     this.vfio = vfio;
-    this.ioas = ioas;
+    this.space = space;
   }
 
   /**
@@ -58,6 +59,16 @@ public final class GuestDevice implements Device {
       vfio.close();
       throw e;
     }
+  }
+
+  /**
+   * Takes over a function that is open.
+   *
+   * @param vfio closed with this
+   * @param space what it reaches; closed after this
+   */
+  public static GuestDevice open(Guest guest, VfioDevice vfio, DmaSpace space) {
+    return new GuestDevice(guest, vfio, space);
   }
 
   /** What vfio-pci has beyond a driver's view: DMABUFs, regions, kinds of interrupts. */
@@ -85,12 +96,12 @@ public final class GuestDevice implements Device {
 
   @Override
   public DmaRange allocate(long length) throws IOException {
-    return allocate(length, ioas::map);
+    return allocate(length, space::map);
   }
 
   @Override
   public DmaRange allocate(long iova, long length) throws IOException {
-    return allocate(length, memory -> ioas.mapAt(memory, iova));
+    return allocate(length, memory -> space.mapAt(memory, iova));
   }
 
   @FunctionalInterface
@@ -113,7 +124,7 @@ public final class GuestDevice implements Device {
     if (!mapped.remove(memory)) {
       throw new IllegalArgumentException("not allocated here, or not all of it: " + memory);
     }
-    ioas.unmap(memory);
+    space.unmap(memory);
   }
 
   /** {@inheritDoc} What it gave before is closed. */

@@ -21,7 +21,7 @@ import java.util.List;
 import java.util.Set;
 
 /** An I/O address space: what the devices attached to it can reach, and where. */
-public final class Ioas implements AutoCloseable {
+public final class Ioas implements DmaSpace, AutoCloseable {
   private static final Set<IommuIoasMapFlag> READ_WRITE =
       EnumSet.of(IommuIoasMapFlag.READABLE, IommuIoasMapFlag.WRITEABLE);
 
@@ -55,12 +55,12 @@ public final class Ioas implements AutoCloseable {
    */
   public record Mapping(long iova, long length) {}
 
-  /** Maps guest memory for reading and writing, wherever the kernel likes. */
+  @Override
   public DmaRange map(GuestMemory memory) throws IOException {
     return map(memory, READ_WRITE, 0);
   }
 
-  /** Maps guest memory at an IOVA. */
+  @Override
   public DmaRange mapAt(GuestMemory memory, long iova) throws IOException {
     return map(memory, withFixed(), iova);
   }
@@ -136,7 +136,7 @@ public final class Ioas implements AutoCloseable {
             IommuVfioIoas.type1Unmap(iova, length));
   }
 
-  /** Takes memory away that was mapped, all of it; how many bytes went. */
+  @Override
   public long unmap(DmaRange memory) throws IOException {
     return unmap(memory.iova(), memory.length());
   }

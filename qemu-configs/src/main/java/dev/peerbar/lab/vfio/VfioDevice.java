@@ -33,10 +33,12 @@ import java.util.EnumSet;
 import java.util.List;
 
 /**
- * A function of the guest that is open through vfio-pci's character device and bound to an iommufd.
+ * A function of the guest that is open through vfio-pci: through its character device and bound to
+ * an iommufd, or through its group.
  */
 public final class VfioDevice implements AutoCloseable {
   private static final int O_CLOEXEC_RDWR = 02000002;
+  private static final int NO_IOMMUFD = -1;
 
   private final PciDevice pci;
   private final GuestSystem system;
@@ -68,6 +70,16 @@ public final class VfioDevice implements AutoCloseable {
     }
   }
 
+  /** One that its group has opened; closed if it cannot be asked. */
+  static VfioDevice ofGroup(PciDevice pci, int fd) throws IOException {
+    try {
+      return new VfioDevice(pci, fd, NO_IOMMUFD);
+    } catch (IOException | RuntimeException e) {
+      pci.system().close(fd);
+      throw e;
+    }
+  }
+
   public PciDevice pci() {
     return pci;
   }
@@ -77,7 +89,7 @@ public final class VfioDevice implements AutoCloseable {
     return fd;
   }
 
-  /** The object of the iommufd that stands for it. */
+  /** The object of the iommufd that stands for it; -1 if it is open through its group. */
   public int deviceId() {
     return deviceId;
   }

@@ -311,6 +311,6 @@ public final class ScenariosCommand implements Subcommand {
     if (timeout != DEFAULT_TIMEOUT_SECONDS) {
       options.add("--timeout=" + timeout);
     }
-    return new Repeat(options);
+    return new Repeat(options, !viommus.isEmpty());
   }
 }

@@ -14,6 +14,7 @@ public final class DmabufScenarios {
             Exports.all(),
             ExportRefused.all(),
             PathAlias.all(),
+            NotBuiltIn.all(),
             MapProbe.all(),
             MapRefusals.all(),
             MapContents.all(),

@@ -2,13 +2,22 @@ package dev.peerbar.scenario.fault;
 
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
+import dev.peerbar.devices.hbm.ChannelState;
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.devices.hbm.ErrorCode;
+import dev.peerbar.driver.Config;
+import dev.peerbar.driver.DmaRange;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
+import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
+import dev.peerbar.scenario.fixture.Initiator;
 import dev.peerbar.scenario.fixture.Misbehaving;
 import dev.peerbar.server.fault.Fault;
 import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** An endpoint that writes where nobody told it to. */
 final class StrayWrites {
@@ -16,6 +25,23 @@ final class StrayWrites {
    * Where an IOAS maps nothing by itself: far above all memory, and below the end of any IOMMU's.
    */
   private static final long NOWHERE = 1L << 37;
+
+  private static final long LENGTH = 64L << 10;
+
+  /** QEMU's words for it, with each of its IOMMUs, and those of the kernel that looks after that. */
+  private static final List<Pattern> REFUSALS =
+      Stream.of(
+              "vtd_iova_to_sspte: detected sspte permission error \\(iova=0x2000000000,",
+              "detected translation failure",
+              "New fault is not recorded due to compression of faults",
+              "DMAR: DRHD: handling fault status reg",
+              "DMAR: .* fault addr 0x2000000000",
+              // QEMU's AMD IOMMU does not tell the address.
+              "AMD-Vi: Event logged \\[IO_PAGE_FAULT domain=0x0000 address=0x0 flags=0x000a\\]",
+              "virtio_iommu_translate no mapping for 0x2000000000 ",
+              "virtio_iommu virtio\\d+: page fault from EP \\d+ at 0x200000000[04] ")
+          .map(Pattern::compile)
+          .toList();
 
   private StrayWrites() {}
 
@@ -35,17 +61,23 @@ final class StrayWrites {
             pair -> {
               pair.run().mayComplain(StrayWrites::tellsOfRefusal);
               return write(pair, false, "refused by the client");
-            }));
+            }),
+        Case.on(
+            HbmPair.KIND,
+            "fault.no-stray-copy",
+            "unmap guest memory that B has copied into, and have B copy there again",
+            "the copy faults at its first byte, and no byte lands",
+            StrayWrites::copyToUnmapped),
+        Case.on(
+            HbmPair.KIND,
+            "fault.no-bus-master",
+            "clear B's Bus Master Enable, and have B copy",
+            "the copy ends in an error that says so, and no byte lands; set again, B works",
+            StrayWrites::copyWithoutBusMaster));
   }
 
-  /** QEMU's words for it, whichever IOMMU it is, and those of the kernel that looks after that. */
   private static boolean tellsOfRefusal(String line) {
-    return line.contains("vtd_iova_to_sspte: detected sspte permission error (iova=0x2000000000,")
-        || line.contains("detected translation failure")
-        || line.contains("New fault is not recorded due to compression of faults")
-        || line.contains("DMAR: DRHD: handling fault status reg")
-        || line.contains("fault addr 0x2000000000")
-        || line.contains("IO_PAGE_FAULT") && line.contains("0x2000000000");
+    return REFUSALS.stream().anyMatch(words -> words.matcher(line).find());
   }
 
   private static String write(HbmPair pair, boolean checked, String expected) throws Exception {
@@ -56,5 +88,68 @@ final class StrayWrites {
     sound.checkB();
     sound.checkA();
     return seen;
+  }
+
+  private static String copyToUnmapped(HbmPair pair) throws Exception {
+    SoundPair sound = new SoundPair(pair);
+    long from = sound.memory().iova();
+    try (GuestMemory memory = pair.guest().allocate(LENGTH)) {
+      DmaRange range = pair.ioas().map(memory);
+      pair.initiator().copy(from, range.iova(), LENGTH);
+      memory.fill(0, LENGTH, (byte) 0);
+      pair.ioas().unmap(range);
+      ends(
+          pair, Initiator.copying(from, range.iova(), LENGTH), ErrorCode.WRITE_FAULT, range.iova());
+      checkZero(memory);
+    }
+    sound.checkB();
+    return "WRITE_FAULT";
+  }
+
+  private static String copyWithoutBusMaster(HbmPair pair) throws Exception {
+    SoundPair sound = new SoundPair(pair);
+    Config config = new Config(pair.deviceB());
+    DmaRange target = pair.allocate(LENGTH, 0);
+    pair.initiator().restart();
+    config.busMaster(false);
+    try {
+      pair.initiator()
+          .channel()
+          .submit(Initiator.copying(sound.memory().iova(), target.iova(), LENGTH));
+      ChannelState state = pair.initiator().channel().awaitRest(Initiator.LIMIT);
+      int error = pair.initiator().channel().error();
+      unless(
+          state == ChannelState.HALTED && error == ErrorCode.BUS_MASTER_DISABLED.code(),
+          "the channel is %s, error %d",
+          state,
+          error);
+    } finally {
+      config.busMaster(true);
+    }
+    unless(target.loadLong(0) == 0, "a byte has landed");
+    sound.checkB();
+    return "BUS_MASTER_DISABLED";
+  }
+
+  /** A descriptor that has to halt the channel, looked at without an interrupt. */
+  private static void ends(HbmPair pair, Descriptor descriptor, ErrorCode error, long address)
+      throws Exception {
+    pair.initiator().restart();
+    pair.initiator().channel().submit(descriptor);
+    ChannelState state = pair.initiator().channel().awaitRest(Initiator.LIMIT);
+    int seen = pair.initiator().channel().error();
+    long at = pair.b().faultAddress();
+    unless(
+        state == ChannelState.HALTED && seen == error.code() && at == address,
+        "the channel is %s, error %d at 0x%x",
+        state,
+        seen,
+        at);
+  }
+
+  private static void checkZero(GuestMemory memory) throws Exception {
+    for (byte landed : memory.read(0, (int) LENGTH)) {
+      unless(landed == 0, "a byte has landed");
+    }
   }
 }

@@ -2,10 +2,8 @@ package dev.peerbar.scenario.flr;
 
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
-import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.lab.boot.RefusedWrites;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
@@ -35,16 +33,16 @@ public final class ExporterUnderLoad implements Scenario<HbmPair> {
 
   @Override
   public String run(HbmPair pair) throws Exception {
-    Load load = new Load(pair);
+    Load load = new Load(pair, Load.LENGTH);
     LongSummaryStatistics faults = new LongSummaryStatistics();
     Load.rounds(round -> {
       try (Import peer = pair.importOfA(Load.LENGTH)) {
-        load.checkWorks(peer);
+        load.checkWorks(peer.iova());
         faults.accept(reset(pair, load, peer, round));
       }
     });
     try (Import again = pair.importOfA(Load.LENGTH)) {
-      load.checkWorks(again);
+      load.checkWorks(again.iova());
     }
     return "%d resets, faults from 0x%x to 0x%x into the import"
         .formatted(faults.getCount(), faults.getMin(), faults.getMax());
@@ -55,31 +53,15 @@ public final class ExporterUnderLoad implements Scenario<HbmPair> {
     pair.run()
         .mayComplain(new RefusedWrites(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
     int resets = pair.a().read(HbmRegisters.RESET_COUNT);
-    load.begin(peer, round);
+    load.begin(peer.iova(), round);
     pair.deviceA().reset();
     long landed = load.landed();
     // If all copies were over before the reset, this is the one that meets it.
-    load.copyOnceMore(peer);
-    pair.initiator().awaitFault();
-    long at = checkFault(pair, peer);
+    load.copyOnceMore(peer.iova());
+    long at = load.checkHalted(ErrorCode.WRITE_FAULT, peer.iova());
     load.checkLanded(landed);
     int after = pair.a().read(HbmRegisters.RESET_COUNT);
     unless(after == resets + 1, "RESET_COUNT %d after %d", after, resets);
-    return at;
-  }
-
-  private static long checkFault(HbmPair pair, Import peer) throws Exception {
-    HbmChannel channel = pair.initiator().channel();
-    long at = pair.b().faultAddress() - peer.iova();
-    unless(
-        channel.state() == ChannelState.HALTED
-            && channel.error() == ErrorCode.WRITE_FAULT.code()
-            && at >= 0
-            && at < peer.length(),
-        "%s, error %d, fault at 0x%x",
-        channel.state(),
-        channel.error(),
-        pair.b().faultAddress());
     return at;
   }
 }

@@ -1,6 +1,7 @@
 package dev.peerbar.scenario.flr;
 
 import dev.peerbar.scenario.Scenario;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Resets, and what they take away. */
@@ -9,13 +10,24 @@ public final class FlrScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return List.of(
-        new ResetExporter(),
-        new ImportAgain(),
-        new ExporterUnderLoad(),
-        new InitiatorUnderLoad(),
-        new RaceMmap(),
-        new ControllerUnderLoad(),
-        new StockUnderLoad());
+    List<Scenario<?>> all = new ArrayList<>();
+    all.addAll(
+        List.of(
+            new ResetExporter(),
+            new ImportAgain(),
+            new ExporterUnderLoad(),
+            new InitiatorUnderLoad()));
+    for (Upset upset : Upset.values()) {
+      all.add(new UpsetExporter(upset));
+      all.add(new UpsetExporterUnderLoad(upset));
+      if (upset != Upset.LOW_POWER) {
+        all.add(new UpsetInitiatorUnderLoad(upset));
+      }
+    }
+    all.addAll(Backdoor.all());
+    all.addAll(ResetRaces.all());
+    all.addAll(Storms.all());
+    all.addAll(List.of(new RaceMmap(), new ControllerUnderLoad(), new StockUnderLoad()));
+    return List.copyOf(all);
   }
 }

@@ -30,11 +30,11 @@ public final class InitiatorUnderLoad implements Scenario<HbmPair> {
 
   @Override
   public String run(HbmPair pair) throws Exception {
-    Load load = new Load(pair);
+    Load load = new Load(pair, Load.LENGTH);
     try (Import peer = pair.importOfA(Load.LENGTH)) {
       Load.rounds(round -> {
         int resets = pair.b().read(HbmRegisters.RESET_COUNT);
-        load.begin(peer, round);
+        load.begin(peer.iova(), round);
         pair.deviceB().reset();
         long landed = load.landed();
         checkReset(pair, resets);
@@ -42,7 +42,7 @@ public final class InitiatorUnderLoad implements Scenario<HbmPair> {
         load.checkLanded(landed);
         long late = pair.b().drainInterrupts();
         unless(late == 0, "%d interrupts after the reset", late);
-        load.checkWorks(peer);
+        load.checkWorks(peer.iova());
       });
     }
     return Load.ROUNDS + " resets";

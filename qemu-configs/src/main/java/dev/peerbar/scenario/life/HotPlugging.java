@@ -1,5 +1,6 @@
 package dev.peerbar.scenario.life;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.QemuBinary;
 import dev.peerbar.lab.qemu.HotPlug;
@@ -49,7 +50,7 @@ enum HotPlugging implements Requirement {
   private static final Map<QemuBinary, Optional<String>> REMOVALS = new ConcurrentHashMap<>();
 
   private static final String ID = "tried";
-  private static final String PORT = "port";
+  private static final String PORT = "slot-1";
   private static final Duration LIMIT = Duration.ofSeconds(30);
 
   private static Optional<String> tryRemoval(QemuBinary binary) throws IOException {
@@ -57,7 +58,7 @@ enum HotPlugging implements Requirement {
     Path socket = directory.resolve("tried.sock");
     Path run = Files.createDirectory(directory.resolve("run"));
     Path logs = Files.createDirectory(directory.resolve("logs"));
-    try (EndpointServer _ = HotAdd.serve(socket);
+    try (EndpointServer server = HotAdd.serve(socket);
         Qemu qemu =
             Qemu.start(
                 commandLine(binary, run),
@@ -65,7 +66,7 @@ enum HotPlugging implements Requirement {
                 /* interactive= */ false,
                 run,
                 logs)) {
-      return removal(qemu, socket);
+      return removal(qemu, server, socket);
     } finally {
       Lab.delete(directory);
     }
@@ -83,31 +84,48 @@ enum HotPlugging implements Requirement {
     return line;
   }
 
-  private static Optional<String> removal(Qemu qemu, Path socket) throws IOException {
-    String version = "QEMU";
+  private static Optional<String> removal(Qemu qemu, EndpointServer server, Path socket)
+      throws IOException {
     try (Qmp monitor = qemu.monitor()) {
-      var is = monitor.execute("query-version").path("qemu");
-      version =
+      JsonNode version = monitor.execute("query-version").path("qemu");
+      String name =
           "QEMU %s.%s.%s"
               .formatted(
-                  is.path("major").asText(), is.path("minor").asText(), is.path("micro").asText());
+                  version.path("major").asText(),
+                  version.path("minor").asText(),
+                  version.path("micro").asText());
       HotPlug hotPlug = new HotPlug(monitor);
       hotPlug.add(ID, PORT, socket);
-      hotPlug.remove(ID);
-      long end = System.nanoTime() + LIMIT.toNanos();
-      while (hotPlug.has(ID)) {
-        if (System.nanoTime() >= end) {
-          return Optional.of(version + " does not remove a vfio-user device (device_del)");
+      try {
+        return isRemoved(hotPlug, server)
+            ? Optional.empty()
+            : Optional.of(name + " does not remove a vfio-user device (device_del)");
+      } catch (IOException e) {
+        if (!qemu.awaitEnd(LIMIT)) {
+          throw e;
         }
+        return Optional.of(
+            "%s aborts at device_del of a vfio-user device: %s"
+                .formatted(name, qemu.end().replaceFirst(".*qemu-system-\\w+: ", "")));
       }
-      return Optional.empty();
-    } catch (IOException e) {
-      if (!qemu.awaitEnd(LIMIT)) {
-        throw e;
-      }
-      return Optional.of(
-          "%s aborts at device_del of a vfio-user device: %s"
-              .formatted(version, qemu.end().replaceFirst(".*qemu-system-\\w+: ", "")));
     }
+  }
+
+  /**
+   * A device has no name any more before it is taken apart: only when the server has lost its
+   * client that is over, in one way or the other.
+   */
+  private static boolean isRemoved(HotPlug hotPlug, EndpointServer server) throws IOException {
+    hotPlug.remove(ID);
+    long end = System.nanoTime() + LIMIT.toNanos();
+    while (hotPlug.has(ID)
+        || server.holdings().dmaMappings() > 0
+        || !server.holdings().eventDescriptors().isEmpty()) {
+      if (System.nanoTime() >= end) {
+        return false;
+      }
+    }
+    // One that has just ended answers no more.
+    return !hotPlug.has(ID);
   }
 }

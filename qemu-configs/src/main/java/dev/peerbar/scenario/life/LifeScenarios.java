@@ -21,6 +21,7 @@ public final class LifeScenarios {
                 new StockRebind(),
                 new StockControllerReset(),
                 new StockUnbindUnderLoad(),
+                new StockSuspend(),
                 new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.PROVIDER),
                 new StockRemoveUnderLoad(StockRemoveUnderLoad.Role.CLIENT)))
         .<Scenario<?>>flatMap(List::stream)

@@ -23,14 +23,12 @@ final class OtherGuest implements AutoCloseable {
 
   private final Lab lab;
   private final VfioSpace space;
-  private final HbmDriver driver;
   private final Initiator initiator;
 
   private OtherGuest(Lab lab) throws IOException {
     this.lab = lab;
     space = VfioSpace.open(lab.guest());
-    driver = HbmDriver.of(space.attach(SLOT));
-    initiator = Initiator.of(driver);
+    initiator = Initiator.of(HbmDriver.of(space.attach(SLOT)));
   }
 
   /**
@@ -51,10 +49,6 @@ final class OtherGuest implements AutoCloseable {
       lab.close();
       throw e;
     }
-  }
-
-  Initiator initiator() {
-    return initiator;
   }
 
   /** Has the endpoint copy within the guest's memory, and compares every byte. */

@@ -39,7 +39,8 @@ final class TwoGuests implements Scenario<HbmPair> {
         OtherGuest other = OtherGuest.boot(pair, socket);
         Import peer = pair.importOfA(Copying.LENGTH)) {
       Copying copying = Copying.begin(pair, peer);
-      Pending copy = Pending.start("a copy in the other guest", () -> copyIn(other, pair));
+      Pending copy =
+          Pending.start("a copy in the other guest", () -> other.copy(pair.run().seed()));
       copying.awaitProgress();
       copy.await(ThirdEndpoint.LIMIT);
       copying.awaitProgress();
@@ -53,16 +54,6 @@ final class TwoGuests implements Scenario<HbmPair> {
           .formatted(mappings, holdings.dmaMappings());
     } finally {
       Files.deleteIfExists(directory);
-    }
-  }
-
-  private static void copyIn(OtherGuest other, HbmPair pair) throws java.io.IOException {
-    try {
-      other.copy(pair.run().seed());
-    } catch (java.io.IOException e) {
-      throw e;
-    } catch (Exception e) {
-      throw new java.io.IOException(e.getMessage(), e);
     }
   }
 

@@ -8,6 +8,7 @@ import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.NvmeController;
 import dev.peerbar.scenario.fixture.stock.Peers;
+import dev.peerbar.scenario.fixture.stock.RefusedPeers;
 import dev.peerbar.scenario.fixture.stock.StockNvme;
 
 /** Where the kernel does not know the host bridge, nothing goes through it. */
@@ -28,7 +29,7 @@ public final class RefusedByBridge implements Scenario<StockNvme> {
 
   @Override
   public boolean belongsIn(Setting setting) {
-    return StockNvme.hasMessages(setting) && !StockNvme.peersReachEachOther(setting);
+    return StockNvme.hasMessages(setting) && StockNvme.peersAreRefused(setting);
   }
 
   @Override

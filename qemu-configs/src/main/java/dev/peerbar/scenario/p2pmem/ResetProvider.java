@@ -8,6 +8,7 @@ import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.fixture.stock.FailedTransfers;
 import dev.peerbar.scenario.fixture.stock.Load;
 import dev.peerbar.scenario.fixture.stock.Peers;
 import dev.peerbar.scenario.fixture.stock.StockNvme;

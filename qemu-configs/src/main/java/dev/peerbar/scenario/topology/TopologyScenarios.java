@@ -2,6 +2,7 @@ package dev.peerbar.scenario.topology;
 
 import dev.peerbar.scenario.Scenario;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** Who may reach whom, and by which route. */
 public final class TopologyScenarios {
@@ -9,6 +10,8 @@ public final class TopologyScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return List.of();
+    return Stream.of(Places.all(), List.<Scenario<?>>of(new ImportAnywhere()), RouteBetween.all())
+        .flatMap(List::stream)
+        .toList();
   }
 }

@@ -68,11 +68,15 @@ final class StockNvmeTours {
     if (StockNvme.peersReachEachOther(setting)) {
       stops.addAll(peers());
       return tour(
-          "root ports, an AMD CPU: peer-to-peer DMA passes the host bridge", setting, stops);
+          setting.topology()
+              + ", an AMD CPU: peer-to-peer DMA that passes the host bridge is allowed",
+          setting,
+          stops);
     }
     stops.addAll(refusedPeers());
     return tour(
-        "root ports, an Intel CPU: the kernel lets no peer-to-peer DMA through this host bridge",
+        setting.topology()
+            + ", an Intel CPU: the kernel lets no peer-to-peer DMA through this host bridge",
         setting,
         stops);
   }

@@ -95,7 +95,7 @@ class TopologyTest {
     VirtualMachine machine = VirtualMachine.of(Topology.named("two-root-ports")).withUserland();
     List<String> line = machine.commandLine(FILES, Path.of("/run"), Path.of("/logs"));
     assertThat(line)
-        .anyMatch(w -> w.startsWith("local,path=/k/userland/usr,mount_tag=userland,"))
+        .anyMatch(w -> w.startsWith("local,id=userland,path=/k/userland/usr,"))
         .anyMatch(w -> w.endsWith(" peerbar.userland"));
   }
 

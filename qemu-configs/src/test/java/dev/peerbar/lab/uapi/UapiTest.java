@@ -236,4 +236,46 @@ class UapiTest {
     assertThat(hex(VfioIrqSet.none(VfioPciIrq.MSIX).encode()))
         .isEqualTo("14000000" + "21000000" + "02000000" + "00000000" + "00000000");
   }
+
+  @Test
+  void hotResetsNameGroupsAndSayWhatTheyReset() {
+    assertThat(hex(new VfioPciHotReset(List.of()).encode())).isEqualTo("0c0000000000000000000000");
+    assertThat(hex(new VfioPciHotReset(List.of(7, 9)).encode()))
+        .isEqualTo("140000000000000002000000" + "0700000009000000");
+    assertThat(VfioIoctls.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO.number()).isEqualTo(0x3b70);
+    assertThat(VfioIoctls.VFIO_DEVICE_PCI_HOT_RESET.number()).isEqualTo(0x3b71);
+    byte[] answer = VfioPciHotResetInfo.request(2);
+    assertThat(hex(answer)).startsWith("240000000000000000000000").hasSize(2 * 36);
+    ByteBuffer.wrap(answer)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putInt(4, 3)
+        .putInt(8, 1)
+        .putInt(12, 5)
+        .putShort(16, (short) 1)
+        .put(18, (byte) 0xa0)
+        .put(19, (byte) 0x0b);
+    VfioPciHotResetInfo info = VfioPciHotResetInfo.decode(answer);
+    assertThat(info.flags())
+        .isEqualTo(VfioPciHotResetInfo.DEV_ID | VfioPciHotResetInfo.DEV_ID_OWNED);
+    assertThat(info.dependents())
+        .containsExactly(new VfioPciHotResetInfo.Dependent(5, "0001:a0:01.3"));
+  }
+
+  @Test
+  void containersMapAndUnmap() {
+    assertThat(VfioContainerIoctls.VFIO_GET_API_VERSION.number()).isEqualTo(0x3b64);
+    assertThat(VfioContainerIoctls.VFIO_SET_IOMMU.number()).isEqualTo(0x3b66);
+    assertThat(VfioContainerIoctls.VFIO_GROUP_GET_DEVICE_FD.number()).isEqualTo(0x3b6a);
+    assertThat(VfioContainerIoctls.VFIO_IOMMU_MAP_DMA.number()).isEqualTo(0x3b71);
+    assertThat(VfioContainerIoctls.VFIO_IOMMU_UNMAP_DMA.number()).isEqualTo(0x3b72);
+    byte[] map =
+        new VfioDmaMap(EnumSet.allOf(VfioDmaMap.Flag.class), 0x7000, 0x10000, 0x2000).encode();
+    assertThat(hex(map))
+        .isEqualTo(
+            "20000000" + "03000000" + "0070000000000000" + "0000010000000000" + "0020000000000000");
+    byte[] unmap = new VfioDmaUnmap(VfioDmaUnmap.ALL, 0x1000, 0x2000).encode();
+    assertThat(hex(unmap))
+        .isEqualTo("18000000" + "02000000" + "0010000000000000" + "0020000000000000");
+    assertThat(VfioDmaUnmap.unmapped(unmap)).isEqualTo(0x2000);
+  }
 }

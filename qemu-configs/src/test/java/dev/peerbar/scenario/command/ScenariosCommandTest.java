@@ -54,12 +54,30 @@ class ScenariosCommandTest {
         "--report=/dev/null/report | The directory /dev/null/report cannot be made",
         "bar.map | Unmatched argument at index 1: 'bar.map'",
         "--modules=/nowhere | --modules is for the kernel that --kernel gives",
+        "--kernel-source=/nowhere | /nowhere is no directory with a Linux source tree for x86",
+        "--patch=/nowhere/my.patch | The patch '/nowhere/my.patch' is neither a file that can be",
+        "--kernel-config=fast | There is no kernel configuration 'fast'; there are default, debug, ",
+        "--kernel-config=debug,slow | There is no kernel configuration 'slow'",
         "--no-such-option | Unknown option: '--no-such-option'",
       })
   void aWrongCommandLineIsSaidToBe(String option, String sentence) {
     assertThat(status(option)).isEqualTo(2);
     assertThat(errors.toString().lines().findFirst().orElseThrow()).contains(sentence);
     assertThat(out.toString()).isEmpty();
+  }
+
+  @Test
+  void aKernelIsEitherGivenOrBuilt() {
+    for (String builds : List.of("--kernel-source=/", "--patch=x", "--kernel-config=debug")) {
+      assertThat(status("--kernel=/nowhere", builds)).isEqualTo(2);
+      assertThat(errors.toString()).startsWith("--kernel gives a kernel that is built already; ");
+    }
+  }
+
+  @Test
+  void whatHasNothingToDoWithTheKernelEndsABisection() {
+    assertThat(status("--only=bar.map", "--qemu=/nowhere/qemu")).isEqualTo(ExitStatus.NOT_TRIED);
+    assertThat(errors.toString()).contains("The QEMU /nowhere/qemu cannot be run");
   }
 
   @Test

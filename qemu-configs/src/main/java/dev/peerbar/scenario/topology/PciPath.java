@@ -1,0 +1,141 @@
+package dev.peerbar.scenario.topology;
+
+import dev.peerbar.lab.guest.GuestSystem;
+import dev.peerbar.lab.guest.PciDevice;
+import dev.peerbar.pci.ConfigLayout.Capability;
+import dev.peerbar.pci.ConfigLayout.Express;
+import dev.peerbar.pci.ConfigLayout.Header;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Where a function is: what sysfs says of the way from it to its host bridge.
+ *
+ * @param hops the function itself, then the bridges above it up to the root bus
+ * @param host what is above them all
+ */
+record PciPath(List<Hop> hops, HostBridge host) {
+  private static final String DEVICES = "/sys/bus/pci/devices/";
+  private static final String ROOT = "pci";
+
+  /** Where extended capabilities begin (PCIe 6.0 7.6). */
+  private static final int EXTENDED = 0x100;
+
+  private static final int EXTENDED_END = 0x1000;
+
+  /** Access Control Services (PCIe 6.0 7.7.11). */
+  private static final int ACS = 0x000d;
+
+  private static final int ACS_CONTROL = 6;
+
+  /** P2P Request Redirect, P2P Completion Redirect, P2P Egress Control. */
+  private static final int REDIRECT = 1 << 2 | 1 << 3 | 1 << 5;
+
+  private static final int TYPE_SHIFT = 4;
+  private static final int TYPE_MASK = 0xf;
+  private static final int ROOT_PORT = 4;
+
+  /**
+   * A function or port on the way.
+   *
+   * @param address of PCI
+   * @param redirects whether its ACS has peer-to-peer requests redirected upstream
+   */
+  record Hop(String address, boolean redirects) {}
+
+  /**
+   * A host bridge.
+   *
+   * @param bus its root bus, such as {@code pci0000:00}
+   * @param id vendor and device of what stands for it: the first function of its bus, if that is
+   *     function 00.0 or a root port
+   */
+  record HostBridge(String bus, Optional<Id> id) {}
+
+  /** A vendor and one of its devices. */
+  record Id(int vendor, int device) {
+    @Override
+    public String toString() {
+      return "%04x:%04x".formatted(vendor, device);
+    }
+  }
+
+  PciPath {
+    hops = List.copyOf(hops);
+  }
+
+  /** That of a function of a guest. */
+  static PciPath of(PciDevice function) throws IOException {
+    GuestSystem system = function.system();
+    List<String> names =
+        Arrays.asList(system.readLink(DEVICES + function.address()).split("/")).reversed();
+    List<Hop> hops = new ArrayList<>();
+    for (String name : names) {
+      if (name.startsWith(ROOT)) {
+        return new PciPath(hops, host(system, name));
+      }
+      hops.add(new Hop(name, redirects(config(system, name))));
+    }
+    throw new IOException(function.address() + " is below no host bridge: " + names);
+  }
+
+  private static HostBridge host(GuestSystem system, String bus) throws IOException {
+    String prefix = bus.substring(ROOT.length()) + ":";
+    Optional<String> first =
+        system.list("/sys/devices/" + bus).stream()
+            .filter(name -> name.startsWith(prefix))
+            .min(String::compareTo);
+    if (first.isEmpty()) {
+      return new HostBridge(bus, Optional.empty());
+    }
+    ByteBuffer config = config(system, first.get());
+    boolean stands = first.get().endsWith(":00.0") || isRootPort(config);
+    return new HostBridge(
+        bus,
+        stands
+            ? Optional.of(
+                new Id(
+                    Short.toUnsignedInt(config.getShort(0)),
+                    Short.toUnsignedInt(config.getShort(2))))
+            : Optional.empty());
+  }
+
+  private static ByteBuffer config(GuestSystem system, String address) throws IOException {
+    return ByteBuffer.wrap(system.readFile(DEVICES + address + "/config"))
+        .order(java.nio.ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private static boolean isRootPort(ByteBuffer config) {
+    int at = config.get(Header.CAPABILITIES_POINTER) & Capability.POINTER_MASK;
+    while (at != 0) {
+      if (config.get(at + Capability.ID) == Express.ID) {
+        int flags = config.getShort(at + Express.CAPABILITIES);
+        return (flags >> TYPE_SHIFT & TYPE_MASK) == ROOT_PORT;
+      }
+      at = config.get(at + Capability.NEXT) & Capability.POINTER_MASK;
+    }
+    return false;
+  }
+
+  /** Whether a port's ACS redirects; false where the kernel sees no extended config space. */
+  static boolean redirects(ByteBuffer config) {
+    int at = EXTENDED;
+    while (at >= EXTENDED && at + ACS_CONTROL < Math.min(config.limit(), EXTENDED_END)) {
+      int header = config.getInt(at);
+      if ((header & 0xffff) == ACS) {
+        return (config.getShort(at + ACS_CONTROL) & REDIRECT) != 0;
+      }
+      int next = header >>> 20;
+      if (next <= at) {
+        // Capabilities may be linked backwards; those of ports here are not.
+        return false;
+      }
+      at = next;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,68 @@
+package dev.peerbar.scenario.type1;
+
+import dev.peerbar.lab.vfio.VfioContainer;
+import dev.peerbar.lab.vfio.VfioContainer.Type;
+import dev.peerbar.scenario.Case;
+import dev.peerbar.scenario.Requirement;
+import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.HbmPair;
+import java.util.Optional;
+
+/** Scenarios of a pair in a container. */
+final class ContainerCase {
+  private ContainerCase() {}
+
+  /** What one does. */
+  @FunctionalInterface
+  interface Body {
+    String run(HbmPair pair, Legacy legacy) throws Exception;
+  }
+
+  /** One with functions at work, by the rules of type1v2. */
+  static Scenario<?> of(String name, String does, String expects, Body body) {
+    return of(name, does, expects, Type.TYPE1V2, body);
+  }
+
+  /** One with functions at work, by the rules of a type. */
+  static Scenario<?> of(String name, String does, String expects, Type type, Body body) {
+    return Case.on(
+            HbmPair.KIND,
+            name,
+            does,
+            expects,
+            pair -> {
+              try (Legacy legacy = Legacy.open(pair, type)) {
+                return body.run(pair, legacy);
+              }
+            })
+        .needing(containers());
+  }
+
+  /** One with groups that are open, and nothing else. */
+  static Scenario<?> withoutDevices(String name, String does, String expects, Body body) {
+    return Case.on(
+            HbmPair.KIND,
+            name,
+            does,
+            expects,
+            pair -> {
+              try (Legacy legacy = Legacy.withoutDevices(pair)) {
+                return body.run(pair, legacy);
+              }
+            })
+        .needing(containers());
+  }
+
+  private static Requirement containers() {
+    return lab -> {
+      if (!lab.guest().system().exists("/dev/vfio/vfio")) {
+        return Optional.of("the kernel's vfio has no containers (CONFIG_VFIO_CONTAINER)");
+      }
+      try (VfioContainer container = VfioContainer.open(lab.guest())) {
+        return container.has(Type.TYPE1V2)
+            ? Optional.empty()
+            : Optional.of("the kernel's containers know no type 1 (CONFIG_VFIO_IOMMU_TYPE1)");
+      }
+    };
+  }
+}

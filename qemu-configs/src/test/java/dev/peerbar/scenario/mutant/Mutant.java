@@ -1,0 +1,201 @@
+package dev.peerbar.scenario.mutant;
+
+import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.pci.ResetKind;
+import dev.peerbar.server.EndpointServer;
+import dev.peerbar.server.fault.Fault;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+
+/**
+ * An endpoint of a pair that is broken in one way, and the scenario that has to notice.
+ *
+ * @param what it does, as the table in the pages has it
+ * @param endpoint {@code hbm-a} or {@code hbm-b}
+ * @param scenario the name of that which notices
+ * @param sees a part of what it says then
+ */
+public record Mutant(String what, String endpoint, String scenario, String sees, Break how) {
+  private static final String A = "hbm-a";
+  private static final String B = "hbm-b";
+  private static final long LIMIT_SECONDS = 30;
+
+  /** A pair whose endpoints can be broken. */
+  public static final class Pair {
+    private MutableEndpoint a;
+    private MutableEndpoint b;
+
+    /** As a fixture has it. */
+    public Endpoint wrap(String name, HbmEndpoint endpoint) {
+      MutableEndpoint mutable = new MutableEndpoint(endpoint);
+      if (name.equals(A)) {
+        a = mutable;
+      } else {
+        b = mutable;
+      }
+      return mutable;
+    }
+  }
+
+  /** How it is broken. */
+  private sealed interface Break {
+    /** By what the endpoint does. */
+    record InEndpoint(Supplier<Mutation> mutation) implements Break {}
+
+    /** By what its server does. */
+    record InServer(Fault fault) implements Break {}
+
+    /** Like {@code InEndpoint}, with a hand on A's memory. */
+    record InMemoryOfA() implements Break {}
+  }
+
+  private static Mutant of(
+      String what, String endpoint, String scenario, String sees, Supplier<Mutation> mutation) {
+    return new Mutant(what, endpoint, scenario, sees, new Break.InEndpoint(mutation));
+  }
+
+  private static Mutant of(
+      String what, String endpoint, String scenario, String sees, Fault fault) {
+    return new Mutant(what, endpoint, scenario, sees, new Break.InServer(fault));
+  }
+
+  /** All of them. */
+  public static List<Mutant> all() {
+    return List.of(
+        of(
+            "ignores a function-level reset",
+            A,
+            "flr.exporter",
+            "RESET_COUNT went",
+            () -> Mutations.resets((_, _, _) -> {})),
+        of(
+            "does not count a reset",
+            A,
+            "flr.exporter",
+            "RESET_COUNT went",
+            () -> Mutations.resets((_, sound, _) -> sound.reset(ResetKind.D3HOT_TO_D0))),
+        of(
+            "keeps a register over a reset",
+            A,
+            "flr.exporter",
+            "A's register 0x1c kept",
+            Mutations::keepsScratch),
+        of(
+            "changes its memory in a reset",
+            A,
+            "flr.exporter",
+            "A's memory changed",
+            Mutations::touchesMemory),
+        of(
+            "tells a wrong address of a fault",
+            B,
+            "flr.exporter",
+            "fault at 0x",
+            Mutations::faultsElsewhere),
+        of(
+            "runs a ring that was reset",
+            B,
+            "flr.initiator-under-load",
+            "B is ",
+            Mutations::runsResetRing),
+        of(
+            "interrupts after a reset",
+            B,
+            "flr.initiator-under-load",
+            "interrupts after the reset",
+            Mutations::interruptsAfterReset),
+        new Mutant(
+            "writes after a reset",
+            B,
+            "flr.initiator-under-load",
+            "A's memory changed after the reset",
+            new Break.InMemoryOfA()),
+        of(
+            "completes a copy without moving a byte",
+            B,
+            "flr.import-again",
+            "A's memory differs at 0x0",
+            Mutations::movesNothing),
+        of(
+            "completes a copy before its bytes are there",
+            B,
+            "flr.import-again",
+            "differs",
+            Mutations::completesBeforeTheData),
+        of(
+            "writes beyond the end of a copy",
+            B,
+            "flr.import-again",
+            "A's memory changed 0x0 beyond the copy",
+            Mutations::writesBeyond),
+        of(
+            "tells a wrong length",
+            B,
+            "flr.import-again",
+            "bytes moved of",
+            Mutations::tellsWrongLength),
+        of("sums wrongly", B, "flr.import-again", "CRC32C", Mutations::sumsWrongly),
+        of(
+            "interrupts twice",
+            B,
+            "fault.no-odd-interrupts",
+            "interrupts",
+            Mutations::doublesInterrupts),
+        of(
+            "uses memory that was unmapped",
+            B,
+            "fault.no-stray-copy",
+            "the channel is IDLE",
+            new Fault.KeepsMappings()),
+        of(
+            "masters the bus without Bus Master Enable",
+            B,
+            "fault.no-bus-master",
+            "the channel is IDLE",
+            new Fault.IgnoresBusMaster()));
+  }
+
+  /** Breaks it. */
+  public void mutate(Pair pair, List<EndpointServer> servers) throws Exception {
+    switch (how) {
+      case Break.InEndpoint it -> mutable(pair).mutate(it.mutation.get());
+      case Break.InServer it ->
+          server(servers).faults().inject(it.fault).get(LIMIT_SECONDS, TimeUnit.SECONDS);
+      case Break.InMemoryOfA _ ->
+          mutable(pair)
+              .mutate(
+                  Mutations.writesAfterReset(
+                      () -> servers.getFirst().function().memory(HbmRegisters.MEMORY_BAR)));
+    }
+  }
+
+  /** Makes it whole again. */
+  public void heal(Pair pair, List<EndpointServer> servers) throws Exception {
+    mutable(pair).mutate(Mutation.NONE);
+    server(servers).faults().clear().get(LIMIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private MutableEndpoint mutable(Pair pair) {
+    return endpoint.equals(A) ? pair.a : pair.b;
+  }
+
+  private EndpointServer server(List<EndpointServer> servers) {
+    return servers.stream()
+        .filter(one -> one.function().name().equals(endpoint))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /** The row of the table of what catches what. */
+  public String row() {
+    return "| %s | `%s` |".formatted(what, scenario);
+  }
+
+  @Override
+  public String toString() {
+    return what;
+  }
+}

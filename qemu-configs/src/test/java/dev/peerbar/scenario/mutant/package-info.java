@@ -1,0 +1,2 @@
+/** Endpoints that are broken on purpose, to see that a scenario notices. */
+package dev.peerbar.scenario.mutant;
