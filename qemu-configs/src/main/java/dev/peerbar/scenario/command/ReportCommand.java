@@ -16,10 +16,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -36,7 +36,7 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Exit status: 0 if nothing began to fail, or of one run nothing failed; 1 if something did;"
-          + " 2 for a wrong command line."
+          + " 2 for a wrong command line, or what is no report."
     })
 public final class ReportCommand implements Subcommand {
   private static final int MOST_RUNS = 2;
@@ -83,7 +83,9 @@ public final class ReportCommand implements Subcommand {
       write(newer, comparison);
       return comparison.map(Comparison::held).orElseGet(() -> held(newer)) ? 0 : 1;
     } catch (NoReportException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage());
+      // How the command is used would hide the sentence.
+      spec.commandLine().getErr().println("peerbar: " + e.getMessage());
+      return CommandLine.ExitCode.USAGE;
     }
   }
 

@@ -82,6 +82,8 @@ public final class ProgressLine implements RunListener {
             .setInitialMax(plan.size())
             .setStyle(ProgressBarStyle.ASCII)
             .setUpdateIntervalMillis(REFRESH_MILLIS)
+            // Also while one scenario runs: whatever is printed meanwhile takes the line away.
+            .continuousUpdate()
             .setConsumer(line)
             .build();
   }

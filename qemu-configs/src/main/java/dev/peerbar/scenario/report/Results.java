@@ -201,6 +201,9 @@ public record Results(
       measures = listOf(measures);
       routes = listOf(routes);
       timeline = timeline == null ? new Timeline(List.of(), 0) : timeline;
+      if (outcome == Outcome.FAILED && problems.isEmpty()) {
+        throw new IllegalArgumentException("problem of a failure");
+      }
     }
 
     /** What comes before the last dot of its name. */

@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
+import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -64,18 +66,22 @@ public final class ResultsFile {
                 .formatted(file, format.intValue(), Results.FORMAT));
       }
       return JSON.treeToValue(tree, Results.class);
+    } catch (ValueInstantiationException e) {
+      throw new NoReportException(
+          "%s is damaged: it has no %s.".formatted(file, e.getCause().getMessage()));
+    } catch (MismatchedInputException e) {
+      throw new NoReportException(
+          "%s is damaged: %s".formatted(file, e.getOriginalMessage().lines().findFirst().get()));
     } catch (JsonProcessingException e) {
       throw new NoReportException(
-          "%s is damaged, at line %s: %s"
-              .formatted(file, place(e), e.getOriginalMessage().lines().findFirst().orElse("")));
+          "%s is damaged, at line %d, column %d: %s"
+              .formatted(
+                  file,
+                  e.getLocation().getLineNr(),
+                  e.getLocation().getColumnNr(),
+                  e.getOriginalMessage().lines().findFirst().get()));
     } catch (IOException e) {
       throw new NoReportException("%s cannot be read: %s".formatted(file, e.getMessage()));
     }
-  }
-
-  private static String place(JsonProcessingException e) {
-    return e.getLocation() == null
-        ? "unknown"
-        : "%d, column %d".formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr());
   }
 }

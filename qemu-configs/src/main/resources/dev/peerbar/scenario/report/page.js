@@ -60,6 +60,8 @@ for (const result of run.results) {
   if (setting) cellOf(rowOf(result.scenario, result.does, result.expects), setting).rounds.push(result);
 }
 for (const setting of run.settings) {
+  // Of one that is not over nobody knows.
+  if (!setting.ended && !setting.problems.length) continue;
   cellOf(rowOf(GUESTS, 'boot guests and turn them off', 'all come up, and complain of nothing'), setting).rounds.push({
     scenario: GUESTS, setting: setting.name, round: 1, outcome: setting.problems.length ? 'failed' : 'passed',
     problems: setting.problems, text: setting.boots.length + ' booted', does: 'boot guests', expects: 'all is well with them',

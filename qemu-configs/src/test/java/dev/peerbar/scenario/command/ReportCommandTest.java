@@ -43,6 +43,9 @@ class ReportCommandTest {
     assertThat(status(words)).isEqualTo(2);
     assertThat(errors.toString().lines().findFirst().orElseThrow()).contains(sentence);
     assertThat(out.toString()).isEmpty();
+    if (words.length > 0) {
+      assertThat(errors.toString()).hasLineCount(1);
+    }
     errors.getBuffer().setLength(0);
   }
 
@@ -74,7 +77,15 @@ class ReportCommandTest {
     wrong("has format 2, this program knows 1", spoiled("new", "\"format\":1", "\"format\":2"));
     wrong("does not say its format", spoiled("odd", "\"format\":1", "\"size\":1"));
     wrong("is damaged, at line", spoiled("wrong", "\"results\":[{", "\"results\":[{]"));
-    wrong("outcome of a result", spoiled("empty", "\"outcome\":\"passed\",", ""));
+    wrong(
+        "is damaged: it has no outcome of a result.",
+        spoiled("empty", "\"outcome\":\"passed\",", ""));
+    wrong(
+        "is damaged: it has no problem of a failure.",
+        spoiled("unfounded", "\"outcome\":\"passed\"", "\"outcome\":\"failed\""));
+    wrong(
+        "is damaged: Cannot",
+        spoiled("odder", "\"seed\":7,\"rounds\"", "\"seed\":\"x\",\"rounds\""));
     Path cut = report("cut", run("cut", 7).with("a.passes", new Outcome.Passed("all")));
     String text = Files.readString(cut.resolve(ResultsFile.NAME));
     Files.writeString(cut.resolve(ResultsFile.NAME), text.substring(0, text.length() / 2));

@@ -72,7 +72,7 @@ final class MadeUpResults {
   }
 
   static Result failed(Setting setting, String scenario, int round, String saw) {
-    Result result = result(setting, scenario, round, Outcome.FAILED, "", 1.5);
+    Result result = result(setting, scenario, round, Outcome.SKIPPED, "", 1.5);
     return new Result(
         result.setting(),
         scenario,
@@ -138,6 +138,12 @@ final class MadeUpResults {
   }
 
   static Results run(long seed, String began, List<Setting> settings, List<Result> results) {
+    return run(seed, began, results.size(), settings, results);
+  }
+
+  /** One that may not have all of its results. */
+  static Results run(
+      long seed, String began, int planned, List<Setting> settings, List<Result> results) {
     return new Results(
         Results.FORMAT,
         new RunFacts(
@@ -145,7 +151,7 @@ final class MadeUpResults {
             List.of("scenarios", "--seed=" + seed),
             seed,
             1,
-            results.size(),
+            planned,
             began,
             61.5,
             new Host("here", 2, "Linux 6", "a JVM")),

@@ -186,4 +186,17 @@ class PageBrowserTest {
         .isEqualTo(6 * (SCENARIOS + 1));
     quiet();
   }
+
+  /** One that was interrupted before anything was tried. */
+  @Test
+  void aRunWithoutResultsIsShown() throws Exception {
+    Path early = Files.createDirectories(directory.resolve("early"));
+    Results none = MadeUpResults.run(7, "2026-01-02T03:04:05Z", 12, List.of(), List.of());
+    ReportDirectory.write(early, none, Optional.empty());
+    browser.complaints().clear();
+    browser.open(early.resolve(ReportDirectory.PAGE).toUri());
+    assertThat(browser.text("document.getElementById('head').textContent"))
+        .contains("0 passed", "The run ended early: 12 of 12 not tried.");
+    assertThat(browser.complaints()).isEmpty();
+  }
 }
