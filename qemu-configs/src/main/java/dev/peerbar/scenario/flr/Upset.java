@@ -218,13 +218,12 @@ enum Upset {
   }
 
   /**
-   * Whether the ports of a topology can do it. QEMU's root ports cannot: the kernel does not see the
-   * link come up again after a reset of the bus below one, and answers ENOTTY.
+   * Whether the ports of a topology can do it. QEMU's root ports cannot: the kernel does not see
+   * the link come up again after a reset of the bus below one, and answers ENOTTY.
    */
   boolean belongsIn(Setting setting) {
     return switch (this) {
-      case HOT_RESET, SYSFS_BUS, PORT_RESET ->
-          setting.topology().equals(Topology.NAMES.getFirst());
+      case HOT_RESET, SYSFS_BUS, PORT_RESET -> setting.topology().equals(Topology.NAMES.getFirst());
       default -> true;
     };
   }

@@ -43,10 +43,10 @@ final class BarByAddress {
             "unlike a DMABUF's, the mapping is not cut off: B copies on through it",
             BarByAddress::reset),
         ContainerCase.of(
-            "type1.bar-hot-reset",
-            "reset A and its bus, with the descriptors of groups",
-            "EINVAL without A's group; then A is reset, and B copies on through the old mapping",
-            BarByAddress::hotReset)
+                "type1.bar-hot-reset",
+                "reset A and its bus, with the descriptors of groups",
+                "EINVAL without A's group; then A is reset, and B copies on through the old mapping",
+                BarByAddress::hotReset)
             // The kernel does not see the link of QEMU's root ports come up again after it.
             .only(setting -> setting.topology().equals(Topology.NAMES.getFirst())),
         ContainerCase.of(
