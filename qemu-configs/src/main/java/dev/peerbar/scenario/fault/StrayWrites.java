@@ -28,7 +28,9 @@ final class StrayWrites {
 
   private static final long LENGTH = 64L << 10;
 
-  /** QEMU's words for it, with each of its IOMMUs, and those of the kernel that looks after that. */
+  /**
+   * QEMU's words for it, with each of its IOMMUs, and those of the kernel that looks after that.
+   */
   private static final List<Pattern> REFUSALS =
       Stream.of(
               "vtd_iova_to_sspte: detected sspte permission error \\(iova=0x2000000000,",
