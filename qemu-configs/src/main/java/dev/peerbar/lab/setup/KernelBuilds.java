@@ -53,12 +53,33 @@ final class KernelBuilds {
 
   /** All that were asked for, by the names of their variants. Call without the cache's lock. */
   Map<String, Kernel> make(KernelRequest request) throws IOException, SetupException {
+    Map<String, Kernel> built = built(request);
+    if (built.size() == request.variants().size()) {
+      return built;
+    }
     try (Cache.Lock _ =
         cache.workplaces(() -> output.say("waiting for another kernel that is being built"))) {
       return request.tree().isPresent()
           ? ofTree(request, request.tree().get().toRealPath())
           : ofDistribution(request);
     }
+  }
+
+  // Nobody waits for another's build who needs none.
+  private Map<String, Kernel> built(KernelRequest request) throws IOException {
+    Map<String, Kernel> kernels = new LinkedHashMap<>();
+    List<Path> sources = cache.newest(UNPACKED);
+    if (request.tree().isPresent() || sources.isEmpty()) {
+      return kernels;
+    }
+    String source = Files.readString(sources.getFirst().resolve(KernelBuild.SOURCE)).strip();
+    for (KernelVariant variant : request.variants()) {
+      Optional<Path> there = find(request, variant, source);
+      if (there.isPresent()) {
+        kernels.put(variant.name(), kernel(there.get(), variant));
+      }
+    }
+    return kernels;
   }
 
   // A build takes minutes, in which others may set up what they need.
