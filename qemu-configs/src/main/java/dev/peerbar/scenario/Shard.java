@@ -55,8 +55,8 @@ public record Shard(int number, int count) {
     long at = 0;
     for (Plan.Group<?> group : plan.groups()) {
       int size = group.scenarios().size();
-      int from = (int) Math.clamp(first - at, 0, size);
-      int to = (int) Math.clamp(end - at, 0, size);
+      int from = Math.clamp(first - at, 0, size);
+      int to = Math.clamp(end - at, 0, size);
       if (from < to) {
         mine.add(part(group, from, to));
       }
