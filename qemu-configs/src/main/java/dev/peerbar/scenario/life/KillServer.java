@@ -25,6 +25,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * The process that serves endpoint C is killed: to its guest the function is gone without a word.
@@ -46,7 +47,9 @@ final class KillServer {
   private static final long SHORT = 64L << 10;
 
   /** How QEMU 11.1.3 ends if it finds the socket closed as it answers a DMA request. */
-  private static final String ABORT = "util/error.c:\\d+: error_setv: Assertion `\\*errp == NULL'";
+  private static final Predicate<String> ABORT =
+      java.util.regex.Pattern.compile("util/error.c:\\d+: error_setv: Assertion `\\*errp == NULL'")
+          .asPredicate();
 
   private KillServer() {}
 
@@ -178,6 +181,7 @@ final class KillServer {
 
   private static String killInitiator(HbmPair pair, ServedApart server, ThirdEndpoint c)
       throws Exception {
+    pair.run().mayComplain(ABORT);
     DmaRange out = pair.allocate(LENGTH, 0);
     DmaRange back = pair.allocate(LENGTH, 0);
     Pattern.fill(out, pair.run().seed());
@@ -218,7 +222,7 @@ final class KillServer {
       throw seen;
     }
     String end = qemu.end();
-    unless(java.util.regex.Pattern.compile(ABORT).matcher(end).find(), "%s", end);
+    unless(ABORT.test(end), "%s", end);
     return "QEMU aborts: error_setv: Assertion `*errp == NULL'";
   }
 }
