@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Where a function is: what sysfs says of the way from it to its host bridge.
@@ -30,22 +31,34 @@ record PciPath(List<Hop> hops, HostBridge host) {
   /** Access Control Services (PCIe 6.0 7.7.11). */
   private static final int ACS = 0x000d;
 
+  private static final int ACS_CAPABILITY = 4;
   private static final int ACS_CONTROL = 6;
 
   /** P2P Request Redirect, P2P Completion Redirect, P2P Egress Control. */
   private static final int REDIRECT = 1 << 2 | 1 << 3 | 1 << 5;
 
+  /**
+   * Source Validation, P2P Request Redirect, P2P Completion Redirect, Upstream Forwarding: what the
+   * kernel wants of a port before it puts what is below into groups of their own (iommu.c,
+   * REQ_ACS_FLAGS).
+   */
+  private static final int ISOLATION = 1 | 1 << 2 | 1 << 3 | 1 << 4;
+
   private static final int TYPE_SHIFT = 4;
   private static final int TYPE_MASK = 0xf;
+  private static final int NO_EXPRESS = -1;
   private static final int ROOT_PORT = 4;
+  private static final int DOWNSTREAM_PORT = 6;
 
   /**
    * A function or port on the way.
    *
    * @param address of PCI
    * @param redirects whether its ACS has peer-to-peer requests redirected upstream
+   * @param isolates whether what is below it cannot reach what is beside it but by way of the host
+   *     bridge: true of all but root and downstream ports whose ACS does not see to it
    */
-  record Hop(String address, boolean redirects) {}
+  record Hop(String address, boolean redirects, boolean isolates) {}
 
   /**
    * A host bridge.
@@ -78,7 +91,8 @@ record PciPath(List<Hop> hops, HostBridge host) {
       if (name.startsWith(ROOT)) {
         return new PciPath(hops, host(system, name));
       }
-      hops.add(new Hop(name, redirects(config(system, name))));
+      ByteBuffer config = config(system, name);
+      hops.add(new Hop(name, redirects(config), isolates(config)));
     }
     throw new IOException(function.address() + " is below no host bridge: " + names);
   }
@@ -93,7 +107,7 @@ record PciPath(List<Hop> hops, HostBridge host) {
       return new HostBridge(bus, Optional.empty());
     }
     ByteBuffer config = config(system, first.get());
-    boolean stands = first.get().endsWith(":00.0") || isRootPort(config);
+    boolean stands = first.get().endsWith(":00.0") || portType(config) == ROOT_PORT;
     return new HostBridge(
         bus,
         stands
@@ -109,33 +123,51 @@ record PciPath(List<Hop> hops, HostBridge host) {
         .order(java.nio.ByteOrder.LITTLE_ENDIAN);
   }
 
-  private static boolean isRootPort(ByteBuffer config) {
+  private static int portType(ByteBuffer config) {
     int at = config.get(Header.CAPABILITIES_POINTER) & Capability.POINTER_MASK;
     while (at != 0) {
       if (config.get(at + Capability.ID) == Express.ID) {
-        int flags = config.getShort(at + Express.CAPABILITIES);
-        return (flags >> TYPE_SHIFT & TYPE_MASK) == ROOT_PORT;
+        return config.getShort(at + Express.CAPABILITIES) >> TYPE_SHIFT & TYPE_MASK;
       }
       at = config.get(at + Capability.NEXT) & Capability.POINTER_MASK;
     }
-    return false;
+    return NO_EXPRESS;
   }
 
   /** Whether a port's ACS redirects; false where the kernel sees no extended config space. */
   static boolean redirects(ByteBuffer config) {
+    OptionalInt acs = acs(config);
+    return acs.isPresent() && (config.getShort(acs.getAsInt() + ACS_CONTROL) & REDIRECT) != 0;
+  }
+
+  /** Whether a port, if it is one, has all of ACS on that it is capable of and isolation takes. */
+  static boolean isolates(ByteBuffer config) {
+    int type = portType(config);
+    if (type != ROOT_PORT && type != DOWNSTREAM_PORT) {
+      return true;
+    }
+    OptionalInt acs = acs(config);
+    if (acs.isEmpty()) {
+      return false;
+    }
+    int wanted = config.getShort(acs.getAsInt() + ACS_CAPABILITY) & ISOLATION;
+    return (config.getShort(acs.getAsInt() + ACS_CONTROL) & wanted) == wanted;
+  }
+
+  private static OptionalInt acs(ByteBuffer config) {
     int at = EXTENDED;
     while (at >= EXTENDED && at + ACS_CONTROL < Math.min(config.limit(), EXTENDED_END)) {
       int header = config.getInt(at);
       if ((header & 0xffff) == ACS) {
-        return (config.getShort(at + ACS_CONTROL) & REDIRECT) != 0;
+        return OptionalInt.of(at);
       }
       int next = header >>> 20;
       if (next <= at) {
         // Capabilities may be linked backwards; those of ports here are not.
-        return false;
+        return OptionalInt.empty();
       }
       at = next;
     }
-    return false;
+    return OptionalInt.empty();
   }
 }

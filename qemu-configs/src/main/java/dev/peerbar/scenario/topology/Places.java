@@ -104,13 +104,16 @@ final class Places {
         HbmPair.KIND,
         "topology.iommu-groups",
         "which IOMMU groups A and B are in",
-        "one group if a port above both lacks ACS, as QEMU's switches do, else one each",
+        "one group if a port above both does not keep them apart by its ACS, else one each",
         pair -> {
           PciDevice a = pair.deviceA().vfio().pci();
           PciDevice b = pair.deviceB().vfio().pci();
           String ofA = group(a);
           String ofB = group(b);
-          boolean common = PciPath.of(a).hops().stream().anyMatch(PciPath.of(b).hops()::contains);
+          List<PciPath.Hop> aboveB = PciPath.of(b).hops();
+          boolean common =
+              PciPath.of(a).hops().stream()
+                  .anyMatch(hop -> aboveB.contains(hop) && !hop.isolates());
           unless(ofA.equals(ofB) == common, "A in group %s, B in group %s", ofA, ofB);
           return common ? "both in group " + ofA : "groups %s and %s".formatted(ofA, ofB);
         });

@@ -28,7 +28,8 @@ class P2pRuleTest {
   /** A way whose ports with an exclamation mark redirect. */
   private static PciPath path(HostBridge host, String... hops) {
     return new PciPath(
-        Arrays.stream(hops).map(h -> new Hop(h.replace("!", ""), h.endsWith("!"))).toList(), host);
+        Arrays.stream(hops).map(h -> new Hop(h.replace("!", ""), h.endsWith("!"), true)).toList(),
+        host);
   }
 
   @ParameterizedTest
@@ -99,5 +100,22 @@ class P2pRuleTest {
     config.putInt(0x14c, 0x0011005f);
     assertThat(PciPath.redirects(config)).as("source validation and upstream alone").isFalse();
     assertThat(PciPath.redirects(config.limit(256))).as("no extended config space").isFalse();
+  }
+
+  @Test
+  void portsIsolateByAllTheAcsTheyHave() {
+    ByteBuffer config = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
+    config.put(0x34, (byte) 0x40).putShort(0x40, (short) 0x0010);
+    assertThat(PciPath.isolates(config)).as("an endpoint is no port").isTrue();
+    config.putShort(0x42, (short) 0x0052);
+    assertThat(PciPath.isolates(config)).as("an upstream port").isTrue();
+    config.putShort(0x42, (short) 0x0062);
+    assertThat(PciPath.isolates(config)).as("a downstream port without ACS").isFalse();
+    config.putInt(0x100, 0x0001000d).putInt(0x104, 0x001d005f);
+    assertThat(PciPath.isolates(config)).as("as the kernel sets it with an IOMMU").isTrue();
+    config.putInt(0x104, 0x0019005f);
+    assertThat(PciPath.isolates(config)).as("requests go to peers").isFalse();
+    config.putInt(0x104, 0x00190053);
+    assertThat(PciPath.isolates(config)).as("all that it is capable of").isTrue();
   }
 }
