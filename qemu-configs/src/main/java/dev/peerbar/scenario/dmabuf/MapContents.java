@@ -16,8 +16,10 @@ import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.UnexpectedException;
+import dev.peerbar.scenario.fixture.BothEnds;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
+import dev.peerbar.scenario.fixture.MemoryDecoding;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
@@ -123,10 +125,10 @@ final class MapContents {
       long last = Mapped.LENGTH - PAGE;
       try (GuestMemory middle = mapped.dmaBuf().map(17 * PAGE, 3 * PAGE);
           GuestMemory end = mapped.dmaBuf().map(last, PAGE)) {
-        Mapped.checkLoads(middle, mapped.host().asSlice(17 * PAGE, 3 * PAGE), seed + 1);
-        Mapped.checkStores(middle, mapped.host().asSlice(17 * PAGE, 3 * PAGE), seed + 2);
-        Mapped.checkLoads(end, mapped.host().asSlice(last, PAGE), seed + 3);
-        Mapped.checkStores(end, mapped.host().asSlice(last, PAGE), seed + 4);
+        BothEnds.checkLoads(middle, mapped.host().asSlice(17 * PAGE, 3 * PAGE), seed + 1);
+        BothEnds.checkStores(middle, mapped.host().asSlice(17 * PAGE, 3 * PAGE), seed + 2);
+        BothEnds.checkLoads(end, mapped.host().asSlice(last, PAGE), seed + 3);
+        BothEnds.checkStores(end, mapped.host().asSlice(last, PAGE), seed + 4);
         long differs = mapped.memory().compare(17 * PAGE, middle, 0, 3 * PAGE);
         unless(differs == 3 * PAGE, "the whole differs from its middle at 0x%x", differs);
       }
@@ -149,10 +151,10 @@ final class MapContents {
       for (VfioRegionDmaRange range : ranges) {
         try (GuestMemory one = dmaBuf.map(at, range.length())) {
           var host = pair.memoryOfA().asSlice(range.offset(), range.length());
-          Mapped.checkLoads(one, host, ++seed);
+          BothEnds.checkLoads(one, host, ++seed);
           var seen = all.verifyPattern(at, range.length(), seed);
           unless(seen.isEmpty(), "the whole has other bytes at 0x%x: %s", at, seen);
-          Mapped.checkStores(one, host, ++seed);
+          BothEnds.checkStores(one, host, ++seed);
         }
         at += range.length();
       }
@@ -202,7 +204,7 @@ final class MapContents {
     }
     try (GuestMemory later =
         pair.deviceA().vfio().mmapBar(HbmRegisters.MEMORY_BAR, Mapped.OFFSET, Mapped.LENGTH)) {
-      Mapped.checkLoads(later, pair.memoryOfA().asSlice(Mapped.OFFSET, Mapped.LENGTH), seed + 3);
+      BothEnds.checkLoads(later, pair.memoryOfA().asSlice(Mapped.OFFSET, Mapped.LENGTH), seed + 3);
     }
     return "4 mappings of %d KiB".formatted(Mapped.LENGTH >> 10);
   }
@@ -214,15 +216,15 @@ final class MapContents {
     try (GuestMemory memory = dmaBuf.map()) {
       dmaBuf.close();
       var host = pair.memoryOfA().asSlice(Mapped.OFFSET, Mapped.LENGTH);
-      Mapped.checkLoads(memory, host, seed + 1);
+      BothEnds.checkLoads(memory, host, seed + 1);
       int held = pair.guest().system().dmaBufs().size();
       unless(held == before + 1, "%d DMABUFs with the mapping, %d before", held, before);
       pair.deviceA().reset();
-      Mapped.checkLoads(memory, host, seed + 2);
-      try (Mapped.Deafness _ = Mapped.deafen(pair)) {
-        Mapped.expectSigbus(memory, "while A's BARs are off");
+      BothEnds.checkLoads(memory, host, seed + 2);
+      try (MemoryDecoding _ = MemoryDecoding.off(pair.deviceA().vfio())) {
+        BothEnds.expectSigbus(memory, "while A's BARs are off");
       }
-      Mapped.checkStores(memory, host, seed + 3);
+      BothEnds.checkStores(memory, host, seed + 3);
     }
     int after = pair.guest().system().dmaBufs().size();
     unless(after == before, "%d DMABUFs without the mapping, %d before", after, before);
@@ -271,7 +273,7 @@ final class MapContents {
       mapped.checkStores(seed + 2);
       pair.initiator().checkCrc(peer.iova(), Mapped.LENGTH, Checksum.of(mapped.host()));
       try (GuestMemory other = mapped.dmaBuf().map()) {
-        Mapped.checkLoads(other, mapped.host(), seed + 3);
+        BothEnds.checkLoads(other, mapped.host(), seed + 3);
       }
       pair.initiator().checkCrc(peer.iova(), Mapped.LENGTH, Checksum.of(mapped.host()));
       pair.ioas().unmap(peer);

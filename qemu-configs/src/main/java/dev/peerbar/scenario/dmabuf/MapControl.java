@@ -15,8 +15,10 @@ import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.BothEnds;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Initiator;
+import dev.peerbar.scenario.fixture.MemoryDecoding;
 import dev.peerbar.scenario.fixture.Refusals;
 import java.util.List;
 
@@ -80,7 +82,7 @@ final class MapControl {
         GuestMemory bar =
             pair.deviceA().vfio().mmapBar(HbmRegisters.MEMORY_BAR, Mapped.OFFSET, Mapped.LENGTH)) {
       for (GuestMemory each : List.of(revoked.memory(), other.memory(), bar)) {
-        Mapped.checkLoads(each, revoked.host(), ++seed);
+        BothEnds.checkLoads(each, revoked.host(), ++seed);
       }
       control.revoke(revoked.dmaBuf().fd());
       for (int round = 0; round < 2; round++) {
@@ -90,11 +92,11 @@ final class MapControl {
             .refuse(Errno.EBADFD, "to revoke it again", () -> control.revoke(revoked.dmaBuf().fd()))
             .seen();
         for (GuestMemory each : List.of(other.memory(), bar)) {
-          Mapped.checkLoads(each, revoked.host(), ++seed);
-          Mapped.checkStores(each, revoked.host(), ++seed);
+          BothEnds.checkLoads(each, revoked.host(), ++seed);
+          BothEnds.checkStores(each, revoked.host(), ++seed);
         }
         try (GuestMemory later = other.dmaBuf().map()) {
-          Mapped.checkLoads(later, revoked.host(), ++seed);
+          BothEnds.checkLoads(later, revoked.host(), ++seed);
         }
         pair.deviceA().reset();
       }
@@ -142,7 +144,7 @@ final class MapControl {
     try (Mapped revoked = Mapped.of(pair);
         Mapped other = Mapped.of(pair)) {
       revoked.checkLoads(seed + 1);
-      try (Mapped.Deafness _ = Mapped.deafen(pair)) {
+      try (MemoryDecoding _ = MemoryDecoding.off(pair.deviceA().vfio())) {
         control.revoke(revoked.dmaBuf().fd());
         revoked.expectSigbus("while A's BARs are off");
       }
@@ -204,7 +206,7 @@ final class MapControl {
         try (GuestMemory again = uncached.dmaBuf().map()) {
           List<GuestMemory> all = List.of(uncached.memory(), combined, again);
           for (GuestMemory from : all) {
-            Mapped.checkStores(from, uncached.host(), ++seed);
+            BothEnds.checkStores(from, uncached.host(), ++seed);
             for (GuestMemory to : all) {
               var seen = to.verifyPattern(0, Mapped.LENGTH, seed);
               unless(seen.isEmpty(), "they are not the same memory: %s", seen);
@@ -212,7 +214,7 @@ final class MapControl {
           }
           pair.deviceA().reset();
           for (GuestMemory each : all) {
-            Mapped.checkLoads(each, uncached.host(), ++seed);
+            BothEnds.checkLoads(each, uncached.host(), ++seed);
           }
         }
       }

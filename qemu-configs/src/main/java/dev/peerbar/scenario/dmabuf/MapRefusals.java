@@ -15,6 +15,7 @@ import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.BothEnds;
 import dev.peerbar.scenario.fixture.Faults;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Refusals;
@@ -129,7 +130,7 @@ final class MapRefusals {
         var host = pair.memoryOfA().asSlice(Mapped.OFFSET, Mapped.LENGTH);
         for (long round = 1; round <= 2; round++) {
           Faults.expect(Signal.SIGSEGV, address, "a store", () -> memory.storeLong(0, -1));
-          Mapped.checkLoads(memory, host, seed + round);
+          BothEnds.checkLoads(memory, host, seed + round);
         }
       }
     }

@@ -9,7 +9,9 @@ import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.BothEnds;
 import dev.peerbar.scenario.fixture.HbmPair;
+import dev.peerbar.scenario.fixture.MemoryDecoding;
 import dev.peerbar.scenario.fixture.Refusals;
 import java.util.List;
 
@@ -55,7 +57,7 @@ final class MapRevoked {
     long seed = pair.run().seed();
     try (Mapped mapped = Mapped.of(pair)) {
       mapped.checkLoads(seed + 1);
-      try (Mapped.Deafness _ = Mapped.deafen(pair)) {
+      try (MemoryDecoding _ = MemoryDecoding.off(pair.deviceA().vfio())) {
         mapped.expectSigbus("while A's BARs are off");
         Refusals.refused(Errno.ENODEV, "to map it once more", () -> mapped.dmaBuf().map());
       }
@@ -64,7 +66,7 @@ final class MapRevoked {
       mapped.checkLoads(seed + 2);
       mapped.checkStores(seed + 3);
       try (GuestMemory later = mapped.dmaBuf().map()) {
-        Mapped.checkLoads(later, mapped.host(), seed + 4);
+        BothEnds.checkLoads(later, mapped.host(), seed + 4);
       }
     }
     return "SIGBUS for loads and stores, ENODEV for mmap";
@@ -72,13 +74,13 @@ final class MapRevoked {
 
   private static String bornRevoked(HbmPair pair) throws Exception {
     DmaBuf born;
-    try (Mapped.Deafness _ = Mapped.deafen(pair)) {
+    try (MemoryDecoding _ = MemoryDecoding.off(pair.deviceA().vfio())) {
       born = Mapped.export(pair, Mapped.OFFSET, Mapped.LENGTH);
       Refusals.refused(Errno.ENODEV, "to map it", born::map);
     }
     try (DmaBuf dmaBuf = born;
         GuestMemory memory = dmaBuf.map()) {
-      Mapped.checkLoads(
+      BothEnds.checkLoads(
           memory, pair.memoryOfA().asSlice(Mapped.OFFSET, Mapped.LENGTH), pair.run().seed());
     }
     return "ENODEV, and a mapping once decoding is on";
@@ -117,9 +119,9 @@ final class MapRevoked {
         try (DmaBuf anew =
                 vfio.vfio().exportDmabuf(HbmRegisters.MEMORY_BAR, Mapped.OFFSET, Mapped.LENGTH);
             GuestMemory memory = anew.map()) {
-          Mapped.checkLoads(memory, mapped.host(), seed + 2);
+          BothEnds.checkLoads(memory, mapped.host(), seed + 2);
           vfio.reset();
-          Mapped.checkStores(memory, mapped.host(), seed + 3);
+          BothEnds.checkStores(memory, mapped.host(), seed + 3);
         }
         mapped.expectSigbus("after a reset");
       }
@@ -133,7 +135,7 @@ final class MapRevoked {
       mapped.checkLoads(seed + 1);
       pair.deviceB().reset();
       mapped.checkStores(seed + 2);
-      try (Mapped.Deafness _ = Mapped.deafen(pair.deviceB())) {
+      try (MemoryDecoding _ = MemoryDecoding.off(pair.deviceB().vfio())) {
         mapped.checkLoads(seed + 3);
       }
     }

@@ -17,6 +17,7 @@ import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.UnexpectedException;
+import dev.peerbar.scenario.fixture.MemoryDecoding;
 import dev.peerbar.scenario.fixture.Pending;
 import dev.peerbar.scenario.fixture.Refusals;
 import dev.peerbar.scenario.fixture.nvme.HbmAndDisk;
@@ -117,7 +118,7 @@ final class Lifecycle {
     try (Paged paged = Paged.of(pair)) {
       paged.checkBothWays(seed);
       Pattern.fill(paged.host(), seed + 1);
-      try (Paged.Deafness _ = Paged.deafen(pair)) {
+      try (MemoryDecoding _ = MemoryDecoding.off(pair.device().vfio())) {
         paged.expectSigbus("while A's BARs are off");
         refuseAll(paged);
       }

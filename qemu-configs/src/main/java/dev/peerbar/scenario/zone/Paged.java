@@ -3,16 +3,13 @@ package dev.peerbar.scenario.zone;
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.lab.disk.BlockDevice;
-import dev.peerbar.lab.guest.GuestFaultException.Signal;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.uapi.VfioDeviceFeatureDmaBuf.VfioRegionDmaRange;
 import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.lab.vfio.GuestDevice;
-import dev.peerbar.pci.AccessWidth;
-import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.scenario.UnexpectedException;
-import dev.peerbar.scenario.fixture.Faults;
+import dev.peerbar.scenario.fixture.BothEnds;
 import dev.peerbar.scenario.fixture.nvme.HbmAndDisk;
 import dev.peerbar.storage.StorageException;
 import java.io.IOException;
@@ -68,24 +65,13 @@ record Paged(HbmAndDisk pair, DmaBuf dmaBuf, GuestMemory memory, long offset)
 
   static void checkBothWays(GuestMemory memory, MemorySegment host, long seed)
       throws IOException, UnexpectedException {
-    Pattern.fill(host, seed);
-    var seen = memory.verifyPattern(0, memory.length(), seed);
-    unless(seen.isEmpty(), "the guest loads other bytes than the host stored: %s", seen);
-    memory.fillPattern(0, memory.length(), ~seed);
-    long mismatch = Pattern.mismatch(host, ~seed);
-    unless(
-        mismatch == memory.length(),
-        "the host sees other bytes at 0x%x than the guest stored",
-        mismatch);
+    BothEnds.checkLoads(memory, host, seed);
+    BothEnds.checkStores(memory, host, ~seed);
   }
 
   /** Every load and store, at both ends, must be SIGBUS. */
   void expectSigbus(String when) throws IOException, UnexpectedException {
-    for (long at : new long[] {0, memory.length() - Long.BYTES}) {
-      long address = memory.address() + at;
-      Faults.expect(Signal.SIGBUS, address, "a load " + when, () -> memory.loadLong(at));
-      Faults.expect(Signal.SIGBUS, address, "a store " + when, () -> memory.storeLong(at, -1));
-    }
+    BothEnds.expectSigbus(memory, when);
   }
 
   /** Writes from it to the disk, and reads back into it: each byte must arrive on either side. */
@@ -127,19 +113,5 @@ record Paged(HbmAndDisk pair, DmaBuf dmaBuf, GuestMemory memory, long offset)
     } finally {
       dmaBuf.close();
     }
-  }
-
-  /** Time in which a function's BARs answer to nothing, until it is closed. */
-  interface Deafness extends AutoCloseable {
-    @Override
-    void close() throws IOException;
-  }
-
-  /** Clears A's Memory Space Enable. */
-  static Deafness deafen(HbmAndDisk pair) throws IOException {
-    GuestDevice device = pair.device();
-    long command = device.readConfig(Header.COMMAND, AccessWidth.WORD);
-    device.writeConfig(Header.COMMAND, AccessWidth.WORD, command & ~Header.COMMAND_MEMORY_SPACE);
-    return () -> device.writeConfig(Header.COMMAND, AccessWidth.WORD, command);
   }
 }
