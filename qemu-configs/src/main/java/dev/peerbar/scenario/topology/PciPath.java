@@ -37,6 +37,9 @@ record PciPath(List<Hop> hops, HostBridge host) {
   /** P2P Request Redirect, P2P Completion Redirect, P2P Egress Control. */
   private static final int REDIRECT = 1 << 2 | 1 << 3 | 1 << 5;
 
+  /** The first two of these, which a kernel with an IOMMU turns on. */
+  static final int REDIRECT_REQUESTS_AND_COMPLETIONS = 1 << 2 | 1 << 3;
+
   /**
    * Source Validation, P2P Request Redirect, P2P Completion Redirect, Upstream Forwarding: what the
    * kernel wants of a port before it puts what is below into groups of their own (iommu.c,
@@ -152,6 +155,29 @@ record PciPath(List<Hop> hops, HostBridge host) {
     }
     int wanted = config.getShort(acs.getAsInt() + ACS_CAPABILITY) & ISOLATION;
     return (config.getShort(acs.getAsInt() + ACS_CONTROL) & wanted) == wanted;
+  }
+
+  /**
+   * The ACS Control register of a port.
+   *
+   * @throws IOException if it has no ACS
+   */
+  static int acsControl(PciDevice port) throws IOException {
+    ByteBuffer config = port.config();
+    return Short.toUnsignedInt(config.getShort(acs(port, config) + ACS_CONTROL));
+  }
+
+  /** Writes it, behind the kernel's back. */
+  static void setAcsControl(PciDevice port, int control) throws IOException {
+    ByteBuffer config = port.config();
+    int at = acs(port, config);
+    config.putShort(at + ACS_CONTROL, (short) control);
+    // What is before it is read-only.
+    port.writeConfig(at, config.getLong(at));
+  }
+
+  private static int acs(PciDevice port, ByteBuffer config) throws IOException {
+    return acs(config).orElseThrow(() -> new IOException(port + " has no ACS"));
   }
 
   private static OptionalInt acs(ByteBuffer config) {

@@ -49,6 +49,8 @@ final class Places {
       List.of(
           new Layout(
               "one-switch", "one-switch", "a switch above both, below one root port", 4, 4, 2, 1),
+          new Layout(
+              "acs-switch", "acs-switch", "a switch above both, whose ports have ACS", 4, 4, 2, 1),
           new Layout("root-ports", "two-root-ports", "a root port each, on one bus", 2, 2, 0, 1),
           new Layout(
               "nested-switches",

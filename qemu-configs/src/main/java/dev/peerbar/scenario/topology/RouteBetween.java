@@ -86,6 +86,11 @@ final class RouteBetween implements Scenario<StockNvme> {
     return "%s to %s %s: %s".formatted(from.port(), to.port(), path, seen);
   }
 
+  /** What is to be expected now. */
+  P2pRule.Path path(StockNvme nvme) throws IOException {
+    return expected(nvme, nvme.peers(provider.apply(nvme), client.apply(nvme)));
+  }
+
   private static P2pRule.Path expected(StockNvme nvme, Peers peers) throws IOException {
     String cpuinfo = nvme.guest().system().readText("/proc/cpuinfo");
     return P2pRule.path(

@@ -10,7 +10,11 @@ public final class TopologyScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return Stream.of(Places.all(), List.<Scenario<?>>of(new ImportAnywhere()), RouteBetween.all())
+    return Stream.of(
+            Places.all(),
+            List.<Scenario<?>>of(new ImportAnywhere()),
+            RouteBetween.all(),
+            List.<Scenario<?>>of(new AcsRedirect()))
         .flatMap(List::stream)
         .toList();
   }
