@@ -353,7 +353,7 @@ final class PluginTest {
         "room: big | 'big' is not a size such as 64K, 256M or 4G",
         "light: dim | 'dim' is neither on nor off",
         "doorbells: none | (line 2): 'none' does not belong there",
-        "colour: red | there is no option 'colour'; there are allow-uid, busy-poll, doorbells, left",
+        "colour: red | there is no option 'colour'; there are allow-uid, busy-poll, doorbells, inject, left",
       })
   void whatIsWrongWithAnOptionOfAPluginIsNamed(String option, String sentence) throws Exception {
     fails(

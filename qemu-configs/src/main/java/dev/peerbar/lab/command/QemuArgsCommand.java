@@ -27,7 +27,7 @@ public final class QemuArgsCommand implements Subcommand {
       paramLabel = "NAME",
       defaultValue = "one-switch",
       description =
-          "one-switch, two-root-ports, nested-switches or two-host-bridges (default:"
+          "one-switch, two-root-ports, nested-switches, two-host-bridges or acs-switch (default:"
               + " ${DEFAULT-VALUE}).")
   private String topology;
 

@@ -25,7 +25,7 @@ public final class Topology {
 
   /** The topologies there are. */
   public static final List<String> NAMES =
-      List.of("one-switch", "acs-switch", "two-root-ports", "nested-switches", "two-host-bridges");
+      List.of("one-switch", "two-root-ports", "nested-switches", "two-host-bridges", "acs-switch");
 
   private final String name;
   private final List<Line> lines;

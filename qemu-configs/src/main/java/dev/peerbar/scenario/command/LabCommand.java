@@ -52,8 +52,8 @@ public final class LabCommand implements Subcommand {
       names = "--topology",
       paramLabel = "NAME",
       description =
-          "one-switch, two-root-ports, nested-switches or two-host-bridges; without it p2p takes the"
-              + " first and nvme the first two.")
+          "one-switch, two-root-ports, nested-switches, two-host-bridges or acs-switch; without it p2p"
+              + " takes the first and nvme the first two.")
   private String topology;
 
   @Mixin private LabFilesOptions own;

@@ -92,7 +92,7 @@ public final class ScenariosCommand implements Subcommand {
       defaultValue = "one-switch",
       description =
           "One or more of one-switch (the default), two-root-ports, nested-switches,"
-              + " two-host-bridges.")
+              + " two-host-bridges, acs-switch.")
   private List<String> topologies = new ArrayList<>();
 
   @Option(
