@@ -36,7 +36,8 @@ import picocli.CommandLine.Spec;
     },
     footer = {
       "",
-      "Exit status: 0 if every step held, 1 if one did not, 2 for a wrong command line."
+      "Exit status: 0 if every step held, 1 if one did not, 125 if a kernel does not build, 128 if"
+          + " something of a guest cannot be got or used, 2 for a wrong command line."
     })
 public final class LabCommand implements Subcommand {
   @Spec private CommandSpec spec;

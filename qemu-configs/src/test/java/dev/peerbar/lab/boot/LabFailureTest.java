@@ -188,16 +188,23 @@ class LabFailureTest {
     return Files.write(directory.resolve("bzImage"), BzImage.of("7.3.4", new byte[0]));
   }
 
-  // What the command line says.
+  // What the command line says, and what its status is.
+
+  private static final int STEP_FAILED = 1;
+  private static final int UNUSABLE = 128;
 
   private String lab(String... options) {
+    return lab(STEP_FAILED, options);
+  }
+
+  private String lab(int status, String... options) {
     StringWriter said = new StringWriter();
     CommandLine commandLine = Main.commandLine().setErr(new PrintWriter(said, true));
     String[] words = new String[options.length + 2];
     words[0] = "lab";
     words[1] = "--keep-logs=" + logs;
     System.arraycopy(options, 0, words, 2, options.length);
-    assertThat(commandLine.execute(words)).isEqualTo(1);
+    assertThat(commandLine.execute(words)).isEqualTo(status);
     assertThat(said.toString().lines()).as("one sentence").hasSize(1);
     return said.toString().strip();
   }
@@ -238,23 +245,26 @@ class LabFailureTest {
   @Test
   void theCommandSaysWhatModulesHaveToBe() throws Exception {
     String kernel = "--kernel=" + kernelWithout();
-    assertThat(lab(kernel, "--modules=" + directory.resolve("nowhere")))
+    assertThat(lab(UNUSABLE, kernel, "--modules=" + directory.resolve("nowhere")))
         .isEqualTo("peerbar: The modules %s/nowhere are no directory.".formatted(directory));
-    assertThat(lab(kernel, "--modules=" + directory)).contains(" has no kernel modules, as lib/");
+    assertThat(lab(UNUSABLE, kernel, "--modules=" + directory))
+        .contains(" has no kernel modules, as lib/");
     MadeModule.write(directory.resolve("6.1/kernel/vfio.ko"), "vermagic=6.1 SMP ");
-    assertThat(lab(kernel, "--modules=" + directory))
+    assertThat(lab(UNUSABLE, kernel, "--modules=" + directory))
         .contains("are of the kernel 6.1, and ", "bzImage is 7.3.4.");
   }
 
   @Test
   void theCommandSaysWhatCannotBeRunOrRead() throws Exception {
     Path nowhere = directory.resolve("nowhere");
-    assertThat(lab("--qemu=" + nowhere))
+    assertThat(lab(UNUSABLE, "--qemu=" + nowhere))
         .startsWith("peerbar: The QEMU " + nowhere + " cannot be run: ")
         .contains("No such file or directory");
-    assertThat(lab("--qemu=" + file("no-program", "")))
+    assertThat(lab(UNUSABLE, "--qemu=" + file("no-program", "")))
         .contains(" cannot be run: ", "Permission denied");
-    assertThat(lab("--kernel=" + nowhere)).contains("kernel " + nowhere + " cannot be read");
-    assertThat(lab("--kernel=" + directory)).contains("kernel " + directory + " cannot be read");
+    assertThat(lab(UNUSABLE, "--kernel=" + nowhere))
+        .contains("kernel " + nowhere + " cannot be read");
+    assertThat(lab(UNUSABLE, "--kernel=" + directory))
+        .contains("kernel " + directory + " cannot be read");
   }
 }

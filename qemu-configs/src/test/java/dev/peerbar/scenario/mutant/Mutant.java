@@ -111,7 +111,7 @@ public record Mutant(String what, String endpoint, String scenario, String sees,
             "writes after a reset",
             B,
             "flr.initiator-under-load",
-            "A's memory changed after the reset",
+            "A's memory changed afterwards",
             new Break.InMemoryOfA()),
         of(
             "completes a copy without moving a byte",
