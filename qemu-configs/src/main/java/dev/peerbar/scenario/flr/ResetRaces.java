@@ -100,6 +100,13 @@ final class ResetRaces {
     Race.Outcome run(Race race) throws Exception {
       return race.staggered(random, APART).run();
     }
+
+    /** A's memory can be exported anew, and reached. */
+    void copyToAnotherExport() throws Exception {
+      try (Lent lent = Lent.of(pair, SmallCopy.LENGTH)) {
+        copy.right(lent.iova());
+      }
+    }
   }
 
   private static Scenario<?> race(String name, String does, String expects, Round round) {
@@ -196,9 +203,7 @@ final class ResetRaces {
     DmaBuf exported = table.a().exportDmabuf(HbmRegisters.MEMORY_BAR, 0, SmallCopy.LENGTH);
     Race.Outcome race = table.run(table.resetting().racer(Syscall.CLOSE, () -> exported.close()));
     checkWell(table, race, before, 1);
-    try (Lent lent = Lent.of(table.pair, SmallCopy.LENGTH)) {
-      table.copy.right(lent.iova());
-    }
+    table.copyToAnotherExport();
     return race;
   }
 
@@ -209,9 +214,7 @@ final class ResetRaces {
         table.run(table.resetting().racer(VfioIoctls.VFIO_DEVICE_DETACH_IOMMUFD_PT, b::detach));
     b.attach(table.pair.ioas());
     checkWell(table, race, before, 1);
-    try (Lent lent = Lent.of(table.pair, SmallCopy.LENGTH)) {
-      table.copy.right(lent.iova());
-    }
+    table.copyToAnotherExport();
     return race;
   }
 
@@ -261,9 +264,7 @@ final class ResetRaces {
     checkWell(table, race, before, 1);
     int afterB = table.pair.b().read(HbmRegisters.RESET_COUNT);
     unless(afterB == beforeB + 1, "B's RESET_COUNT %d after %d", afterB, beforeB);
-    try (Lent lent = Lent.of(table.pair, SmallCopy.LENGTH)) {
-      table.copy.right(lent.iova());
-    }
+    table.copyToAnotherExport();
     return race;
   }
 
