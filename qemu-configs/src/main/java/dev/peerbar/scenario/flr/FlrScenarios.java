@@ -18,10 +18,10 @@ public final class FlrScenarios {
             new ExporterUnderLoad(),
             new InitiatorUnderLoad()));
     for (Upset upset : Upset.values()) {
-      all.add(new UpsetExporter(upset));
-      all.add(new UpsetExporterUnderLoad(upset));
+      all.add(new UpsetExporter(upset).scenario());
+      all.add(new UpsetExporterUnderLoad(upset).scenario());
       if (upset != Upset.LOW_POWER) {
-        all.add(new UpsetInitiatorUnderLoad(upset));
+        all.add(new UpsetInitiatorUnderLoad(upset).scenario());
       }
     }
     all.addAll(Backdoor.all());

@@ -8,8 +8,11 @@ import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.vfio.HotReset;
 import dev.peerbar.lab.vfio.LowPower;
 import dev.peerbar.pci.ConfigLayout.PowerManagement;
+import dev.peerbar.scenario.Case;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Requirement;
 import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.fixture.HbmPair;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
@@ -215,6 +218,17 @@ enum Upset {
   /** Whether a function that masters the bus stops. */
   boolean stopsMaster() {
     return resets() || this == MASTER_OFF;
+  }
+
+  /**
+   * A scenario of it, where it can be done.
+   *
+   * @param suffix of the name
+   */
+  Case<HbmPair> scenario(String suffix, String does, String expects, Case.Body<HbmPair> body) {
+    return Case.on(HbmPair.KIND, "flr." + label() + suffix, does, expects, body)
+        .needing(GuestFeature.DMABUF_EXPORT, requirement())
+        .only(this::belongsIn);
   }
 
   /**

@@ -4,17 +4,13 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.lab.guest.Pattern;
-import dev.peerbar.scenario.Description;
-import dev.peerbar.scenario.FixtureKind;
-import dev.peerbar.scenario.GuestFeature;
-import dev.peerbar.scenario.Scenario;
-import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
 import java.lang.foreign.MemorySegment;
 
 /** An exporter is upset while nobody uses it. */
-record UpsetExporter(Upset upset) implements Scenario<HbmPair> {
+record UpsetExporter(Upset upset) {
   /** Of what is lent, in bytes. */
   private static final long LENGTH = 2L << 20;
 
@@ -23,10 +19,8 @@ record UpsetExporter(Upset upset) implements Scenario<HbmPair> {
 
   private static final long COPY = 64L << 10;
 
-  @Override
-  public Description description() {
-    return Description.of("flr." + upset.label(), upset.to("A"), expects())
-        .needing(GuestFeature.DMABUF_EXPORT, upset.requirement());
+  Case<HbmPair> scenario() {
+    return upset.scenario("", upset.to("A"), expects(), this::run);
   }
 
   private String expects() {
@@ -38,18 +32,7 @@ record UpsetExporter(Upset upset) implements Scenario<HbmPair> {
         : "vfio-pci revokes nothing, B's mapping works on; " + registers;
   }
 
-  @Override
-  public FixtureKind<HbmPair> fixture() {
-    return HbmPair.KIND;
-  }
-
-  @Override
-  public boolean belongsIn(Setting setting) {
-    return upset.belongsIn(setting);
-  }
-
-  @Override
-  public String run(HbmPair pair) throws Exception {
+  private String run(HbmPair pair) throws Exception {
     Function a = Function.a(pair);
     DmaRange memory = pair.allocate(COPY, 0);
     Pattern.fill(memory, pair.run().seed());

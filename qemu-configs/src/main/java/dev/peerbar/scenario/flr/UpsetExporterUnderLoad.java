@@ -5,24 +5,16 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.lab.boot.RefusedWrites;
-import dev.peerbar.scenario.Description;
-import dev.peerbar.scenario.FixtureKind;
-import dev.peerbar.scenario.GuestFeature;
-import dev.peerbar.scenario.Scenario;
-import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Initiator;
 
 /** An exporter is upset while another function writes into it. */
-record UpsetExporterUnderLoad(Upset upset) implements Scenario<HbmPair> {
+record UpsetExporterUnderLoad(Upset upset) {
 
-  @Override
-  public Description description() {
-    return Description.of(
-            "flr." + upset.label() + "-exporter-under-load",
-            upset.to("A") + ", amid a copy by B",
-            expects())
-        .needing(GuestFeature.DMABUF_EXPORT, upset.requirement());
+  Case<HbmPair> scenario() {
+    return upset.scenario(
+        "-exporter-under-load", upset.to("A") + ", amid a copy by B", expects(), this::run);
   }
 
   private String expects() {
@@ -34,18 +26,7 @@ record UpsetExporterUnderLoad(Upset upset) implements Scenario<HbmPair> {
         : "B's copies go on to their end, and are right";
   }
 
-  @Override
-  public FixtureKind<HbmPair> fixture() {
-    return HbmPair.KIND;
-  }
-
-  @Override
-  public boolean belongsIn(Setting setting) {
-    return upset.belongsIn(setting);
-  }
-
-  @Override
-  public String run(HbmPair pair) throws Exception {
+  private String run(HbmPair pair) throws Exception {
     Function a = Function.a(pair);
     Load load = new Load(pair, Load.SHORT);
     Registers registers = Registers.use(a);

@@ -5,23 +5,15 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.driver.hbm.HbmChannel;
-import dev.peerbar.scenario.Description;
-import dev.peerbar.scenario.FixtureKind;
-import dev.peerbar.scenario.GuestFeature;
-import dev.peerbar.scenario.Scenario;
-import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.fixture.HbmPair;
 
 /** A function is upset while it writes into another. */
-record UpsetInitiatorUnderLoad(Upset upset) implements Scenario<HbmPair> {
+record UpsetInitiatorUnderLoad(Upset upset) {
 
-  @Override
-  public Description description() {
-    return Description.of(
-            "flr." + upset.label() + "-initiator-under-load",
-            upset.to("B") + ", amid its copy into A",
-            expects())
-        .needing(GuestFeature.DMABUF_EXPORT, upset.requirement());
+  Case<HbmPair> scenario() {
+    return upset.scenario(
+        "-initiator-under-load", upset.to("B") + ", amid its copy into A", expects(), this::run);
   }
 
   private String expects() {
@@ -33,18 +25,7 @@ record UpsetInitiatorUnderLoad(Upset upset) implements Scenario<HbmPair> {
         : "B halts, for it may not write or QEMU refuses one on the wire; no byte lands late, it works on";
   }
 
-  @Override
-  public FixtureKind<HbmPair> fixture() {
-    return HbmPair.KIND;
-  }
-
-  @Override
-  public boolean belongsIn(Setting setting) {
-    return upset.belongsIn(setting);
-  }
-
-  @Override
-  public String run(HbmPair pair) throws Exception {
+  private String run(HbmPair pair) throws Exception {
     Function b = Function.b(pair);
     Load load = new Load(pair, Load.SHORT);
     try (Lent lent = Lent.of(pair, Load.SHORT)) {
