@@ -6,8 +6,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Lines of the guest's kernel and of QEMU that say that the Intel vIOMMU refused a write of one
- * device to one range.
+ * Lines of the guest's kernel and of QEMU that say that the vIOMMU refused a write of one device to
+ * one range. Of QEMU's amd-iommu it is any access of any device: it tells neither.
  *
  * <p>They belong to a revocation under load. The kernel takes the mapping out of the IOMMU's tables
  * first and invalidates afterwards, which is when the device is told; writes that are on the wire
@@ -33,7 +33,8 @@ public final class RefusedWrites implements Predicate<String> {
   private static final Pattern ACCOMPANIMENT =
       Pattern.compile(
           "DMAR: DRHD: handling fault status reg [0-9a-f]+$"
-              + "|dmar_fault: \\d+ callbacks suppressed$"
+              + "|(dmar_fault|amd_iommu_report_page_fault): \\d+ callbacks suppressed$"
+              + "|AMD-Vi: Event logged \\[IO_PAGE_FAULT domain=0x0000 address=0x0 flags=0x000a]$"
               + "|New fault is not recorded due to compression of faults$");
 
   private final String device;

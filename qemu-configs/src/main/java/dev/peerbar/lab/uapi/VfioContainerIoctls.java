@@ -14,6 +14,7 @@ public final class VfioContainerIoctls {
   public static final Ioctl VFIO_GROUP_SET_CONTAINER = vfio("VFIO_GROUP_SET_CONTAINER", 4);
   public static final Ioctl VFIO_GROUP_UNSET_CONTAINER = vfio("VFIO_GROUP_UNSET_CONTAINER", 5);
   public static final Ioctl VFIO_GROUP_GET_DEVICE_FD = vfio("VFIO_GROUP_GET_DEVICE_FD", 6);
+  public static final Ioctl VFIO_IOMMU_GET_INFO = vfio("VFIO_IOMMU_GET_INFO", 12);
   public static final Ioctl VFIO_IOMMU_MAP_DMA = vfio("VFIO_IOMMU_MAP_DMA", 13);
   public static final Ioctl VFIO_IOMMU_UNMAP_DMA = vfio("VFIO_IOMMU_UNMAP_DMA", 14);
 

@@ -5,11 +5,14 @@ import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.guest.GuestSystem.OpenFlag;
+import dev.peerbar.lab.uapi.IommuIoasIovaRanges.IommuIovaRange;
 import dev.peerbar.lab.uapi.VfioContainerIoctls;
 import dev.peerbar.lab.uapi.VfioDmaMap;
 import dev.peerbar.lab.uapi.VfioDmaUnmap;
+import dev.peerbar.lab.uapi.VfioIommuType1Info;
 import java.io.IOException;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -82,6 +85,13 @@ public final class VfioContainer implements DmaSpace, AutoCloseable {
     long iova = next;
     next += (length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     return iova;
+  }
+
+  /** Where it can be mapped, ascending. */
+  public List<IommuIovaRange> ranges() throws IOException {
+    byte[] argument = VfioIommuType1Info.request();
+    system.ioctl(fd, VfioContainerIoctls.VFIO_IOMMU_GET_INFO, argument);
+    return VfioIommuType1Info.decode(argument).ranges();
   }
 
   /** Maps memory of the guest's agent, a BAR for one, with chosen rights. */

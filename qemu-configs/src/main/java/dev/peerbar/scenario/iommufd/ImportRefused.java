@@ -126,10 +126,6 @@ final class ImportRefused {
               "among the interrupts",
               mapping(ioas, dmaBuf, 0, PAGE, FIXED, INTERRUPTS))
           .refuse(
-              Errno.EINVAL,
-              "where the IOMMU cannot reach",
-              mapping(ioas, dmaBuf, 0, PAGE, FIXED, 1L << 62))
-          .refuse(
               Errno.EOVERFLOW,
               "an end that overflows",
               mapping(ioas, dmaBuf, -PAGE, 2 * PAGE, ANYWHERE, 0))
@@ -140,6 +136,14 @@ final class ImportRefused {
               mapping(ioas, dmaBuf, 0, PAGE, EnumSet.noneOf(IommuIoasMapFlag.class), 0))
           .refuse(Errno.EBADF, "no file", () -> ioas.mapFile(-1, 0, PAGE, ANYWHERE, 0))
           .refuse(Errno.EINVAL, "an eventfd", () -> ioas.mapFile(event.fd(), 0, PAGE, ANYWHERE, 0));
+      long beyond = ioas.ranges().getLast().last() + 1;
+      // Page tables of six levels, as AMD's, reach all.
+      if (beyond != 0) {
+        refusals.refuse(
+            Errno.EINVAL,
+            "where the IOMMU cannot reach",
+            mapping(ioas, dmaBuf, 0, PAGE, FIXED, beyond));
+      }
       raw(pair, dmaBuf, refusals);
       occupied(pair, dmaBuf, refusals);
     }

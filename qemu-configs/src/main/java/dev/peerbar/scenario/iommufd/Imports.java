@@ -17,6 +17,7 @@ import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
+import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.Refusals;
 import java.util.EnumSet;
 import java.util.List;
@@ -54,10 +55,11 @@ final class Imports {
             "both are A's memory, and each goes by itself",
             Imports::twice),
         of(
-            "import-two-ioases",
-            "import one DMABUF into two IOASes, and attach B to one after the other",
-            "B reaches A's memory in either, where that has it",
-            Imports::twoIoases),
+                "import-two-ioases",
+                "import one DMABUF into two IOASes, and attach B to one after the other",
+                "B reaches A's memory in either, where that has it",
+                Imports::twoIoases)
+            .needing(LateAttachment.INSTANCE),
         of(
             "import-read-only",
             "import A's memory for reading only",
@@ -74,20 +76,23 @@ final class Imports {
             "the kernel maps them, QEMU cannot: B faults and no register changes",
             Imports::trapped),
         of(
-            "copy",
-            "copy an import to another IOAS (IOMMU_IOAS_COPY), then unmap the first",
-            "B reaches A's memory in the other, until a reset revokes both",
-            Imports::copy),
+                "copy",
+                "copy an import to another IOAS (IOMMU_IOAS_COPY), then unmap the first",
+                "B reaches A's memory in the other, until a reset revokes both",
+                Imports::copy)
+            .needing(LateAttachment.INSTANCE),
         of(
-            "copy-part",
-            "copy some pages of an import to another IOAS, and what is not mapped",
-            "B sees those pages there and nothing around them; what is not mapped is ENOENT",
-            Imports::copyPart),
+                "copy-part",
+                "copy some pages of an import to another IOAS, and what is not mapped",
+                "B sees those pages there and nothing around them; what is not mapped is ENOENT",
+                Imports::copyPart)
+            .needing(LateAttachment.INSTANCE),
         of(
-            "allowed-ranges",
-            "allow a range of IOVAs (IOMMU_IOAS_ALLOW_IOVAS) and import into it until it is full",
-            "imports go there, then ENOSPC; a chosen IOVA may be anywhere else",
-            Imports::allowed));
+                "allowed-ranges",
+                "allow a range of IOVAs (IOMMU_IOAS_ALLOW_IOVAS) and import into it until it is full",
+                "imports go there, then ENOSPC; a chosen IOVA may be anywhere else",
+                Imports::allowed)
+            .needing(LateAttachment.INSTANCE));
   }
 
   private static Case<HbmPair> of(

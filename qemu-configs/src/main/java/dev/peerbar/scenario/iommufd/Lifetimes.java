@@ -14,6 +14,7 @@ import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
+import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.MemoryDecoding;
 import dev.peerbar.scenario.fixture.Refusals;
 import java.io.IOException;
@@ -34,10 +35,11 @@ final class Lifetimes {
             "B reaches A's memory until the unmap; then the kernel has the DMABUF no longer",
             Lifetimes::closeDmabufFirst),
         of(
-            "destroy-ioas",
-            "destroy an IOAS with an import: while B is attached, then detached",
-            "EBUSY while B is attached and it works on; then import and DMABUF have gone",
-            Lifetimes::destroyIoas),
+                "destroy-ioas",
+                "destroy an IOAS with an import: while B is attached, then detached",
+                "EBUSY while B is attached and it works on; then import and DMABUF have gone",
+                Lifetimes::destroyIoas)
+            .needing(LateAttachment.INSTANCE),
         of(
             "close-iommufd",
             "close an iommufd with imports in two IOASes",
@@ -54,20 +56,22 @@ final class Lifetimes {
             "B faults at the import from then on; unmapped and imported again it works",
             Lifetimes::revokedStays),
         of(
-            "detach",
-            "detach A and B from the IOAS of an import, attach them again",
-            "B faults elsewhere, and reaches A's memory afterwards",
-            Lifetimes::detach),
+                "detach",
+                "detach A and B from the IOAS of an import, attach them again",
+                "B faults elsewhere, and reaches A's memory afterwards",
+                Lifetimes::detach)
+            .needing(LateAttachment.INSTANCE),
         of(
             "attach-beside-group",
             "attach B to another IOAS than A, after it was detached",
             "EINVAL if they are in one group of the IOMMU, else it is done",
             Lifetimes::attachBesideGroup),
         of(
-            "attach-revoked",
-            "attach B to an IOAS whose import was revoked before",
-            "it can be attached, and faults there",
-            Lifetimes::attachRevoked));
+                "attach-revoked",
+                "attach B to an IOAS whose import was revoked before",
+                "it can be attached, and faults there",
+                Lifetimes::attachRevoked)
+            .needing(LateAttachment.INSTANCE));
   }
 
   private static Case<HbmPair> of(

@@ -18,6 +18,7 @@ import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
 import dev.peerbar.scenario.fixture.Initiator;
+import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.Refusals;
 import dev.peerbar.scenario.fixture.Wait;
 import java.lang.foreign.MemorySegment;
@@ -44,10 +45,11 @@ final class Unmaps {
             "parts are ENOENT and stay mapped; more takes the import away",
             Unmaps::part),
         of(
-            "split-refused",
-            "cut an import as type1 would (VFIO_IOMMU_UNMAP_DMA with small pages)",
-            "EOPNOTSUPP at either end, while guest memory is cut",
-            Unmaps::split),
+                "split-refused",
+                "cut an import as type1 would (VFIO_IOMMU_UNMAP_DMA with small pages)",
+                "EOPNOTSUPP at either end, while guest memory is cut",
+                Unmaps::split)
+            .needing(LateAttachment.INSTANCE),
         of(
             "unmap-while-copying",
             "unmap an import that B is copying into",

@@ -17,6 +17,7 @@ import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
 import dev.peerbar.scenario.fixture.Initiator;
+import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.RoundTrip;
 import java.util.List;
 
@@ -50,7 +51,7 @@ final class CloseFunction {
                 "B was reset, no byte lands after the close; opened again, B copies through the"
                     + " same import",
                 CloseFunction::closeInitiatorUnderLoad)
-            .needing(GuestFeature.DMABUF_EXPORT));
+            .needing(GuestFeature.DMABUF_EXPORT, LateAttachment.INSTANCE));
   }
 
   private static String closeExporter(HbmPair pair) throws Exception {

@@ -67,8 +67,17 @@ final class MappingRules {
     long free = container.room(LENGTH);
     long address = legacy.bar().at(0, LENGTH);
     Set<Flag> both = Legacy.READ_WRITE;
+    Refusals refusals = new Refusals();
+    long beyond = container.ranges().getLast().last() + 1;
+    // Page tables of six levels, as AMD's, reach all.
+    if (beyond != 0) {
+      refusals.refuse(
+          Errno.EINVAL,
+          "beyond the IOMMU's addresses",
+          () -> container.map(both, address, beyond, PAGE));
+    }
     String seen =
-        new Refusals()
+        refusals
             .refuse(Errno.EEXIST, "the same", () -> container.map(both, address, iova, LENGTH))
             .refuse(
                 Errno.EEXIST,
@@ -89,10 +98,6 @@ final class MappingRules {
                 Errno.EOVERFLOW,
                 "beyond all addresses",
                 () -> container.map(both, address, -PAGE, 2 * PAGE))
-            .refuse(
-                Errno.EINVAL,
-                "beyond the IOMMU's addresses",
-                () -> container.map(both, address, 1L << 62, PAGE))
             .refuse(
                 Errno.EINVAL,
                 "where interrupts are",

@@ -17,6 +17,9 @@ final class RefusedWritesTest {
         "[   32.932205] DMAR: [DMA Write NO_PASID] Request device [0000:04:00.0] fault addr 0x380000"
             + " [fault reason 0x05] PTE Write access is not set",
         "[   38.124659] dmar_fault: 11 callbacks suppressed",
+        "[    6.033851] pci 0000:00:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0000"
+            + " address=0x0 flags=0x000a]",
+        "[    6.124659] amd_iommu_report_page_fault: 3 callbacks suppressed",
         "qemu-system-x86_64: vtd_iova_to_sspte: detected sspte permission error (iova=0x380000,"
             + " level=0x2, sspte=0x0, write=1, pasid=0x0)",
         "qemu-system-x86_64: vtd_iommu_translate: detected translation failure (dev=04:00:00,"

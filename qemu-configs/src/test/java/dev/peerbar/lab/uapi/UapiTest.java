@@ -35,6 +35,7 @@ class UapiTest {
     assertThat(IommufdIoctls.IOMMU_HWPT_SET_DIRTY_TRACKING.number()).isEqualTo(0x3b8b);
     assertThat(IommufdIoctls.IOMMU_HWPT_GET_DIRTY_BITMAP.number()).isEqualTo(0x3b8c);
     assertThat(IommufdIoctls.VFIO_IOMMU_UNMAP_DMA.number()).isEqualTo(0x3b72);
+    assertThat(VfioContainerIoctls.VFIO_IOMMU_GET_INFO.number()).isEqualTo(0x3b70);
     assertThat(DmaBufIoctls.DMA_HEAP_IOCTL_ALLOC.number()).isEqualTo(0xc0184800L);
     assertThat(DmaBufIoctls.UDMABUF_CREATE.number()).isEqualTo(0x40187542L);
     assertThat(DmaBufIoctls.DMA_BUF_IOCTL_SYNC.number()).isEqualTo(0x40086200L);
@@ -277,5 +278,20 @@ class UapiTest {
     assertThat(hex(unmap))
         .isEqualTo("18000000" + "02000000" + "0010000000000000" + "0020000000000000");
     assertThat(VfioDmaUnmap.unmapped(unmap)).isEqualTo(0x2000);
+  }
+
+  @Test
+  void aContainersRangesAreInACapability() {
+    ByteBuffer answer = ByteBuffer.allocate(96).order(ByteOrder.LITTLE_ENDIAN);
+    answer.putInt(0, 96).putInt(4, 3).putLong(8, 4096).putInt(16, 24);
+    // A capability of another kind comes first.
+    answer.putShort(24, (short) 3).putInt(28, 40);
+    answer.putShort(40, (short) 1).putShort(42, (short) 1).putInt(48, 2);
+    answer.putLong(56, 0).putLong(64, 0xfedf_ffffL);
+    answer.putLong(72, 0xfef0_0000L).putLong(80, -1L);
+    assertThat(VfioIommuType1Info.decode(answer.array()).ranges())
+        .containsExactly(new IommuIovaRange(0, 0xfedf_ffffL), new IommuIovaRange(0xfef0_0000L, -1));
+    assertThat(VfioIommuType1Info.decode(answer.putInt(4, 1).array()).ranges()).isEmpty();
+    assertThat(VfioIommuType1Info.request()).startsWith(0, 16, 0, 0, 0);
   }
 }
