@@ -15,6 +15,7 @@ import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
+import dev.peerbar.scenario.fixture.LateAttachment;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -58,7 +59,8 @@ final class ResetRaces {
             "race-detach",
             "reset A while B loses its IOAS",
             "both end well, B works when it has it again",
-            ResetRaces::detach),
+            ResetRaces::detach)
+            .needing(LateAttachment.INSTANCE),
         race(
             "race-twice",
             "reset A from two threads",
@@ -109,7 +111,7 @@ final class ResetRaces {
     }
   }
 
-  private static Scenario<?> race(String name, String does, String expects, Round round) {
+  private static Case<HbmPair> race(String name, String does, String expects, Round round) {
     return Case.on(
             HbmPair.KIND,
             "flr." + name,
