@@ -92,8 +92,7 @@ final class MutantsTest {
             Outcome.Failed.class,
             failed ->
                 assertThat(failed.problems().getFirst())
-                    .satisfies(
-                        problem -> assertThat(problem.kind()).isEqualTo(Problem.Kind.UNEXPECTED))
+                    .satisfies(problem -> assertThat(problem.kind()).isEqualTo(mutant.kind()))
                     .satisfies(problem -> assertThat(problem.text()).contains(mutant.sees())));
   }
 

@@ -13,6 +13,7 @@ import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.AmdIommu;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
 import java.lang.foreign.MemorySegment;
@@ -29,7 +30,7 @@ public final class LargeBar implements Scenario<HbmPair> {
             "bar.large",
             "map A's memory BAR of 8 GiB, export and import it whole",
             "the guest and B reach the first page and the last, and B faults behind it")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_EXPORT, AmdIommu.LARGE_UNMAP);
   }
 
   @Override

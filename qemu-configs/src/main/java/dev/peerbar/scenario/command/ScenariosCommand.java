@@ -135,8 +135,9 @@ public final class ScenariosCommand implements Subcommand {
   @Option(
       names = "--format",
       paramLabel = "FORMAT",
-      defaultValue = "text",
-      description = "What to print: text for people (the default), or ktap as Linux' own tests.")
+      description =
+          "What to print: text for people (the default on a terminal), or ktap as Linux' own tests"
+              + " (the default elsewhere).")
   private Format format;
 
   @Option(
@@ -286,7 +287,7 @@ public final class ScenariosCommand implements Subcommand {
   private List<RunListener> reports(Path logs, Tally tally) {
     PrintWriter out = spec.commandLine().getOut();
     RunListener printed =
-        switch (format) {
+        switch (format()) {
           case TEXT -> new TextReport(out, repeat());
           case KTAP -> new KtapReport(out, repeat());
         };
@@ -303,6 +304,13 @@ public final class ScenariosCommand implements Subcommand {
                 report, repeat(), spec.commandLine().getParseResult().originalArgs())
             : new KeptLogs(logs, tally, spec.commandLine().getErr()));
     return reports;
+  }
+
+  private Format format() {
+    if (format != null) {
+      return format;
+    }
+    return Terminal.isStandardOutput() ? Format.TEXT : Format.KTAP;
   }
 
   /** The options of this run that a trial of one scenario needs too. */

@@ -72,6 +72,12 @@ final class StrayWrites {
             StrayWrites::copyToUnmapped),
         Case.on(
             HbmPair.KIND,
+            "fault.no-stray-read",
+            "unmap guest memory that B has copied from, and have B copy from there again",
+            "the copy faults at its first byte, and no byte lands",
+            StrayWrites::copyFromUnmapped),
+        Case.on(
+            HbmPair.KIND,
             "fault.no-bus-master",
             "clear B's Bus Master Enable, and have B copy",
             "the copy ends in an error that says so, and no byte lands; set again, B works",
@@ -106,6 +112,28 @@ final class StrayWrites {
     }
     sound.checkB();
     return "WRITE_FAULT";
+  }
+
+  private static String copyFromUnmapped(HbmPair pair) throws Exception {
+    SoundPair sound = new SoundPair(pair);
+    DmaRange target = pair.allocate(LENGTH, 0);
+    try (GuestMemory memory = pair.guest().allocate(LENGTH)) {
+      memory.fillPattern(0, LENGTH, pair.run().seed());
+      DmaRange range = pair.ioas().map(memory);
+      pair.initiator().copy(range.iova(), target.iova(), LENGTH);
+      pair.ioas().unmap(range);
+      long seed = ~pair.run().seed();
+      GuestMemory.of(target).fillPattern(0, LENGTH, seed);
+      ends(
+          pair,
+          Initiator.copying(range.iova(), target.iova(), LENGTH),
+          ErrorCode.READ_FAULT,
+          range.iova());
+      var seen = GuestMemory.of(target).verifyPattern(0, LENGTH, seed);
+      unless(seen.isEmpty(), "bytes have landed: %s", seen);
+    }
+    sound.checkB();
+    return "READ_FAULT";
   }
 
   private static String copyWithoutBusMaster(HbmPair pair) throws Exception {

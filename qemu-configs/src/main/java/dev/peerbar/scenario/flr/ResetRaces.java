@@ -14,8 +14,8 @@ import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.AmdIommu;
 import dev.peerbar.scenario.fixture.HbmPair;
-import dev.peerbar.scenario.fixture.LateAttachment;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -56,11 +56,11 @@ final class ResetRaces {
             "both end well, another export works",
             ResetRaces::close),
         race(
-            "race-detach",
-            "reset A while B loses its IOAS",
-            "both end well, B works when it has it again",
-            ResetRaces::detach)
-            .needing(LateAttachment.INSTANCE),
+                "race-detach",
+                "reset A while B loses its IOAS",
+                "both end well, B works when it has it again",
+                ResetRaces::detach)
+            .needing(AmdIommu.LATE_ATTACHMENT),
         race(
             "race-twice",
             "reset A from two threads",

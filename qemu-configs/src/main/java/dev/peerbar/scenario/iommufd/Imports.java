@@ -15,9 +15,9 @@ import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.AmdIommu;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
-import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.Refusals;
 import java.util.EnumSet;
 import java.util.List;
@@ -59,7 +59,7 @@ final class Imports {
                 "import one DMABUF into two IOASes, and attach B to one after the other",
                 "B reaches A's memory in either, where that has it",
                 Imports::twoIoases)
-            .needing(LateAttachment.INSTANCE),
+            .needing(AmdIommu.LATE_ATTACHMENT),
         of(
             "import-read-only",
             "import A's memory for reading only",
@@ -80,19 +80,19 @@ final class Imports {
                 "copy an import to another IOAS (IOMMU_IOAS_COPY), then unmap the first",
                 "B reaches A's memory in the other, until a reset revokes both",
                 Imports::copy)
-            .needing(LateAttachment.INSTANCE),
+            .needing(AmdIommu.LATE_ATTACHMENT),
         of(
                 "copy-part",
                 "copy some pages of an import to another IOAS, and what is not mapped",
                 "B sees those pages there and nothing around them; what is not mapped is ENOENT",
                 Imports::copyPart)
-            .needing(LateAttachment.INSTANCE),
+            .needing(AmdIommu.LATE_ATTACHMENT),
         of(
                 "allowed-ranges",
                 "allow a range of IOVAs (IOMMU_IOAS_ALLOW_IOVAS) and import into it until it is full",
                 "imports go there, then ENOSPC; a chosen IOVA may be anywhere else",
                 Imports::allowed)
-            .needing(LateAttachment.INSTANCE));
+            .needing(AmdIommu.LATE_ATTACHMENT));
   }
 
   private static Case<HbmPair> of(

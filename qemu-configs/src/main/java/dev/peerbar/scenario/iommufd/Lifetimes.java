@@ -12,9 +12,9 @@ import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.AmdIommu;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
-import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.MemoryDecoding;
 import dev.peerbar.scenario.fixture.Refusals;
 import java.io.IOException;
@@ -39,7 +39,7 @@ final class Lifetimes {
                 "destroy an IOAS with an import: while B is attached, then detached",
                 "EBUSY while B is attached and it works on; then import and DMABUF have gone",
                 Lifetimes::destroyIoas)
-            .needing(LateAttachment.INSTANCE),
+            .needing(AmdIommu.LATE_ATTACHMENT),
         of(
             "close-iommufd",
             "close an iommufd with imports in two IOASes",
@@ -60,7 +60,7 @@ final class Lifetimes {
                 "detach A and B from the IOAS of an import, attach them again",
                 "B faults elsewhere, and reaches A's memory afterwards",
                 Lifetimes::detach)
-            .needing(LateAttachment.INSTANCE),
+            .needing(AmdIommu.LATE_ATTACHMENT),
         of(
             "attach-beside-group",
             "attach B to another IOAS than A, after it was detached",
@@ -71,7 +71,7 @@ final class Lifetimes {
                 "attach B to an IOAS whose import was revoked before",
                 "it can be attached, and faults there",
                 Lifetimes::attachRevoked)
-            .needing(LateAttachment.INSTANCE));
+            .needing(AmdIommu.LATE_ATTACHMENT));
   }
 
   private static Case<HbmPair> of(

@@ -15,8 +15,8 @@ import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Requirement;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.AmdIommu;
 import dev.peerbar.scenario.fixture.HbmPair;
-import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.Refusals;
 import java.io.IOException;
 import java.util.BitSet;
@@ -42,7 +42,7 @@ final class PageTables {
                 "attach B to a page table of its own (IOMMU_HWPT_ALLOC) of an IOAS with an import",
                 "B reaches what was imported before and after; in use it cannot be destroyed",
                 PageTables::attach)
-            .needing(GuestFeature.DMABUF_EXPORT, LateAttachment.INSTANCE),
+            .needing(GuestFeature.DMABUF_EXPORT, AmdIommu.LATE_ATTACHMENT),
         Case.on(
                 HbmPair.KIND,
                 "iommufd.no-dirty-tracking",
@@ -59,7 +59,7 @@ final class PageTables {
                 "track what B writes to A's memory and to the guest's",
                 "the pages that it wrote are dirty, once, and no others",
                 PageTables::track)
-            .needing(GuestFeature.DMABUF_EXPORT, LateAttachment.INSTANCE, DIRTY_TRACKING));
+            .needing(GuestFeature.DMABUF_EXPORT, AmdIommu.LATE_ATTACHMENT, DIRTY_TRACKING));
   }
 
   private static Optional<String> missingDirtyTracking(Lab lab) throws IOException {

@@ -14,11 +14,11 @@ import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.AmdIommu;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
 import dev.peerbar.scenario.fixture.Initiator;
-import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.Refusals;
 import dev.peerbar.scenario.fixture.Wait;
 import java.lang.foreign.MemorySegment;
@@ -49,7 +49,7 @@ final class Unmaps {
                 "cut an import as type1 would (VFIO_IOMMU_UNMAP_DMA with small pages)",
                 "EOPNOTSUPP at either end, while guest memory is cut",
                 Unmaps::split)
-            .needing(LateAttachment.INSTANCE),
+            .needing(AmdIommu.LATE_ATTACHMENT),
         of(
             "unmap-while-copying",
             "unmap an import that B is copying into",

@@ -13,11 +13,11 @@ import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.AmdIommu;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Import;
 import dev.peerbar.scenario.fixture.Initiator;
-import dev.peerbar.scenario.fixture.LateAttachment;
 import dev.peerbar.scenario.fixture.RoundTrip;
 import java.util.List;
 
@@ -51,7 +51,7 @@ final class CloseFunction {
                 "B was reset, no byte lands after the close; opened again, B copies through the"
                     + " same import",
                 CloseFunction::closeInitiatorUnderLoad)
-            .needing(GuestFeature.DMABUF_EXPORT, LateAttachment.INSTANCE));
+            .needing(GuestFeature.DMABUF_EXPORT, AmdIommu.LATE_ATTACHMENT));
   }
 
   private static String closeExporter(HbmPair pair) throws Exception {

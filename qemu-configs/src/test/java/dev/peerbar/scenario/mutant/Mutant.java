@@ -4,6 +4,7 @@ import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.pci.ResetKind;
+import dev.peerbar.scenario.Problem;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.fault.Fault;
 import java.util.List;
@@ -16,9 +17,11 @@ import java.util.function.Supplier;
  * @param what it does, as the table in the pages has it
  * @param endpoint {@code hbm-a} or {@code hbm-b}
  * @param scenario the name of that which notices
- * @param sees a part of what it says then
+ * @param kind of what it says first
+ * @param sees a part of that
  */
-public record Mutant(String what, String endpoint, String scenario, String sees, Break how) {
+public record Mutant(
+    String what, String endpoint, String scenario, Problem.Kind kind, String sees, Break how) {
   private static final String A = "hbm-a";
   private static final String B = "hbm-b";
   private static final long LIMIT_SECONDS = 30;
@@ -54,12 +57,17 @@ public record Mutant(String what, String endpoint, String scenario, String sees,
 
   private static Mutant of(
       String what, String endpoint, String scenario, String sees, Supplier<Mutation> mutation) {
-    return new Mutant(what, endpoint, scenario, sees, new Break.InEndpoint(mutation));
+    return unexpected(what, endpoint, scenario, sees, new Break.InEndpoint(mutation));
   }
 
   private static Mutant of(
       String what, String endpoint, String scenario, String sees, Fault fault) {
-    return new Mutant(what, endpoint, scenario, sees, new Break.InServer(fault));
+    return unexpected(what, endpoint, scenario, sees, new Break.InServer(fault));
+  }
+
+  private static Mutant unexpected(
+      String what, String endpoint, String scenario, String sees, Break how) {
+    return new Mutant(what, endpoint, scenario, Problem.Kind.UNEXPECTED, sees, how);
   }
 
   /** All of them. */
@@ -107,7 +115,7 @@ public record Mutant(String what, String endpoint, String scenario, String sees,
             "flr.initiator-under-load",
             "interrupts after the reset",
             Mutations::interruptsAfterReset),
-        new Mutant(
+        unexpected(
             "writes after a reset",
             B,
             "flr.initiator-under-load",
@@ -150,6 +158,37 @@ public record Mutant(String what, String endpoint, String scenario, String sees,
             "fault.no-stray-copy",
             "the channel is IDLE",
             new Fault.KeepsMappings()),
+        of(
+            "reads memory that was unmapped",
+            B,
+            "fault.no-stray-read",
+            "the channel is IDLE",
+            new Fault.KeepsMappings()),
+        new Mutant(
+            "leaks a mapping",
+            A,
+            "iommufd.import-at",
+            Problem.Kind.LEFT_BEHIND,
+            "ranges mapped at hbm-a",
+            new Break.InServer(new Fault.KeepsMappings())),
+        of(
+            "works on when its file is closed",
+            B,
+            "life.close-initiator-under-load",
+            "RESET_COUNT went",
+            () -> Mutations.resets((_, _, _) -> {})),
+        of(
+            "tells a wrong length of a copy that faults",
+            B,
+            "p2p.across-end",
+            "the end is",
+            Mutations::tellsWrongLength),
+        of(
+            "answers a read of half a register",
+            A,
+            "bar.register-widths",
+            "WORD at 0x0 reads",
+            Mutations::answersHalves),
         of(
             "masters the bus without Bus Master Enable",
             B,

@@ -139,6 +139,17 @@ final class Mutations {
     };
   }
 
+  static Mutation answersHalves() {
+    return new Mutation() {
+      @Override
+      public long read(HbmEndpoint sound, int bar, long offset, AccessWidth width) {
+        return width == AccessWidth.WORD
+            ? sound.read(bar, offset & -Integer.BYTES, AccessWidth.DWORD) & 0xffff
+            : sound.read(bar, offset, width);
+      }
+    };
+  }
+
   private static Mutation masters(UnaryOperator<Dma> instead) {
     return new Mutation() {
       @Override
