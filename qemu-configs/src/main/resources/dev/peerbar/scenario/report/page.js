@@ -100,7 +100,10 @@ function showHead() {
   $('head').append(
     h('div', {class: 'title'}, h('h1', {}, 'Peerbar scenarios'),
       h('div', {class: 'totals'},
-        OUTCOMES.map(o => h('span', {class: 'mark ' + (count(o) ? o : 'none'), 'data-total': o}, count(o) + ' ' + o)),
+        OUTCOMES.map(o => h('button', {
+          class: 'mark ' + (count(o) ? o : 'none'), type: 'button', 'data-total': o, 'aria-pressed': 'false', disabled: !count(o),
+          title: 'Show only these, or all again', onclick: () => showOnly(o),
+        }, count(o) + ' ' + o)),
         troubled > 0 && h('span', {class: 'mark failed'}, 'guests failed in ' + troubled + (troubled === 1 ? ' setting' : ' settings')))),
     h('dl', {class: 'facts card'}, facts.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])));
   if (missing > 0) {
@@ -395,6 +398,14 @@ function machine(devices, routes, name, viommu) {
 
 // ---- Filter, and what the address says ---------------------------------------------------------
 
+/** Only the scenarios that ended so; a second time, all. */
+function showOnly(outcome) {
+  const boxes = [...$('outcomes').querySelectorAll('input')];
+  const alone = boxes.every(i => i.checked === (i.value === outcome));
+  boxes.forEach(i => { i.checked = alone || i.value === outcome; });
+  filter();
+}
+
 function filter() {
   const words = $('text').value.toLowerCase().split(/\s+/).filter(Boolean);
   const outcomes = [...$('outcomes').querySelectorAll('input:checked')].map(i => i.value);
@@ -412,6 +423,9 @@ function filter() {
     }
   }
   document.querySelectorAll('tr.family').forEach(f => { f.hidden = !families.has(f.dataset.family); });
+  document.querySelectorAll('[data-total]').forEach(b => {
+    b.setAttribute('aria-pressed', outcomes.length === 1 && outcomes[0] === b.dataset.total);
+  });
   $('count').textContent = shown === rows.size ? shown + ' scenarios' : shown + ' of ' + rows.size + ' scenarios';
   remember();
 }

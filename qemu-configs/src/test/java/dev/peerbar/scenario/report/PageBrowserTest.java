@@ -123,6 +123,14 @@ class PageBrowserTest {
     assertThat(browser.text("location.hash")).isEqualTo("#q=case-003");
     browser.press("Escape");
     assertThat(browser.number(SHOWN + ".length")).isEqualTo(SCENARIOS + 1);
+    browser.value("document.querySelector('[data-total=failed]').click()");
+    assertThat(browser.number(SHOWN + ".length")).isLessThan(SCENARIOS).isPositive();
+    assertThat(browser.number(SHOWN + ".filter(r => !r.querySelector('.failed')).length"))
+        .isZero();
+    assertThat(browser.text("document.querySelector('[data-total=failed]').ariaPressed"))
+        .isEqualTo("true");
+    browser.value("document.querySelector('[data-total=failed]').click()");
+    assertThat(browser.number(SHOWN + ".length")).isEqualTo(SCENARIOS + 1);
     browser.value("document.querySelector('#outcomes [value=passed]').click()");
     int unlike = browser.number(SHOWN + ".length");
     assertThat(unlike).isLessThan(SCENARIOS).isPositive();
