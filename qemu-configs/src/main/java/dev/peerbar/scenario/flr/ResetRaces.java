@@ -62,6 +62,12 @@ final class ResetRaces {
                 ResetRaces::detach)
             .needing(AmdIommu.LATE_ATTACHMENT),
         race(
+                "race-attach",
+                "reset A while B gets its IOAS back, with a DMABUF of A in it",
+                "both end well, the DMABUF is revoked, and B works",
+                ResetRaces::attach)
+            .needing(AmdIommu.LATE_ATTACHMENT),
+        race(
             "race-twice",
             "reset A from two threads",
             "both end well, RESET_COUNT goes up by two",
@@ -216,6 +222,25 @@ final class ResetRaces {
         table.run(table.resetting().racer(VfioIoctls.VFIO_DEVICE_DETACH_IOMMUFD_PT, b::detach));
     b.attach(table.pair.ioas());
     checkWell(table, race, before, 1);
+    table.copyToAnotherExport();
+    return race;
+  }
+
+  private static Race.Outcome attach(Table table) throws Exception {
+    int before = resetsOfA(table);
+    VfioDevice b = table.pair.deviceB().vfio();
+    Race.Outcome race;
+    try (Lent lent = Lent.of(table.pair, SmallCopy.LENGTH)) {
+      b.detach();
+      race =
+          table.run(
+              table
+                  .resetting()
+                  .racer(
+                      VfioIoctls.VFIO_DEVICE_ATTACH_IOMMUFD_PT, () -> b.attach(table.pair.ioas())));
+      checkWell(table, race, before, 1);
+      lent.expectCutOff(table.copy.out(), SmallCopy.LENGTH);
+    }
     table.copyToAnotherExport();
     return race;
   }

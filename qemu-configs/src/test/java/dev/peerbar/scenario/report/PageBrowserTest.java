@@ -125,8 +125,7 @@ class PageBrowserTest {
     assertThat(browser.number(SHOWN + ".length")).isEqualTo(SCENARIOS + 1);
     browser.value("document.querySelector('[data-total=failed]').click()");
     assertThat(browser.number(SHOWN + ".length")).isLessThan(SCENARIOS).isPositive();
-    assertThat(browser.number(SHOWN + ".filter(r => !r.querySelector('.failed')).length"))
-        .isZero();
+    assertThat(browser.number(SHOWN + ".filter(r => !r.querySelector('.failed')).length")).isZero();
     assertThat(browser.text("document.querySelector('[data-total=failed]').ariaPressed"))
         .isEqualTo("true");
     browser.value("document.querySelector('[data-total=failed]').click()");
