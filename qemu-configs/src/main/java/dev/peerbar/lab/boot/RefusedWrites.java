@@ -7,7 +7,8 @@ import java.util.regex.Pattern;
 
 /**
  * Lines of the guest's kernel and of QEMU that say that the vIOMMU refused a write of one device to
- * one range. Of QEMU's amd-iommu it is any access of any device: it tells neither.
+ * one range. Of QEMU's amd-iommu it is any access of any device, as it tells neither, and of its
+ * virtio-iommu any device's.
  *
  * <p>They belong to a revocation under load. The kernel takes the mapping out of the IOMMU's tables
  * first and invalidates afterwards, which is when the device is told; writes that are on the wire
@@ -28,6 +29,12 @@ public final class RefusedWrites implements Predicate<String> {
       Pattern.compile(
           "vtd_iova_to_sspte: detected sspte permission error"
               + " \\(iova=0x(?<address>[0-9a-f]+), level=0x[0-9a-f]+, sspte=0x0, write=1,");
+
+  /** Those of the virtio-iommu name the endpoint, if at all, by a number of their own. */
+  private static final Pattern REFUSED_BY_VIRTIO =
+      Pattern.compile(
+          "(virtio_iommu_translate no mapping for|virtio_iommu virtio\\d+: page fault from EP \\d+ at)"
+              + " 0x(?<address>[0-9a-f]+) ");
 
   /** What comes with the lines above and names no address. */
   private static final Pattern ACCOMPANIMENT =
@@ -61,7 +68,8 @@ public final class RefusedWrites implements Predicate<String> {
     return ACCOMPANIMENT.matcher(line).find()
         || names(REFUSED.matcher(line), device)
         || names(REFUSED_IN_QEMU.matcher(line), deviceInQemu)
-        || isInside(ENTRY_IN_QEMU.matcher(line));
+        || isInside(ENTRY_IN_QEMU.matcher(line))
+        || isInside(REFUSED_BY_VIRTIO.matcher(line));
   }
 
   private boolean names(Matcher line, String initiator) {

@@ -19,6 +19,8 @@ final class RefusedWritesTest {
         "[   38.124659] dmar_fault: 11 callbacks suppressed",
         "[    6.033851] pci 0000:00:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0000"
             + " address=0x0 flags=0x000a]",
+        "qemu-system-x86_64: virtio_iommu_translate no mapping for 0x380000 for sid=1024",
+        "[    6.124659] virtio_iommu virtio1: page fault from EP 1024 at 0x380004 [mapping]",
         "[    6.124659] amd_iommu_report_page_fault: 3 callbacks suppressed",
         "qemu-system-x86_64: vtd_iova_to_sspte: detected sspte permission error (iova=0x380000,"
             + " level=0x2, sspte=0x0, write=1, pasid=0x0)",
