@@ -1,14 +1,15 @@
 package dev.peerbar.scenario;
 
 import dev.peerbar.lab.boot.Lab;
+import dev.peerbar.lab.guest.Guest;
 import dev.peerbar.lab.guest.GuestErrnoException;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.guest.GuestSystem.MapFlag;
 import dev.peerbar.lab.guest.GuestSystem.Protection;
 import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.kernel.KernelNeed;
-import dev.peerbar.lab.vfio.Iommufd;
-import dev.peerbar.lab.vfio.VfioDevice;
+import dev.peerbar.lab.vfio.GuestDevice;
+import dev.peerbar.lab.vfio.VfioAccess;
 import java.io.IOException;
 import java.util.EnumSet;
 import java.util.List;
@@ -20,7 +21,7 @@ import java.util.Set;
  * that these can be named, and by what it does, since kernels are patched.
  */
 public enum GuestFeature implements Requirement {
-  /** Drivers in user space: vfio-pci's character devices, and iommufd. */
+  /** Drivers in user space: vfio-pci, by iommufd or by containers. */
   VFIO(
       Set.of(KernelNeed.IOMMU, KernelNeed.VFIO),
       "the guest has no IOMMU, and vfio-pci takes nothing without") {
@@ -31,27 +32,45 @@ public enum GuestFeature implements Requirement {
     }
   },
 
-  /**
-   * BARs as DMABUFs (VFIO_DEVICE_FEATURE_DMA_BUF), which other functions reach. The function in the
-   * first slot is asked.
-   */
+  /** vfio-pci's character devices, and iommufd. */
+  IOMMUFD(Set.of(KernelNeed.IOMMUFD), "the kernel has no iommufd") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      return lab.guest().system().exists(VfioAccess.IOMMU);
+    }
+  },
+
+  /** BARs as DMABUFs (VFIO_DEVICE_FEATURE_DMA_BUF). The function in the first slot is asked. */
   DMABUF_EXPORT(
       Set.of(KernelNeed.DMABUF, KernelNeed.P2PDMA), "the kernel's vfio-pci exports no DMABUF") {
     @Override
     boolean presentIn(Lab lab) throws IOException {
-      try (Iommufd iommufd = Iommufd.open(lab.guest());
-          VfioDevice device =
-              VfioDevice.open(lab.guest().pciInSlot(FIRST_SLOT).bindVfio(), iommufd)) {
-        return device.exportsDmabufs();
+      Guest guest = lab.guest();
+      try (VfioAccess access = VfioAccess.of(guest);
+          GuestDevice device = access.open(guest, guest.pciInSlot(FIRST_SLOT).bindVfio())) {
+        return device.vfio().exportsDmabufs();
       }
+    }
+  },
+
+  /** BARs as DMABUFs that an IOAS takes, where other functions reach them. */
+  DMABUF_IMPORT(Set.of(), "") {
+    @Override
+    public Set<KernelNeed> kernelNeeds() {
+      return EnumSet.of(KernelNeed.DMABUF, KernelNeed.P2PDMA, KernelNeed.IOMMUFD);
     }
 
     @Override
     public Optional<String> missingIn(Lab lab) throws IOException {
-      Optional<String> missing = super.missingIn(lab);
-      return missing.isEmpty() && hasVirtioIommu(lab)
+      for (GuestFeature feature : List.of(IOMMUFD, DMABUF_EXPORT)) {
+        Optional<String> missing = feature.missingIn(lab);
+        if (missing.isPresent()) {
+          return missing;
+        }
+      }
+      return hasVirtioIommu(lab)
           ? Optional.of("QEMU's virtio-iommu shows no function the BARs of others")
-          : missing;
+          : Optional.empty();
     }
   },
 

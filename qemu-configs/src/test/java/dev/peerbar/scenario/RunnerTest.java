@@ -302,7 +302,7 @@ class RunnerTest {
   void whatIsLeftBehind() {
     assertThat(problems("mapping")).contains(Kind.LEFT_BEHIND);
     assertThat(failed("mapping").problems())
-        .contains(new Problem(Kind.LEFT_BEHIND, "64 KiB mapped in the IOAS"));
+        .contains(new Problem(Kind.LEFT_BEHIND, "64 KiB mapped for the functions"));
     assertThat(problems("descriptor")).containsExactly(Kind.LEFT_BEHIND);
     assertThat(problems("dmabuf")).contains(Kind.LEFT_BEHIND);
   }

@@ -15,6 +15,7 @@ public enum KernelNeed {
   IOMMU,
   VIOMMUS,
   VFIO,
+  IOMMUFD,
   TYPE1,
   DMABUF,
   EXPORTERS,

@@ -18,6 +18,7 @@ import dev.peerbar.lab.vfio.VfioDevice;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.scenario.Case;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.UnexpectedException;
 import dev.peerbar.scenario.fixture.Faults;
@@ -70,11 +71,12 @@ final class ChangeMapping {
             "it can be moved and shrunk, and is A's memory; to grow is EFAULT",
             ChangeMapping::remap),
         Case.on(
-            HbmPair.KIND,
-            "bar.map-name",
-            "look for a mapping of A's memory BAR in /proc/PID/maps",
-            "it is there with its length and rights, and names A",
-            ChangeMapping::name),
+                HbmPair.KIND,
+                "bar.map-name",
+                "look for a mapping of A's memory BAR in /proc/PID/maps",
+                "it is there with its length and rights, and names A",
+                ChangeMapping::name)
+            .needing(GuestFeature.IOMMUFD),
         Case.on(
             HbmPair.KIND,
             "bar.fork",

@@ -30,7 +30,7 @@ public final class LargeBar implements Scenario<HbmPair> {
             "bar.large",
             "map A's memory BAR of 8 GiB, export and import it whole",
             "the guest and B reach the first page and the last, and B faults behind it")
-        .needing(GuestFeature.DMABUF_EXPORT, AmdIommu.LARGE_UNMAP);
+        .needing(GuestFeature.DMABUF_IMPORT, AmdIommu.LARGE_UNMAP);
   }
 
   @Override

@@ -57,12 +57,12 @@ final class Exports {
 
   static List<Scenario<?>> all() {
     return List.of(
-        of(
+        imported(
             "whole",
             "export all of A's memory BAR",
             "the DMABUF has its size, is vfio-pci's, and B reads the last page through it",
             Exports::whole),
-        of(
+        imported(
             "slice",
             "export a part of A's memory BAR and import it",
             "B sees that part and faults around it",
@@ -87,12 +87,12 @@ final class Exports {
             "export A's BAR of registers and that of its MSI-X table",
             "the kernel exports both: it knows of no trapped BAR",
             Exports::registers),
-        of(
+        imported(
             "born-revoked",
             "export A's memory BAR while Memory Space Enable is clear",
             "the export works and an import is ENODEV; with the bit set it can be imported",
             Exports::bornRevoked),
-        of(
+        imported(
             "outlives-device",
             "close A while there is a DMABUF of its memory",
             "the descriptor stays and closes well; an import is ENODEV, also when A is open again",
@@ -108,6 +108,11 @@ final class Exports {
       String name, String does, String expects, Case.Body<HbmPair> body) {
     return Case.on(HbmPair.KIND, "dmabuf.export." + name, does, expects, body)
         .needing(GuestFeature.DMABUF_EXPORT);
+  }
+
+  private static Case<HbmPair> imported(
+      String name, String does, String expects, Case.Body<HbmPair> body) {
+    return of(name, does, expects, body).needing(GuestFeature.DMABUF_IMPORT);
   }
 
   private static String whole(HbmPair pair) throws Exception {

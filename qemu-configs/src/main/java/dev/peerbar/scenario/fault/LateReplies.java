@@ -41,10 +41,10 @@ final class LateReplies {
     sound.checkB();
     Duration took;
     try (GuestMemory memory = pair.guest().allocate(LENGTH)) {
-      DmaRange range = pair.ioas().map(memory);
+      DmaRange range = pair.space().map(memory);
       try (Misbehaving _ = Misbehaving.by(pair.serverB(), Fault.RepliesLate.ofUnmaps(LATE), 1)) {
         long start = System.nanoTime();
-        pair.ioas().unmap(range);
+        pair.space().unmap(range);
         took = Duration.ofNanos(System.nanoTime() - start);
       }
     }

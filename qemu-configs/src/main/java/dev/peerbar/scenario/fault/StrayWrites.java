@@ -81,10 +81,10 @@ final class StrayWrites {
     SoundPair sound = new SoundPair(pair);
     long from = sound.memory().iova();
     try (GuestMemory memory = pair.guest().allocate(LENGTH)) {
-      DmaRange range = pair.ioas().map(memory);
+      DmaRange range = pair.space().map(memory);
       pair.initiator().copy(from, range.iova(), LENGTH);
       memory.fill(0, LENGTH, (byte) 0);
-      pair.ioas().unmap(range);
+      pair.space().unmap(range);
       ends(
           pair, Initiator.copying(from, range.iova(), LENGTH), ErrorCode.WRITE_FAULT, range.iova());
       checkZero(memory);
@@ -98,9 +98,9 @@ final class StrayWrites {
     DmaRange target = pair.allocate(LENGTH, 0);
     try (GuestMemory memory = pair.guest().allocate(LENGTH)) {
       memory.fillPattern(0, LENGTH, pair.run().seed());
-      DmaRange range = pair.ioas().map(memory);
+      DmaRange range = pair.space().map(memory);
       pair.initiator().copy(range.iova(), target.iova(), LENGTH);
-      pair.ioas().unmap(range);
+      pair.space().unmap(range);
       long seed = ~pair.run().seed();
       GuestMemory.of(target).fillPattern(0, LENGTH, seed);
       ends(

@@ -38,7 +38,7 @@ final class Backdoor {
                 "RESET_COUNT counts each; vfio-pci, which revoked nothing, restores A when its"
                     + " memory is enabled",
                 Backdoor::raw)
-            .needing(GuestFeature.DMABUF_EXPORT),
+            .needing(GuestFeature.DMABUF_IMPORT),
         Case.on(
                 HbmPair.KIND,
                 "flr.port-bit",
@@ -46,7 +46,7 @@ final class Backdoor {
                 "A's registers are cleared; nothing is revoked, but nobody answers: B faults until"
                     + " vfio-pci restores A, then its old mapping works",
                 Backdoor::portBit)
-            .needing(GuestFeature.DMABUF_EXPORT));
+            .needing(GuestFeature.DMABUF_IMPORT));
   }
 
   private static String raw(HbmPair pair) throws Exception {

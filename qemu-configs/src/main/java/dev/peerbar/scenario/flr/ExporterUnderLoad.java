@@ -23,7 +23,7 @@ public final class ExporterUnderLoad implements Scenario<HbmPair> {
             "reset A during a copy by B, %d times".formatted(Load.ROUNDS),
             "B reports the fault, no byte lands after the reset (the vIOMMU refuses what is on the"
                 + " wire), a new import works")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

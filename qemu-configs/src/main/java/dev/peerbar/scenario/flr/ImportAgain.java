@@ -19,7 +19,7 @@ public final class ImportAgain implements Scenario<HbmPair> {
             "flr.import-again",
             "export and import A's memory again after a reset",
             "a copy of 8 MiB there and back is right again")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

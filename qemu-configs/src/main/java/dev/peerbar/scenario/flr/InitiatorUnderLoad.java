@@ -20,7 +20,7 @@ public final class InitiatorUnderLoad implements Scenario<HbmPair> {
             "flr.initiator-under-load",
             "reset B during its own copy, %d times".formatted(Load.ROUNDS),
             "no byte lands and no interrupt comes after the reset, B works again")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

@@ -33,7 +33,7 @@ public final class ResetExporter implements Scenario<HbmPair> {
             "reset A (FLR)",
             "the import is dead: B's copies fault at its address; A's registers are reset, its"
                 + " memory is not touched")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

@@ -134,7 +134,7 @@ final class ResetRaces {
               pair.run().record("overlapped", overlapped);
               return "%d of %d overlapped".formatted(overlapped, ROUNDS);
             })
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   private static int resetsOfA(Table table) throws Exception {

@@ -33,21 +33,21 @@ final class Storms {
                 "the DMABUF is revoked and restored, as is seen each %dth time; A's registers are kept"
                     .formatted(LOOKED_AT),
                 Storms::memoryOff)
-            .needing(GuestFeature.DMABUF_EXPORT),
+            .needing(GuestFeature.DMABUF_IMPORT),
         Case.on(
                 HbmPair.KIND,
                 "flr.storm-d3hot",
                 "have A in D3hot and in D0 again, %d times".formatted(POWER_CYCLES),
                 "the DMABUF is revoked and restored each time, A's registers are cleared",
                 Storms::d3hot)
-            .needing(GuestFeature.DMABUF_EXPORT),
+            .needing(GuestFeature.DMABUF_IMPORT),
         Case.on(
                 HbmPair.KIND,
                 "flr.many-exports",
                 "reset A while B has %d DMABUFs of it mapped".formatted(EXPORTS),
                 "all are dead, and all can be mapped again",
                 Storms::manyExports)
-            .needing(GuestFeature.DMABUF_EXPORT));
+            .needing(GuestFeature.DMABUF_IMPORT));
   }
 
   private static String memoryOff(HbmPair pair) throws Exception {

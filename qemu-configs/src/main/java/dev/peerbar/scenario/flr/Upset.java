@@ -227,7 +227,7 @@ enum Upset {
    */
   Case<HbmPair> scenario(String suffix, String does, String expects, Case.Body<HbmPair> body) {
     return Case.on(HbmPair.KIND, "flr." + label() + suffix, does, expects, body)
-        .needing(GuestFeature.DMABUF_EXPORT, requirement())
+        .needing(GuestFeature.DMABUF_IMPORT, requirement())
         .only(this::belongsIn);
   }
 

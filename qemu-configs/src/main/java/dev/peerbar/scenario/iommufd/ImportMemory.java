@@ -17,7 +17,7 @@ public final class ImportMemory implements Scenario<HbmPair> {
             "iommufd.import",
             "export A's BAR 2 as a DMABUF and import it",
             "the IOAS gives it an IOVA")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

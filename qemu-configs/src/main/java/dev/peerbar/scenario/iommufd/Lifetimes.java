@@ -77,7 +77,7 @@ final class Lifetimes {
   private static Case<HbmPair> of(
       String name, String does, String expects, Case.Body<HbmPair> body) {
     return Case.on(HbmPair.KIND, "iommufd." + name, does, expects, body)
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   private static long exported(HbmPair pair) throws IOException {

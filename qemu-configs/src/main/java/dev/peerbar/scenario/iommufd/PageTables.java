@@ -42,13 +42,14 @@ final class PageTables {
                 "attach B to a page table of its own (IOMMU_HWPT_ALLOC) of an IOAS with an import",
                 "B reaches what was imported before and after; in use it cannot be destroyed",
                 PageTables::attach)
-            .needing(GuestFeature.DMABUF_EXPORT, AmdIommu.LATE_ATTACHMENT),
+            .needing(GuestFeature.DMABUF_IMPORT, AmdIommu.LATE_ATTACHMENT),
         Case.on(
                 HbmPair.KIND,
                 "iommufd.no-dirty-tracking",
                 "ask for a page table with dirty tracking of an IOMMU that has none",
                 "EOPNOTSUPP, and so it is to track in one without",
                 PageTables::refuseTracking)
+            .needing(GuestFeature.IOMMUFD)
             .needing(lab ->
                 missingDirtyTracking(lab).isPresent()
                     ? Optional.empty()
@@ -59,7 +60,7 @@ final class PageTables {
                 "track what B writes to A's memory and to the guest's",
                 "the pages that it wrote are dirty, once, and no others",
                 PageTables::track)
-            .needing(GuestFeature.DMABUF_EXPORT, AmdIommu.LATE_ATTACHMENT, DIRTY_TRACKING));
+            .needing(GuestFeature.DMABUF_IMPORT, AmdIommu.LATE_ATTACHMENT, DIRTY_TRACKING));
   }
 
   private static Optional<String> missingDirtyTracking(Lab lab) throws IOException {

@@ -60,7 +60,7 @@ final class Unmaps {
   private static Case<HbmPair> of(
       String name, String does, String expects, Case.Body<HbmPair> body) {
     return Case.on(HbmPair.KIND, "iommufd." + name, does, expects, body)
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   private static String part(HbmPair pair) throws Exception {

@@ -8,6 +8,7 @@ import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.HbmPair;
 import java.util.Optional;
@@ -18,9 +19,10 @@ public final class Attach implements Scenario<HbmPair> {
   @Override
   public Description description() {
     return Description.of(
-        "life.attach",
-        "attach A and B",
-        "both bind to vfio-pci, open as cdevs and attach to one IOAS");
+            "life.attach",
+            "attach A and B",
+            "both bind to vfio-pci, open as cdevs and attach to one IOAS")
+        .needing(GuestFeature.IOMMUFD);
   }
 
   @Override

@@ -11,6 +11,7 @@ import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.uapi.VfioIrqSet;
 import dev.peerbar.lab.uapi.VfioPciIrq;
 import dev.peerbar.lab.vfio.GuestDevice;
+import dev.peerbar.lab.vfio.Ioas;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
@@ -52,20 +53,22 @@ final class BindFunction {
                     + " listens to requests",
                 "it is asked, all goes on until it closes A; then B is cut off and A is free",
                 BindFunction::unbindAsks)
-            .needing(GuestFeature.DMABUF_EXPORT),
+            .needing(GuestFeature.DMABUF_IMPORT),
         Case.on(
-            HbmPair.KIND,
-            "life.unbind-blocks",
-            "unbind A while it is open and nobody listens to requests",
-            "the kernel says so and waits; A works until it is closed, then the unbind ends",
-            BindFunction::unbindBlocks),
+                HbmPair.KIND,
+                "life.unbind-blocks",
+                "unbind A while it is open and nobody listens to requests",
+                "the kernel says so and waits; A works until it is closed, then the unbind ends",
+                BindFunction::unbindBlocks)
+            .needing(GuestFeature.IOMMUFD),
         Case.on(
-            HbmPair.KIND,
-            "life.unbind-idle",
-            "unbind A from vfio-pci when it is closed and bind it again, %d times"
-                .formatted(CYCLES),
-            "its character device goes and comes; every time A works",
-            BindFunction::unbindIdle),
+                HbmPair.KIND,
+                "life.unbind-idle",
+                "unbind A from vfio-pci when it is closed and bind it again, %d times"
+                    .formatted(CYCLES),
+                "its character device goes and comes; every time A works",
+                BindFunction::unbindIdle)
+            .needing(GuestFeature.IOMMUFD),
         Case.on(
             HbmPair.KIND,
             "life.driver-override",
@@ -151,7 +154,7 @@ final class BindFunction {
     HbmDriver driver = HbmDriver.of(again);
     int id = driver.read(HbmRegisters.ID);
     unless(id == (int) HbmRegisters.ID_VALUE, "A has ID 0x%x", id);
-    if (!again.vfio().exportsDmabufs()) {
+    if (!(pair.space() instanceof Ioas) || !again.vfio().exportsDmabufs()) {
       again.close();
       return "A is there again";
     }

@@ -36,14 +36,14 @@ final class CloseFunction {
                 "close A's descriptor while B has its memory imported, and open it again",
                 "the import is dead for good: B's copies fault; A was reset; a new import works",
                 CloseFunction::closeExporter)
-            .needing(GuestFeature.DMABUF_EXPORT),
+            .needing(GuestFeature.DMABUF_IMPORT),
         Case.on(
                 HbmPair.KIND,
                 "life.close-exporter-under-load",
                 "close A's descriptor while B copies into its memory",
                 "B reports a write fault, no byte lands after the close, a new import works",
                 CloseFunction::closeExporterUnderLoad)
-            .needing(GuestFeature.DMABUF_EXPORT),
+            .needing(GuestFeature.DMABUF_IMPORT),
         Case.on(
                 HbmPair.KIND,
                 "life.close-initiator-under-load",
@@ -51,7 +51,7 @@ final class CloseFunction {
                 "B was reset, no byte lands after the close; opened again, B copies through the"
                     + " same import",
                 CloseFunction::closeInitiatorUnderLoad)
-            .needing(GuestFeature.DMABUF_EXPORT, AmdIommu.LATE_ATTACHMENT));
+            .needing(GuestFeature.DMABUF_IMPORT, AmdIommu.LATE_ATTACHMENT));
   }
 
   private static String closeExporter(HbmPair pair) throws Exception {

@@ -27,7 +27,7 @@ final class HotAdd implements Scenario<HbmPair> {
             "life.hot-add",
             "plug endpoint C into an empty slot, then remove it by sysfs and rescan",
             "the guest finds it by itself; B copies into C, C into A, before and after")
-        .needing(HotPlugging.NATIVE, GuestFeature.DMABUF_EXPORT);
+        .needing(HotPlugging.NATIVE, GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

@@ -51,7 +51,7 @@ final class HotRemove {
 
   private static Scenario<?> removing(String name, String does, String expects, Body body) {
     return Case.on(HbmPair.HOT_PLUG, name, does, expects, pair -> run(pair, body))
-        .needing(HotPlugging.NATIVE, HotPlugging.REMOVAL, GuestFeature.DMABUF_EXPORT)
+        .needing(HotPlugging.NATIVE, HotPlugging.REMOVAL, GuestFeature.DMABUF_IMPORT)
         .spendingGuest();
   }
 

@@ -81,7 +81,7 @@ final class KillServer {
 
   private static Scenario<?> killing(String name, String does, String expects, Body body) {
     return Case.on(HbmPair.HOT_PLUG, name, does, expects, pair -> run(pair, body))
-        .needing(HotPlugging.NATIVE, GuestFeature.DMABUF_EXPORT)
+        .needing(HotPlugging.NATIVE, GuestFeature.DMABUF_IMPORT)
         .spendingGuest();
   }
 

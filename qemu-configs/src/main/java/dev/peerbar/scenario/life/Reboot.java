@@ -47,7 +47,7 @@ final class Reboot implements Scenario<HbmPair> {
             "reset the machine while B copies, then %d times as firmware or the kernel finds A"
                 .formatted(REBOOTS - 1),
             "no byte lands afterwards, A is reset and holds no more than after one; B copies again")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

@@ -23,7 +23,7 @@ final class TwoGuests implements Scenario<HbmPair> {
             "boot a second guest with an endpoint of the same process; let both copy, kill the"
                 + " second",
             "both copy at once; the first goes on, what the second held is freed")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

@@ -18,7 +18,7 @@ public final class CopyThereAndBack implements Scenario<HbmPair> {
             "p2p.copy",
             "B copies 64 MiB from guest memory into A and back",
             "every byte right at both ends, CRC32C right, MSI-X for each copy")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

@@ -24,7 +24,7 @@ public final class CopyWhilePolling implements Scenario<HbmPair> {
             "p2p.copy-while-polling",
             "B copies 64 MiB into A and back while the guest polls a register of B",
             "every byte right at both ends, and no read of the register fails")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

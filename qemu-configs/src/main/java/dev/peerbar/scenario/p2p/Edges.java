@@ -36,21 +36,21 @@ final class Edges {
                 "B writes to the page after an import of A, and reads it",
                 "a fault at its first byte each time, and no byte of A changes",
                 Edges::beyond)
-            .needing(GuestFeature.DMABUF_EXPORT),
+            .needing(GuestFeature.DMABUF_IMPORT),
         Case.on(
                 HbmPair.KIND,
                 "p2p.across-end",
                 "B writes 8 pages to an import of A of which 3 are left",
                 "a fault at the end of the import, and nothing of A changes beyond",
                 Edges::across)
-            .needing(GuestFeature.DMABUF_EXPORT),
+            .needing(GuestFeature.DMABUF_IMPORT),
         Case.on(
                 HbmPair.KIND,
                 "p2p.read-only",
                 "B writes to an import of A that is for reading, and reads it",
                 "a write fault at its first byte, and A's bytes unchanged; the read is right",
                 Edges::readOnly)
-            .needing(GuestFeature.DMABUF_EXPORT));
+            .needing(GuestFeature.DMABUF_IMPORT));
   }
 
   private static String beyond(HbmPair pair) throws Exception {

@@ -28,7 +28,7 @@ public final class RingDoorbell implements Scenario<HbmPair> {
             "p2p.doorbell",
             "B rings A's doorbell through a DMABUF of its page",
             "A runs the descriptor that waited in its ring")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

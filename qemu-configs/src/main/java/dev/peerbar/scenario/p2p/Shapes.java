@@ -46,7 +46,7 @@ final class Shapes {
   private static Case<HbmPair> on(
       String name, String does, String expects, Case.Body<HbmPair> body) {
     return Case.on(HbmPair.KIND, "p2p." + name, does, expects, body)
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   private static Case<HbmPair> channels(int count) {

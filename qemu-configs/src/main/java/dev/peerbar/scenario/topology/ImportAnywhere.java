@@ -25,7 +25,7 @@ final class ImportAnywhere implements Scenario<HbmPair> {
             "topology.import",
             "A's memory imported for B and B's for A, by iommufd, wherever they are",
             "both copies arrive, at the IOVAs of the imports")
-        .needing(GuestFeature.DMABUF_EXPORT);
+        .needing(GuestFeature.DMABUF_IMPORT);
   }
 
   @Override

@@ -65,8 +65,7 @@ final class Legacy implements AutoCloseable {
 
   /** One with both groups open, and neither in the container. */
   static Legacy withoutDevices(HbmPair pair) throws IOException {
-    pair.deviceA().close();
-    pair.deviceB().close();
+    pair.handBack();
     Legacy legacy = new Legacy(pair, VfioContainer.open(pair.guest()));
     try {
       legacy.groups.add(VfioGroup.open(legacy.pciA));

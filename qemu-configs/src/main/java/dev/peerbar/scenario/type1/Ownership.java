@@ -7,6 +7,7 @@ import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.vfio.Iommufd;
+import dev.peerbar.lab.vfio.VfioAccess;
 import dev.peerbar.lab.vfio.VfioContainer;
 import dev.peerbar.lab.vfio.VfioContainer.Type;
 import dev.peerbar.lab.vfio.VfioDevice;
@@ -44,24 +45,26 @@ final class Ownership {
   private static String order(HbmPair pair, Legacy legacy) throws Exception {
     VfioContainer container = legacy.container();
     VfioGroup group = legacy.groupA();
-    Refusals refusals =
-        new Refusals()
-            .refuse(Errno.EBUSY, "a group twice", () -> VfioGroup.open(legacy.pciA()).close())
-            .refuse(
-                Errno.EBUSY,
-                "a function whose group is open",
-                () -> {
-                  try (Iommufd iommufd = Iommufd.open(pair.guest())) {
-                    VfioDevice.open(legacy.pciA(), iommufd).close();
-                  }
-                })
-            .refuse(Errno.EINVAL, "a type without a group", () -> container.setIommu(Type.TYPE1V2))
-            .refuse(Errno.EINVAL, "unmapping without a type", container::unmapAll)
-            .refuse(
-                Errno.EINVAL,
-                "a function without a container",
-                () -> group.device(legacy.pciA()).close())
-            .refuse(Errno.EINVAL, "no container to take away", group::unsetContainer);
+    Refusals refusals = new Refusals();
+    if (pair.guest().system().exists(VfioAccess.IOMMU)) {
+      refusals.refuse(
+          Errno.EBUSY,
+          "a function whose group is open",
+          () -> {
+            try (Iommufd iommufd = Iommufd.open(pair.guest())) {
+              VfioDevice.open(legacy.pciA(), iommufd).close();
+            }
+          });
+    }
+    refusals
+        .refuse(Errno.EBUSY, "a group twice", () -> VfioGroup.open(legacy.pciA()).close())
+        .refuse(Errno.EINVAL, "a type without a group", () -> container.setIommu(Type.TYPE1V2))
+        .refuse(Errno.EINVAL, "unmapping without a type", container::unmapAll)
+        .refuse(
+            Errno.EINVAL,
+            "a function without a container",
+            () -> group.device(legacy.pciA()).close())
+        .refuse(Errno.EINVAL, "no container to take away", group::unsetContainer);
     group.setContainer(container);
     refusals
         .refuse(Errno.EINVAL, "a second container", () -> group.setContainer(container))

@@ -134,14 +134,14 @@ class NarrationTest {
         cases.get(0),
         failed(
             new Problem(Problem.Kind.UNEXPECTED, "that"),
-            new Problem(Problem.Kind.LEFT_BEHIND, "4 KiB mapped in the IOAS")));
+            new Problem(Problem.Kind.LEFT_BEHIND, "4 KiB mapped for the functions")));
     narration.booted(boot(2));
     ended(cases.get(1), HELD);
     end();
     assertThat(lines())
         .contains(
             "   saw       that",
-            "             left behind: 4 KiB mapped in the IOAS",
+            "             left behind: 4 KiB mapped for the functions",
             "   FAILED    1.23 s",
             "cases in one guest: another guest is up after 2.3 s",
             "b1 the same again",
