@@ -10,7 +10,7 @@ import java.util.List;
 
 /**
  * How a program of the guest gets at functions that are bound to vfio-pci: all of them reach the
- * same memory. For one thread at a time; functions are closed before it.
+ * same memory. Functions are opened by any thread, and closed before it.
  */
 public sealed interface VfioAccess extends AutoCloseable {
 
@@ -85,7 +85,7 @@ public sealed interface VfioAccess extends AutoCloseable {
     }
 
     @Override
-    public GuestDevice open(Guest guest, PciDevice pci) throws IOException {
+    public synchronized GuestDevice open(Guest guest, PciDevice pci) throws IOException {
       return GuestDevice.open(guest, device(pci), container);
     }
 
