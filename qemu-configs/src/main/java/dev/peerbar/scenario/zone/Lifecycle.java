@@ -158,7 +158,7 @@ final class Lifecycle {
         read = Pending.start("the read", () -> disk.read(0, paged.memory(), 0, TRANSFER));
         pair.awaitHeld(LIMIT);
         reset = Pending.start("the reset", () -> pair.device().vfio().reset());
-        where = reset.awaitIn(pair.guest(), WAITING, LIMIT);
+        where = reset.awaitWithin(pair.guest(), WAITING, LIMIT);
         unless(!read.isOver(), "the read has ended, with the disk held");
       }
       read.await(LIMIT);
