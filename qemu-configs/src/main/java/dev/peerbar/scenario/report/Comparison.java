@@ -29,6 +29,9 @@ public record Comparison(String older, String newer, List<Change> changes, List<
 
   private static final double NOTEWORTHY = 3;
 
+  /** How many that only one of the runs tried are told one by one. */
+  private static final int MOST_OF_ONE_RUN = 10;
+
   /** How long scenarios take is worth a line only if a person would notice. */
   private static final double NOTICED_SECONDS = 1;
 
@@ -263,7 +266,14 @@ public record Comparison(String older, String newer, List<Change> changes, List<
             .collect(Collectors.groupingBy(Change::kind, TreeMap::new, Collectors.toList()));
     byKind.forEach((kind, some) -> {
       lines.add("%s: %d".formatted(kind.words(), some.size()));
-      some.forEach(change -> lines.add(line(change)));
+      // Of two runs of unlike choices there are many that only one of them tried.
+      boolean isNews = kind != Kind.APPEARED && kind != Kind.DISAPPEARED;
+      long shown = isNews ? some.size() : MOST_OF_ONE_RUN;
+      some.stream().limit(shown).forEach(change -> lines.add(line(change)));
+      if (some.size() > shown) {
+        lines.add(
+            "  and %d more, which the page (--report=OUT) has".formatted(some.size() - shown));
+      }
     });
     if (!shifts.isEmpty()) {
       lines.add("changed by more than %.0f times: %d".formatted(NOTEWORTHY, shifts.size()));

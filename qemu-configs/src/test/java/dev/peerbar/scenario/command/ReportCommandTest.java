@@ -183,6 +183,21 @@ class ReportCommandTest {
     assertThat(out.toString()).contains("nothing changed");
   }
 
+  @Test
+  void whatOnlyOneRunTriedIsCountedIfThereIsMuchOfIt() throws Exception {
+    MadeUpRun all = run("all", 1);
+    for (int i = 0; i < 12; i++) {
+      all.with("a.number-%02d".formatted(i), new Outcome.Passed("all"));
+    }
+    Path some = report("some", run("some", 2).with("a.number-00", new Outcome.Passed("all")));
+    assertThat(status(some, "--against=" + report("all", all))).isZero();
+    assertThat(out.toString())
+        .contains(
+            "disappeared: 11\n",
+            "  a.number-10 in %s: passed%n  and 1 more, which the page".formatted(SETTING))
+        .doesNotContain("a.number-11");
+  }
+
   private static void dated(Path report, String date) throws IOException {
     Path file = report.resolve(ResultsFile.NAME);
     Files.writeString(
