@@ -115,7 +115,7 @@ final class PathAlias {
         KernelReport.in(mark.since()).stream()
             .filter(report -> READERS.stream().anyMatch(report::names))
             .toList();
-    known.forEach(report -> pair.run().mayComplain(report.lines()::contains));
+    known.forEach(report -> pair.run().mayComplain(report::has));
     if (known.isEmpty()) {
       return "the kernel reports nothing";
     }

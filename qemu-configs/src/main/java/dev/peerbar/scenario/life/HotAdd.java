@@ -45,7 +45,8 @@ final class HotAdd implements Scenario<HbmPair> {
   public String run(HbmPair pair) throws Exception {
     Path directory = Files.createTempDirectory("peerbar-");
     Path socket = directory.resolve("c.sock");
-    try (EndpointServer server = serve(socket)) {
+    try (EndpointServer server = serve(socket);
+        LockOrder _ = LockOrder.mayBeTold(pair)) {
       pair.run().mayComplain(new LostServer(socket));
       long start = System.nanoTime();
       ThirdEndpoint c = ThirdEndpoint.plugIn(pair, socket);

@@ -58,7 +58,8 @@ final class HotRemove {
   private static String run(HbmPair pair, Body body) throws Exception {
     Path directory = Files.createTempDirectory("peerbar-");
     Path socket = directory.resolve("c.sock");
-    try (EndpointServer _ = HotAdd.serve(socket)) {
+    try (EndpointServer _ = HotAdd.serve(socket);
+        LockOrder _ = LockOrder.mayBeTold(pair)) {
       pair.run().mayComplain(new LostServer(socket));
       String saw = body.run(pair, ThirdEndpoint.plugIn(pair, socket));
       awaitGone(pair);

@@ -86,7 +86,8 @@ final class KillServer {
   }
 
   private static String run(HbmPair pair, Body body) throws Exception {
-    try (ServedApart server = ServedApart.start(log(pair, "server.log"), ENDPOINT)) {
+    try (ServedApart server = ServedApart.start(log(pair, "server.log"), ENDPOINT);
+        LockOrder _ = LockOrder.mayBeTold(pair)) {
       pair.run().mayComplain(new LostServer(server.socket()));
       return body.run(pair, server, ThirdEndpoint.plugIn(pair, server.socket()));
     }

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.hbm.HbmDriver;
+import dev.peerbar.lab.guest.KernelReport;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.qemu.Qemu;
 import dev.peerbar.lab.qemu.Qmp;
@@ -22,6 +23,8 @@ import dev.peerbar.scenario.fixture.VfioSpace;
 import dev.peerbar.server.ClientHoldings;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 
 /** The guest boots again and again, with the same endpoints. */
@@ -63,6 +66,12 @@ final class Reboot implements Scenario<HbmPair> {
   @Override
   public String run(HbmPair pair) throws Exception {
     Qemu qemu = pair.lab().qemu();
+    // Whatever a boot has to say is said again.
+    Set<String> ofBoot =
+        pair.lab().bootComplaints().stream()
+            .map(complaint -> KernelReport.withoutTime(complaint.line()))
+            .collect(Collectors.toSet());
+    pair.run().mayComplain(line -> ofBoot.contains(KernelReport.withoutTime(line)));
     pair.a().write(HbmRegisters.SCRATCH, 1);
     String found = "pci %s: [".formatted(pair.deviceA().vfio().pci().address());
     Copying copying = Copying.begin(pair, pair.importOfA(Copying.LENGTH));

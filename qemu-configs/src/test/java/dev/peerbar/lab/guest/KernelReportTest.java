@@ -53,4 +53,31 @@ class KernelReportTest {
   void whatHasNoEndIsNoReport() {
     assertThat(KernelReport.in(LOG.subList(0, 5))).isEmpty();
   }
+
+  @Test
+  void whatWatchesLocksReportsToTheEndOfItsStack() {
+    String row = "=".repeat(54);
+    List<KernelReport> reports =
+        KernelReport.in(
+            List.of(
+                "<6>[   13.1] pcieport 0000:02:02.0: bridge window",
+                "<4>[   13.2] ",
+                "<4>[   13.2] " + row,
+                "<4>[   13.2] WARNING: possible circular locking dependency detected",
+                "<4>[   13.2] irq/28-pciehp/45 is trying to acquire lock:",
+                "<4>[   13.2] 0 (&ctrl->reset_lock/1), at: pciehp_configure_device+0xf2/0x180",
+                "<4>[   13.3]  <TASK>",
+                "<4>[   13.3]  </TASK>",
+                "<6>[   13.4] vfio-pci 0000:05:00.0: resetting",
+                "<4>[   13.5] " + row,
+                "<4>[   13.5] no report"));
+    assertThat(reports).hasSize(1);
+    KernelReport report = reports.getFirst();
+    assertThat(report.title()).isEqualTo("WARNING: possible circular locking dependency detected");
+    assertThat(report.names("pciehp_configure_device")).isTrue();
+    assertThat(report.lines()).hasSize(7);
+    assertThat(report.has("[   13.2]")).isTrue();
+    assertThat(report.has("[   13.3]  </TASK>")).isTrue();
+    assertThat(report.has("[   13.4] vfio-pci 0000:05:00.0: resetting")).isFalse();
+  }
 }
