@@ -30,15 +30,20 @@ final class LockOrder implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    List<KernelReport> known;
-    try {
-      known = KernelReport.in(mark.since()).stream().filter(report -> report.names(WHERE)).toList();
-    } catch (GuestGoneException e) {
-      return;
-    }
+    List<KernelReport> known =
+        KernelReport.in(logged()).stream().filter(report -> report.names(WHERE)).toList();
     known.forEach(report -> pair.run().mayComplain(report::has));
     if (!known.isEmpty()) {
       pair.run().record("reports of pciehp's lock order", known.size());
+    }
+  }
+
+  private List<String> logged() throws IOException {
+    try {
+      return mark.since();
+    } catch (GuestGoneException e) {
+      List<String> console = pair.lab().qemu().console();
+      return console.subList(mark.in(console).orElse(-1) + 1, console.size());
     }
   }
 }
