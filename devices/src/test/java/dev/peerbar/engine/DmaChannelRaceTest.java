@@ -151,6 +151,9 @@ final class DmaChannelRaceTest {
 
     private volatile boolean ending;
 
+    /** Whether it does: it is past whatever the descriptor before had to say. */
+    private volatile boolean waiting;
+
     // The function's.
     private long valid;
     private long completed;
@@ -170,6 +173,7 @@ final class DmaChannelRaceTest {
     public String execute(Dma dma, MemorySegment fetched, long offset, long iova) {
       assertThat(iova).isEqualTo(0x1000 + executed % ENTRIES * 64);
       while (executed == waitsBefore && !ending) {
+        waiting = true;
         Thread.yield();
       }
       executed++;
@@ -302,7 +306,7 @@ final class DmaChannelRaceTest {
       // Not in the last descriptors that are fetched together: the job's end is seen at a fetch.
       int before = 1 + random.nextInt(VALID - 2 * DmaChannel.MOST_FETCHED);
       begin(device, before);
-      while (device.executed != before) {
+      while (!device.waiting) {
         Thread.yield();
       }
       onFunctionThread(() -> {
@@ -321,6 +325,7 @@ final class DmaChannelRaceTest {
     onFunctionThread(() -> {
       device.executed = 0;
       device.ending = false;
+      device.waiting = false;
       device.waitsBefore = waitsBefore;
       device.completed = 0;
       device.valid = 0;
