@@ -9,9 +9,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Registers 4 or 8 bytes wide, and the rule for accesses: naturally aligned and 4 bytes wide, or 8
- * where the register is 8 wide, or an 8 wide one as two 4s. Any other access reads as zero, changes
- * nothing and is logged once for its offset. For the function's thread.
+ * Registers 1, 2, 4 or 8 bytes wide, and the rule for accesses: naturally aligned and as wide as
+ * the register, or an 8 wide one as two 4s. Any other access reads as zero, changes nothing and is
+ * logged once for its offset. For the function's thread.
  */
 public final class RegisterMap {
   private static final Logger LOG = LoggerFactory.getLogger(RegisterMap.class);
@@ -24,23 +24,25 @@ public final class RegisterMap {
   /**
    * A register; {@code reader} or {@code writer} is null where it is write-only or read-only.
    *
-   * @param bytes 4 or 8
+   * @param bytes 1, 2, 4 or 8
    */
   private record Register(
       String name, long offset, int bytes, LongSupplier reader, LongConsumer writer) {}
 
-  private final Register[] byDword;
+  /** Where each can be accessed: at its beginning, and in the middle of an 8 wide one. */
+  private final Register[] byOffset;
+
   private final Set<Long> logged = new HashSet<>();
 
   /**
    * @param size of the BAR in bytes
    */
   public RegisterMap(long size) {
-    byDword = new Register[Math.toIntExact(size / Integer.BYTES)];
+    byOffset = new Register[Math.toIntExact(size)];
   }
 
   /**
-   * @param bytes 4 or 8
+   * @param bytes 1, 2, 4 or 8
    */
   public RegisterMap readOnly(long offset, String name, int bytes, LongSupplier reader) {
     return add(new Register(name, offset, bytes, reader, null));
@@ -49,7 +51,7 @@ public final class RegisterMap {
   /**
    * Of an 8 wide register, {@code writer} gets the whole even if half of it is written.
    *
-   * @param bytes 4 or 8
+   * @param bytes 1, 2, 4 or 8
    */
   public RegisterMap readWrite(
       long offset, String name, int bytes, LongSupplier reader, LongConsumer writer) {
@@ -62,8 +64,9 @@ public final class RegisterMap {
   }
 
   private RegisterMap add(Register register) {
-    for (long at = register.offset; at < register.offset + register.bytes; at += Integer.BYTES) {
-      byDword[(int) (at / Integer.BYTES)] = register;
+    byOffset[(int) register.offset] = register;
+    if (register.bytes == Long.BYTES) {
+      byOffset[(int) register.offset + Integer.BYTES] = register;
     }
     return this;
   }
@@ -76,7 +79,7 @@ public final class RegisterMap {
       return 0;
     }
     long value = register.reader.getAsLong() >>> Byte.SIZE * (offset - register.offset);
-    return width == AccessWidth.QWORD ? value : value & LOW_HALF;
+    return value & -1L >>> Long.SIZE - Byte.SIZE * width.bytes();
   }
 
   /** What {@link Endpoint#write} does. */
@@ -97,14 +100,13 @@ public final class RegisterMap {
 
   /** The register that allows an access of this width here, or null. */
   private Register find(long offset, AccessWidth width) {
-    return switch (width) {
-      case BYTE, WORD -> null;
-      case DWORD -> byDword[(int) (offset / Integer.BYTES)];
-      case QWORD -> {
-        Register register = byDword[(int) (offset / Integer.BYTES)];
-        yield register != null && register.bytes == Long.BYTES ? register : null;
-      }
-    };
+    Register register = byOffset[(int) offset];
+    if (register == null) {
+      return null;
+    }
+    boolean whole = register.offset == offset && register.bytes == width.bytes();
+    boolean half = register.bytes == Long.BYTES && width == AccessWidth.DWORD;
+    return whole || half ? register : null;
   }
 
   private void refuse(String what, Register register, long offset, AccessWidth width) {

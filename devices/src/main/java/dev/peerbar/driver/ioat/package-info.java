@@ -1,0 +1,2 @@
+/** A driver for the I/OAT endpoint. */
+package dev.peerbar.driver.ioat;
