@@ -53,6 +53,8 @@ public final class GuestLog {
           // Not a complaint: the kernel says at warning level that it resets a function, as it was
           // told to.
           Pattern.compile(" [0-9a-f:.]+: (resetting|reset done)$"),
+          // What ioatdma says, as an error, whenever it is unbound.
+          Pattern.compile("ioatdma [0-9a-f:.]+: Removing dma and dca services$"),
           // A virtio-iommu isolates no interrupts: the command line says that it need not.
           Pattern.compile("MSI interrupts are not secure, they cannot be isolated by the platform"),
           // The way to reset a function that has no FLR, such as QEMU's edu.

@@ -6,6 +6,7 @@ import dev.peerbar.scenario.bar.BarScenarios;
 import dev.peerbar.scenario.dmabuf.DmabufScenarios;
 import dev.peerbar.scenario.fault.FaultScenarios;
 import dev.peerbar.scenario.flr.FlrScenarios;
+import dev.peerbar.scenario.ioat.IoatScenarios;
 import dev.peerbar.scenario.iommufd.IommufdScenarios;
 import dev.peerbar.scenario.life.LifeScenarios;
 import dev.peerbar.scenario.nvme.NvmeScenarios;
@@ -30,6 +31,7 @@ public final class Suite {
                   Type1Scenarios.all(),
                   P2pScenarios.all(),
                   FlrScenarios.all(),
+                  IoatScenarios.all(),
                   FaultScenarios.all(),
                   ZoneScenarios.all(),
                   TopologyScenarios.all(),
