@@ -22,6 +22,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.IntConsumer;
 
 /**
  * Framing of the agent's protocol over QEMU's socket: requests of many threads, and their responses
@@ -106,11 +107,6 @@ final class AgentConnection implements AutoCloseable {
       this.id = id;
     }
 
-    /** The request's id on the wire. */
-    int id() {
-      return id;
-    }
-
     /**
      * Runs when the response has come, however late, or none can come any more; before who waits
      * for it goes on.
@@ -156,14 +152,16 @@ final class AgentConnection implements AutoCloseable {
    *
    * @param operation as in the agent's table
    * @param payload what follows it
+   * @param begins told the request's id before the guest can know of it
    * @throws GuestGoneException if the connection has ended
    */
-  Exchange send(int operation, ByteBuffer payload) throws IOException {
+  Exchange send(int operation, ByteBuffer payload, IntConsumer begins) throws IOException {
     int length = payload.remaining();
     if (length > PAYLOAD_MAX) {
       throw new IllegalArgumentException("request of " + length + " bytes");
     }
     Exchange exchange = register();
+    begins.accept(exchange.id);
     ByteBuffer frame =
         ByteBuffer.allocate(HEAD + length)
             .order(ByteOrder.LITTLE_ENDIAN)

@@ -122,12 +122,11 @@ final class GuestCalls implements AutoCloseable {
         throws IOException {
       Exchange exchange;
       try {
-        exchange = connection.send(operation.ordinal(), request);
+        exchange = connection.send(operation.ordinal(), request, entry::sent);
       } catch (IOException | RuntimeException e) {
         over.run();
         throw e;
       }
-      entry.sent(exchange.id());
       exchange.whenOver(() -> {
         over.run();
         entry.over();
