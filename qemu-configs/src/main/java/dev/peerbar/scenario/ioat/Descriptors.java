@@ -29,7 +29,7 @@ final class Descriptors {
   /** All that DMACOUNT can say at once. */
   private static final int STORM = 0xffff;
 
-  private static final int CHAINS = 64;
+  private static final int CHAINS = 32;
   private static final int CHAIN = 32;
 
   private Descriptors() {}

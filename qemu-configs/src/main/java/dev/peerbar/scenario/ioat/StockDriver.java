@@ -22,7 +22,7 @@ final class StockDriver {
   private static final int TRANSFERS = 100_000;
 
   /** The longest transfer: the guest's processors take longer to look at bytes than B to copy. */
-  private static final int BUFFER = 4096;
+  private static final int BUFFER = 1024;
 
   /** Each thread's last line. */
   private static final Pattern SUMMARY =
