@@ -53,6 +53,14 @@ public enum GuestFeature implements Requirement {
     }
   },
 
+  /** Functions reach the BARs of others that their IOMMU maps. */
+  PEER_BARS(Set.of(), "QEMU's virtio-iommu shows no function the BARs of others") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      return !hasVirtioIommu(lab);
+    }
+  },
+
   /** BARs as DMABUFs that an IOAS takes, where other functions reach them. */
   DMABUF_IMPORT(Set.of(), "") {
     @Override
@@ -62,15 +70,13 @@ public enum GuestFeature implements Requirement {
 
     @Override
     public Optional<String> missingIn(Lab lab) throws IOException {
-      for (GuestFeature feature : List.of(IOMMUFD, DMABUF_EXPORT)) {
+      for (GuestFeature feature : List.of(IOMMUFD, DMABUF_EXPORT, PEER_BARS)) {
         Optional<String> missing = feature.missingIn(lab);
         if (missing.isPresent()) {
           return missing;
         }
       }
-      return hasVirtioIommu(lab)
-          ? Optional.of("QEMU's virtio-iommu shows no function the BARs of others")
-          : Optional.empty();
+      return Optional.empty();
     }
   },
 

@@ -25,12 +25,12 @@ public enum Viommu {
           "virtio-blk-pci,drive=southbridge,class=0x0c05,bus=pcie.0,addr=14.0"),
       ""),
 
-  /** It isolates no interrupts, so that iommufd takes devices only if it is told to. */
+  /** It isolates no interrupts, so that iommufd and containers take devices only if told to. */
   VIRTIO(
       "virtio-iommu",
       "virtio-iommu-pci,bus=pcie.0,addr=12.0",
       List.of(),
-      "iommufd.allow_unsafe_interrupts=1"),
+      "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1"),
 
   NONE("no-iommu", "", List.of(), "");
 

@@ -154,7 +154,9 @@ final class BindFunction {
     HbmDriver driver = HbmDriver.of(again);
     int id = driver.read(HbmRegisters.ID);
     unless(id == (int) HbmRegisters.ID_VALUE, "A has ID 0x%x", id);
-    if (!(pair.space() instanceof Ioas) || !again.vfio().exportsDmabufs()) {
+    boolean canImport =
+        pair.space() instanceof Ioas && GuestFeature.PEER_BARS.missingIn(pair.lab()).isEmpty();
+    if (!canImport || !again.vfio().exportsDmabufs()) {
       again.close();
       return "A is there again";
     }

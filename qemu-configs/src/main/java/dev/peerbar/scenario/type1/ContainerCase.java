@@ -3,6 +3,7 @@ package dev.peerbar.scenario.type1;
 import dev.peerbar.lab.vfio.VfioContainer;
 import dev.peerbar.lab.vfio.VfioContainer.Type;
 import dev.peerbar.scenario.Case;
+import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Requirement;
 import dev.peerbar.scenario.fixture.HbmPair;
 import java.util.Optional;
@@ -34,7 +35,7 @@ final class ContainerCase {
                 return body.run(pair, legacy);
               }
             })
-        .needing(containers());
+        .needing(GuestFeature.PEER_BARS, containers());
   }
 
   /** One with groups that are open, and nothing else. */

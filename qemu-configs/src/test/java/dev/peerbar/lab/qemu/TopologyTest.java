@@ -84,7 +84,7 @@ class TopologyTest {
                 .withViommu(Viommu.VIRTIO)
                 .withKernelArguments("more")
                 .commandLine(FILES, Path.of("/run"), Path.of("/logs")))
-        .anyMatch(w -> w.endsWith(" iommufd.allow_unsafe_interrupts=1 more"));
+        .anyMatch(w -> w.endsWith(" vfio_iommu_type1.allow_unsafe_interrupts=1 more"));
     assertThat(Viommu.named("none")).contains(Viommu.NONE);
     assertThat(Viommu.named("no-iommu")).contains(Viommu.NONE);
     assertThat(Viommu.named("smmu")).isEmpty();
