@@ -36,7 +36,7 @@ public final class DescriptorServerSocketChannel extends AbstractChannel impleme
   private boolean readPending;
 
   /**
-   * Takes over a listening socket.
+   * Takes over a listening socket. Any thread may close it under the channel, which ends accepting.
    *
    * @param socket that does not block: a client that leaves before it was accepted would make the
    *     event loop wait for the next
@@ -215,6 +215,9 @@ public final class DescriptorServerSocketChannel extends AbstractChannel impleme
     } catch (LinuxException | RuntimeException | Error e) {
       counts.readComplete();
       pipeline().fireChannelReadComplete();
+      if (!isOpen()) {
+        return; // whoever has the socket, too, has closed it meanwhile
+      }
       pipeline().fireExceptionCaught(e);
       // Who waits stays ready: epoll would say so again at once, and for as long as it lasts.
       pause();

@@ -31,7 +31,9 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.DefaultMaxMessagesRecvByteBufAllocator;
 import io.netty.channel.EventLoopGroup;
+import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.util.concurrent.DefaultThreadFactory;
@@ -665,6 +667,52 @@ class DescriptorSocketChannelTest {
     }
     server.close().sync();
     assertThat(listening.isOpen()).isFalse();
+  }
+
+  @Test
+  void aServerWhoseSocketIsClosedUnderItStopsAccepting(@TempDir Path directory) throws Exception {
+    Path path = directory.resolve("server");
+    FileDescriptor listening = UnixSocket.listen(path, UnixSocket.OWNER_ONLY, 8);
+    Channel server = new DescriptorServerSocketChannel(listening);
+    // Between the look whether it is open and the call that accepts.
+    server
+        .config()
+        .setRecvByteBufAllocator(
+            new DefaultMaxMessagesRecvByteBufAllocator() {
+              @Override
+              public RecvByteBufAllocator.ExtendedHandle newHandle() {
+                return new MaxMessageHandle() {
+                  @Override
+                  public int guess() {
+                    return 0;
+                  }
+
+                  @Override
+                  public void attemptedBytesRead(int bytes) {
+                    listening.close();
+                  }
+                };
+              }
+            });
+    server
+        .pipeline()
+        .addLast(
+            new ChannelInboundHandlerAdapter() {
+              @Override
+              public void channelReadComplete(ChannelHandlerContext context) {
+                events.add("read");
+              }
+
+              @Override
+              public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+                events.add(cause);
+              }
+            });
+    group.register(server).sync();
+    UnixSocket.connect(path, LONG).close();
+    assertThat(nextEvent()).isEqualTo("read");
+    onLoop();
+    assertThat(events).isEmpty();
   }
 
   /** Waits until the loop has done what it was told, and looked at its sockets since. */
