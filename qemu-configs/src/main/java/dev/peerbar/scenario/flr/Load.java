@@ -37,8 +37,11 @@ final class Load {
   /** The same where one is. */
   static final long SHORT = 8L << 20;
 
-  /** Copies queued before a reset, so that one is running whenever the reset comes. */
-  private static final int QUEUED = 2;
+  /**
+   * Copies queued before a reset, so that one is running whenever the reset comes: on a busy
+   * machine that may be a second later.
+   */
+  private static final int QUEUED = 16;
 
   /** How much further a copy gets in each round before a reset hits it. */
   private static final long PROGRESS = 128L << 10;
