@@ -39,7 +39,7 @@ final class Channel implements DmaChannel.Owner<ChannelError> {
 
   private final int index;
   private final IntConsumer interrupts;
-  private final Errors errors;
+  private final IntConsumer errors;
   private final DescriptorExecutor executor = new DescriptorExecutor();
   private final DmaChannel<ChannelError> dma;
 
@@ -62,16 +62,11 @@ final class Channel implements DmaChannel.Owner<ChannelError> {
   private int errorMask;
   private long cacheControl;
 
-  /** Where a channel's errors are told of, besides in its own register. */
-  @FunctionalInterface
-  interface Errors {
-    void add(int mask);
-  }
-
   /**
    * @param interrupts told its index when it interrupts
+   * @param errors told its errors, as in CHANERR
    */
-  Channel(int index, Host host, IntConsumer interrupts, Errors errors) {
+  Channel(int index, Host host, IntConsumer interrupts, IntConsumer errors) {
     this.index = index;
     this.interrupts = interrupts;
     this.errors = errors;
@@ -253,7 +248,7 @@ final class Channel implements DmaChannel.Owner<ChannelError> {
   public void failed(ChannelError failure) {
     stop();
     error |= failure.mask();
-    errors.add(failure.mask());
+    errors.accept(failure.mask());
     if (has(IoatRegisters.CHANCTRL_ERROR_INTERRUPT) && (failure.mask() & errorMask) == 0) {
       interrupt();
     }
