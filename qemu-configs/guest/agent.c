@@ -706,14 +706,17 @@ static void *poller_main(void *argument)
 {
 	struct poller *p = argument;
 	if (guarded()) {
+		bool ends;
 		do {
+			// Before the load: the last one sees what was there when it was told to stop.
+			ends = atomic_load(&p->stop);
 			uint64_t start = nanoseconds();
 			p->last = load(p->address, p->width);
 			uint64_t took = nanoseconds() - start;
 			if (took > p->longest)
 				p->longest = took;
 			atomic_fetch_add_explicit(&p->count, 1, memory_order_relaxed);
-		} while (!atomic_load_explicit(&p->stop, memory_order_relaxed));
+		} while (!ends);
 		unguard();
 	} else {
 		p->fault_signal = fault.signal;

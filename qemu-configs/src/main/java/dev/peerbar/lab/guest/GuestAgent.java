@@ -343,7 +343,7 @@ public final class GuestAgent implements AutoCloseable {
       this.id = id;
     }
 
-    /** Stops the thread; the same answer however often it is asked. */
+    /** Stops the thread after one more load; the same answer however often it is asked. */
     public synchronized Polled stop() throws IOException {
       if (result == null) {
         result =
