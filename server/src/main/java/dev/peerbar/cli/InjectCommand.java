@@ -157,16 +157,23 @@ public final class InjectCommand implements Subcommand {
   private static byte[] exchange(SocketChannel channel, byte[] request) throws IOException {
     long end = System.nanoTime() + LIMIT.toNanos();
     ByteBuffer line = ByteBuffer.allocate(request.length + 1).put(request).put((byte) '\n').flip();
-    while (line.hasRemaining()) {
-      // It is far smaller than the socket's buffer.
-      channel.write(line);
+    IOException refused = null;
+    try {
+      while (line.hasRemaining()) {
+        // It is far smaller than the socket's buffer.
+        channel.write(line);
+      }
+    } catch (IOException e) {
+      // Whoever hangs up before it is asked may have said why.
+      refused = e;
     }
     ByteArrayOutputStream answer = new ByteArrayOutputStream();
     ByteBuffer received = ByteBuffer.allocate(MOST_ANSWER);
     channel.configureBlocking(false);
     try (Selector selector = Selector.open()) {
       channel.register(selector, SelectionKey.OP_READ);
-      while (channel.read(received.clear()) >= 0 && answer.size() < MOST_ANSWER) {
+      while (read(channel, received.clear(), answer.size() > 0) >= 0
+          && answer.size() < MOST_ANSWER) {
         answer.write(received.array(), 0, received.position());
         long left = Duration.ofNanos(end - System.nanoTime()).toMillis();
         if (left <= 0) {
@@ -175,7 +182,23 @@ public final class InjectCommand implements Subcommand {
         selector.select(left);
       }
     }
+    if (answer.size() == 0 && refused != null) {
+      throw refused;
+    }
     return answer.toByteArray();
+  }
+
+  /** Who hangs up on a request that it has not read resets the connection after its answer. */
+  private static int read(SocketChannel channel, ByteBuffer into, boolean answered)
+      throws IOException {
+    try {
+      return channel.read(into);
+    } catch (IOException e) {
+      if (answered) {
+        return -1;
+      }
+      throw e;
+    }
   }
 
   private String explain(Path path, Exception failure) {

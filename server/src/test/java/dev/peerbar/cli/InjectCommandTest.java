@@ -15,9 +15,11 @@ import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -264,6 +266,32 @@ final class InjectCommandTest {
       channel.close();
     }
     Wire.await("room", () -> inject("--list").status() == 0);
+  }
+
+  /** Without a look at the request, which may come before that or after it, or amid it. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void whatIsSaidOnHangingUpIsTold(boolean beforeTheRequest) throws Exception {
+    Path asked = directory.resolve("other.sock");
+    Path at = directory.resolve("other.sock.inject");
+    Files.createFile(asked);
+    try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      server.bind(UnixDomainSocketAddress.of(at));
+      Thread hangsUp =
+          Thread.ofPlatform()
+              .start(() -> {
+                try (SocketChannel client = server.accept()) {
+                  if (!beforeTheRequest) {
+                    client.read(ByteBuffer.allocate(1));
+                  }
+                  client.write(ByteBuffer.wrap("{\"error\":\"not now\"}\n".getBytes(UTF_8)));
+                } catch (IOException e) {
+                  throw new UncheckedIOException(e);
+                }
+              });
+      fails("not now", "inject", asked.toString(), "--list");
+      hangsUp.join();
+    }
   }
 
   @Test
