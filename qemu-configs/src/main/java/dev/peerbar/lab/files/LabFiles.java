@@ -36,4 +36,9 @@ public record LabFiles(
   public LabFiles withKernel(Path image, String arguments) {
     return new LabFiles(qemu, image, initramfs, userland, Optional.empty(), arguments);
   }
+
+  /** The same with another initramfs. */
+  public LabFiles withInitramfs(Path image) {
+    return new LabFiles(qemu, kernel, image, userland, modules, kernelArguments);
+  }
 }

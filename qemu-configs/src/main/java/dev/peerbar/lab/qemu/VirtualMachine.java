@@ -17,19 +17,20 @@ public final class VirtualMachine {
   /**
    * The panic timeout makes the guest reboot at once, which ends QEMU. Without PNPACPI the
    * console's interrupt is the plain ISA one, and the kernel has no reason to warn of its trigger
-   * mode. It also warns when it would map device memory with huge pages and knows no MTRRs, so it
-   * shall not try; and when a busy host's clocks make it believe that its timer does not work, so
-   * it shall not test that either.
+   * mode. It also warns when it would map device memory, or its own above 4 GiB, with huge pages
+   * and knows no MTRRs, so it shall not try; and when a busy host's clocks make it believe that its
+   * timer does not work, so it shall not test that either.
    */
   private static final String KERNEL_COMMAND_LINE =
-      "console=ttyS0 loglevel=8 panic=-1 pnpacpi=off nohugeiomap no_timer_check intel_iommu=on";
+      "console=ttyS0 loglevel=8 panic=-1 pnpacpi=off nohugeiomap nohugevmalloc no_timer_check"
+          + " intel_iommu=on";
 
-  /** As QEMU writes sizes. */
-  private static final String MEMORY = "1G";
+  private static final int MEMORY_GIB = 1;
 
   private final Topology topology;
   private CpuModel cpu = CpuModel.AMD;
   private int cpus = 2;
+  private int memoryGib = MEMORY_GIB;
   private String accel = "tcg";
   private Viommu viommu = Viommu.INTEL;
 
@@ -57,6 +58,7 @@ public final class VirtualMachine {
     VirtualMachine other = new VirtualMachine(topology);
     other.cpu = cpu;
     other.cpus = cpus;
+    other.memoryGib = memoryGib;
     other.accel = accel;
     other.viommu = viommu;
     other.endpoints = endpoints;
@@ -97,6 +99,11 @@ public final class VirtualMachine {
   /** With this many processors. */
   public VirtualMachine withCpus(int number) {
     return changed(m -> m.cpus = number);
+  }
+
+  /** With this much memory, in GiB. */
+  public VirtualMachine withMemory(int gib) {
+    return changed(m -> m.memoryGib = gib);
   }
 
   /**
@@ -154,7 +161,7 @@ public final class VirtualMachine {
     values.put("ACCEL", accel);
     values.put("CPU", cpu.option());
     values.put("CPUS", Integer.toString(cpus));
-    values.put("MEMORY", MEMORY);
+    values.put("MEMORY", memoryGib + "G");
     values.put("KERNEL", files.kernel().toString());
     values.put("INITRAMFS", files.initramfs().toString());
     values.put(

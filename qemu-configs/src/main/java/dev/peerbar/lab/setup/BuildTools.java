@@ -29,19 +29,25 @@ final class BuildTools {
           Path.of("/usr/include/gelf.h"), "libelf-dev",
           Path.of("/usr/lib/x86_64-linux-gnu/libc.a"), "libc6-dev");
 
+  /** What the kernel's tests of vfio are linked with beside. */
+  static final Map<Path, String> FOR_SELFTESTS =
+      Map.of(Path.of("/usr/lib/x86_64-linux-gnu/libuuid.a"), "uuid-dev");
+
   private BuildTools() {}
 
   /**
    * Packages that are missing, in order.
    *
    * @param more programs that are needed beside, in packages of their names
+   * @param moreFiles files that are needed beside, and their packages
    */
-  static List<String> missing(List<String> more) {
+  static List<String> missing(List<String> more, Map<Path, String> moreFiles) {
     TreeMap<String, Boolean> packages = new TreeMap<>();
     PROGRAMS.forEach(
         (program, name) -> packages.merge(name, SetupProgram.exists(program), Boolean::logicalAnd));
     more.forEach(name -> packages.put(name, SetupProgram.exists(name)));
     FILES.forEach((file, name) -> packages.merge(name, Files.exists(file), Boolean::logicalAnd));
+    moreFiles.forEach((file, name) -> packages.put(name, Files.exists(file)));
     List<String> missing = new ArrayList<>();
     packages.forEach((name, there) -> {
       if (!there) {
@@ -51,8 +57,9 @@ final class BuildTools {
     return missing;
   }
 
-  static void ensure(SetupOutput output, List<String> more) throws IOException, SetupException {
-    List<String> missing = missing(more);
+  static void ensure(SetupOutput output, List<String> more, Map<Path, String> moreFiles)
+      throws IOException, SetupException {
+    List<String> missing = missing(more, moreFiles);
     if (missing.isEmpty()) {
       return;
     }

@@ -20,7 +20,7 @@ import org.apache.commons.compress.archivers.cpio.CpioConstants;
 final class Initramfs {
   static final String BUSYBOX_PACKAGE = "busybox-static";
   private static final String AGENT = "guest/agent.c";
-  private static final String IMAGE = "initramfs.cpio.gz";
+  static final String IMAGE = "initramfs.cpio.gz";
   private static final String BUSYBOX_PRODUCT = "busybox-1";
 
   /** Changes whenever what is in it beside the agent does. */
@@ -117,6 +117,17 @@ final class Initramfs {
         put(cpio, d, CpioConstants.C_ISLNK | 0777, ("usr/" + d).getBytes(StandardCharsets.UTF_8));
       }
     }
+  }
+
+  /**
+   * Writes an initramfs, and takes an archive behind it: a kernel unpacks several, one after the
+   * other (its Documentation/driver-api/early-userspace/buffer-format.rst).
+   *
+   * @return where to write that archive; closing it closes what it is written to
+   */
+  static OutputStream behind(Path initramfs, OutputStream out) throws IOException {
+    Files.copy(initramfs, out);
+    return new GZIPOutputStream(out);
   }
 
   static void put(CpioArchiveOutputStream cpio, String name, int mode, byte[] contents)

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Kernels that a user asks for: of a tree of his own, patched, configured otherwise. Images are
@@ -22,6 +23,8 @@ final class KernelBuilds {
   private static final String UNPACKED = "kernel-source-";
   private static final String COPY = "kernel-tree-";
   private static final String OBJECTS = "kernel-objects-";
+  private static final String SELFTESTS = "selftests-";
+  private static final String SELFTEST_OBJECTS = "selftest-objects-";
   private static final String TREE = "tree";
 
   /** Of the copy beside it: what was applied to it. Absent while that is not known. */
@@ -32,6 +35,12 @@ final class KernelBuilds {
 
   // Up to 2 GB each, a third of it for hard links.
   private static final int MOST_COPIES = 2;
+
+  // 6 MB each.
+  private static final int MOST_SELFTESTS = 12;
+
+  // 20 MB each.
+  private static final int MOST_SELFTEST_OBJECTS = 6;
 
   // 0.2 to 0.5 GB each.
   private static final int MOST_OBJECTS = 6;
@@ -72,7 +81,7 @@ final class KernelBuilds {
     if (request.tree().isPresent() || sources.isEmpty()) {
       return kernels;
     }
-    String source = Files.readString(sources.getFirst().resolve(KernelBuild.SOURCE)).strip();
+    String source = source(sources.getFirst());
     for (KernelVariant variant : request.variants()) {
       Optional<Path> there = find(request, variant, source);
       if (there.isPresent()) {
@@ -87,12 +96,88 @@ final class KernelBuilds {
     return cache.lock(() -> output.say("waiting for another set-up that is running"));
   }
 
+  /** Of what is in the package, and which version it has. */
+  private static String source(Path unpacked) throws IOException {
+    return Files.readString(unpacked.resolve(KernelBuild.SOURCE)).strip();
+  }
+
+  /** The tests of vfio in the source that was asked for. Call without the cache's lock. */
+  Selftests selftests(KernelRequest request) throws IOException, SetupException {
+    Optional<Selftests> there = builtSelftests(request);
+    if (there.isPresent()) {
+      return there.get();
+    }
+    try (Cache.Lock _ =
+        cache.workplaces(() -> output.say("waiting for another kernel that is being built"))) {
+      if (request.tree().isPresent()) {
+        Path origin = request.tree().get().toRealPath();
+        String source = origin.toString();
+        List<Path> programs = buildSelftests(tree(request, origin), source);
+        return keepSelftests(SELFTESTS + SelftestBuild.stamp(programs), programs, source);
+      }
+      Path unpacked = unpacked();
+      String source = source(unpacked);
+      Path tree =
+          request.patches().isEmpty()
+              ? unpacked.resolve(TREE)
+              : copyOfDistribution(request, unpacked, source);
+      return keepSelftests(selftests(request, source), buildSelftests(tree, source), source);
+    }
+  }
+
+  private Optional<Selftests> builtSelftests(KernelRequest request) throws IOException {
+    List<Path> sources = cache.newest(UNPACKED);
+    Optional<String> source =
+        sources.isEmpty() ? KernelBuild.source(cache) : Optional.of(source(sources.getFirst()));
+    return request.tree().isPresent()
+        ? Optional.empty()
+        : source.flatMap(known ->
+            cache
+                .find(selftests(request, known))
+                .map(directory -> new Selftests(directory, known)));
+  }
+
+  private static String selftests(KernelRequest request, String source) {
+    return SELFTESTS
+        + LabResources.stamp(
+            Stream.concat(Stream.of(source), request.patches().stream().map(KernelPatch::text))
+                .toArray(String[]::new));
+  }
+
+  private List<Path> buildSelftests(Path tree, String source) throws IOException, SetupException {
+    Path objects = cache.workplace(SELFTEST_OBJECTS + LabResources.stamp(tree.toString()));
+    List<Path> programs =
+        new SelftestBuild(tree, objects).build("the vfio selftest suite of " + source, output);
+    cache.keepNewest(objects, SELFTEST_OBJECTS, MOST_SELFTEST_OBJECTS);
+    return programs;
+  }
+
+  private Selftests keepSelftests(String product, List<Path> programs, String source)
+      throws IOException, SetupException {
+    try (Cache.Lock _ = lock()) {
+      Path kept =
+          cache.make(
+              product,
+              directory -> {
+                for (Path program : programs) {
+                  Files.copy(program, directory.resolve(program.getFileName()));
+                }
+              });
+      cache.keepNewest(kept, SELFTESTS, MOST_SELFTESTS);
+      return new Selftests(kept, source);
+    }
+  }
+
+  /** The user's own source, or a copy if it cannot be built from as it is. */
+  private Path tree(KernelRequest request, Path origin) throws IOException, SetupException {
+    return !request.patches().isEmpty() || SourceCopy.isBuiltIn(origin)
+        ? copyOfTree(request, origin)
+        : origin;
+  }
+
   private Map<String, Kernel> ofTree(KernelRequest request, Path origin)
       throws IOException, SetupException {
-    Path tree = origin;
-    if (!request.patches().isEmpty() || SourceCopy.isBuiltIn(origin)) {
-      tree = copyOfTree(request, origin);
-    }
+    Path tree = tree(request, origin);
     Map<String, Kernel> kernels = new LinkedHashMap<>();
     for (KernelVariant variant : request.variants()) {
       Path image = build(tree, origin.toString(), variant);
@@ -117,15 +202,14 @@ final class KernelBuilds {
   private Map<String, Kernel> ofDistribution(KernelRequest request)
       throws IOException, SetupException {
     Path unpacked = unpacked();
-    String source = Files.readString(unpacked.resolve(KernelBuild.SOURCE)).strip();
+    String source = source(unpacked);
     Map<String, Kernel> kernels = new LinkedHashMap<>();
     Path tree = null;
     for (KernelVariant variant : request.variants()) {
       Optional<Path> there = find(request, variant, source);
       if (there.isEmpty()) {
         if (tree == null) {
-          String version = source.substring(source.indexOf(' ') + 1);
-          tree = copy(unpacked.resolve(TREE), version, true, request.patches());
+          tree = copyOfDistribution(request, unpacked, source);
         }
         Path image = build(tree, source, variant);
         there = Optional.of(keep(product(request, variant, source), image, source));
@@ -133,6 +217,12 @@ final class KernelBuilds {
       kernels.put(variant.name(), kernel(there.get(), variant));
     }
     return kernels;
+  }
+
+  private Path copyOfDistribution(KernelRequest request, Path unpacked, String source)
+      throws IOException, SetupException {
+    String version = source.substring(source.indexOf(' ') + 1);
+    return copy(unpacked.resolve(TREE), version, true, request.patches());
   }
 
   private Optional<Path> find(KernelRequest request, KernelVariant variant, String source)

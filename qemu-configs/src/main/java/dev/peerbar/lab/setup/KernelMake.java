@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
  */
 record KernelMake(Path tree, Path objects) {
   static final String CONFIG = ".config";
-  private static final String LOG = "make.log";
+  static final String LOG = "make.log";
   private static final String IMAGE = "arch/x86/boot/bzImage";
   private static final String DISK_FULL = "No space left on device";
 
@@ -31,27 +31,40 @@ record KernelMake(Path tree, Path objects) {
   Path build(String what, List<Fragment> fragments, SetupOutput output)
       throws IOException, SetupException {
     configure(what, fragments);
-    Path log = objects.resolve(LOG);
-    List<String> errors = new ArrayList<>();
     AtomicLong made = new AtomicLong();
-    try (BufferedWriter writer = Files.newBufferedWriter(log);
-        SetupOutput.Progress progress =
-            output.progress("building " + what, "objects", KernelBuild.OBJECTS)) {
-      make("bzImage")
-          .run(line -> {
-            note(writer, line);
-            if (KernelBuild.isObject(line)) {
-              progress.at(made.incrementAndGet());
-            } else if (isError(line)) {
-              errors.add(line.strip());
-            }
-          });
+    try (SetupOutput.Progress progress =
+        output.progress("building " + what, "objects", KernelBuild.OBJECTS)) {
+      run(make("bzImage"), what, objects.resolve(LOG), () -> progress.at(made.incrementAndGet()));
+    }
+    return objects.resolve(IMAGE);
+  }
+
+  /**
+   * Has something built.
+   *
+   * @param make the run that builds it
+   * @param what is built, for whoever waits
+   * @param log where all goes that make says
+   * @param compiled called for each object of the kernel's
+   * @throws KernelUnfitException if it does not compile
+   */
+  static void run(SetupProgram make, String what, Path log, Runnable compiled)
+      throws IOException, SetupException {
+    List<String> errors = new ArrayList<>();
+    try (BufferedWriter writer = Files.newBufferedWriter(log)) {
+      make.run(line -> {
+        note(writer, line);
+        if (KernelBuild.isObject(line)) {
+          compiled.run();
+        } else if (isError(line)) {
+          errors.add(line.strip());
+        }
+      });
     } catch (UncheckedIOException e) {
       throw e.getCause();
     } catch (SetupException e) {
       throw failure(what, errors, log, e);
     }
-    return objects.resolve(IMAGE);
   }
 
   private void configure(String what, List<Fragment> fragments) throws IOException, SetupException {

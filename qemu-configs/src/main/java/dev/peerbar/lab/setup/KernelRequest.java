@@ -14,6 +14,10 @@ import java.util.Optional;
  */
 public record KernelRequest(
     Optional<Path> tree, List<KernelPatch> patches, List<KernelVariant> variants) {
+  /** The distribution's, as it is. */
+  static final KernelRequest DISTRIBUTION =
+      new KernelRequest(Optional.empty(), List.of(), List.of(KernelVariant.ONLY));
+
   public KernelRequest {
     patches = List.copyOf(patches);
     variants = List.copyOf(variants);

@@ -9,19 +9,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
-import java.util.zip.GZIPOutputStream;
 import org.apache.commons.compress.archivers.cpio.CpioArchiveOutputStream;
 import org.apache.commons.compress.archivers.cpio.CpioConstants;
 
 /**
- * An initramfs with modules: a kernel takes several archives one behind the other (its
- * Documentation/driver-api/early-userspace/buffer-format.rst). The agent loads what is in {@code
- * /modules}, as the file {@code order} there has it.
+ * An initramfs with modules. The agent loads what is in {@code /modules}, as the file {@code order}
+ * there has it.
  */
 final class ModuleArchive {
   private static final String DIRECTORY = "modules";
   private static final String ORDER = "order";
-  private static final String IMAGE = "initramfs.cpio.gz";
 
   private ModuleArchive() {}
 
@@ -38,14 +35,12 @@ final class ModuleArchive {
         .make(
             product,
             directory -> {
-              try (OutputStream out = Files.newOutputStream(directory.resolve(IMAGE))) {
-                Files.copy(initramfs, out);
-                try (OutputStream second = new GZIPOutputStream(out)) {
-                  write(second, modules);
-                }
+              try (OutputStream out = Files.newOutputStream(directory.resolve(Initramfs.IMAGE));
+                  OutputStream second = Initramfs.behind(initramfs, out)) {
+                write(second, modules);
               }
             })
-        .resolve(IMAGE);
+        .resolve(Initramfs.IMAGE);
   }
 
   private static String stamp(Path initramfs, List<KernelModule> modules) throws IOException {

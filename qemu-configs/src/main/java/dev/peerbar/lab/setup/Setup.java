@@ -120,8 +120,7 @@ public final class Setup {
     KernelRequest request = ownBuilds.get();
     try (Cache.Lock _ =
         cache.lock(() -> output.say("waiting for another set-up that is running"))) {
-      BuildTools.ensure(
-          output, request.patches().isEmpty() ? List.of() : List.of(Patching.PROGRAM));
+      BuildTools.ensure(output, patching(request), Map.of());
     }
     Map<String, KernelBuilds.Kernel> kernels = new KernelBuilds(cache, output).make(request);
     // What else there is to make is the same for all.
@@ -131,6 +130,44 @@ public final class Setup {
     kernels.forEach(
         (name, kernel) -> all.put(name, files.withKernel(kernel.image(), kernel.arguments())));
     return all;
+  }
+
+  private static List<String> patching(KernelRequest request) {
+    return request.patches().isEmpty() ? List.of() : List.of(Patching.PROGRAM);
+  }
+
+  /**
+   * Makes what is missing, for guests that have the kernel's own tests of vfio. Where no kernel is
+   * to be built, and none is the user's own, kernel and tests are of the distribution's newest
+   * source.
+   *
+   * @throws KernelUnfitException if there is something wrong with the source of a kernel, or with
+   *     its tests
+   * @throws SetupException if something cannot be got; its message says what would help
+   * @throws IOException if the cache directory cannot be written
+   */
+  public SelftestFiles runWithSelftests() throws IOException, SetupException {
+    KernelRequest request = ownBuilds.orElse(KernelRequest.DISTRIBUTION);
+    // What is there of the lab's own is made first, and then found.
+    LabFiles labsOwn = run();
+    Map<String, LabFiles> all =
+        ownKernel.isPresent() ? Map.of("", labsOwn) : withKernels(request).runAll();
+    try (Cache.Lock _ =
+        cache.lock(() -> output.say("waiting for another set-up that is running"))) {
+      BuildTools.ensure(output, patching(request), BuildTools.FOR_SELFTESTS);
+    }
+    Selftests tests = new KernelBuilds(cache, output).selftests(request);
+    Map<String, LabFiles> files = new LinkedHashMap<>();
+    try (Cache.Lock _ =
+        cache.lock(() -> output.say("waiting for another set-up that is running"))) {
+      for (Map.Entry<String, LabFiles> kernel : all.entrySet()) {
+        LabFiles some = kernel.getValue();
+        files.put(
+            kernel.getKey(),
+            some.withInitramfs(SelftestArchive.make(cache, some.initramfs(), tests)));
+      }
+    }
+    return new SelftestFiles(files, tests);
   }
 
   private LabFiles withModules(LabFiles files, Path directory) throws IOException, SetupException {
@@ -198,7 +235,7 @@ public final class Setup {
     if (!"amd64".equals(System.getProperty("os.arch"))) {
       throw new SetupException("The lab needs an x86-64 machine.");
     }
-    BuildTools.ensure(output, List.of());
+    BuildTools.ensure(output, List.of(), Map.of());
     download();
     if (Initramfs.find(cache).isEmpty()) {
       Initramfs.make(cache, output);
