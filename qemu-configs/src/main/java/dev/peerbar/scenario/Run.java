@@ -16,6 +16,7 @@ public final class Run {
   private final List<Predicate<String>> allowed = new CopyOnWriteArrayList<>();
   private final List<Measure> measures = new CopyOnWriteArrayList<>();
   private final List<Route> routes = new CopyOnWriteArrayList<>();
+  private volatile Subtests subtests = Subtests.NONE;
   private final Supplier<List<TraceEvent>> events;
 
   /**
@@ -92,6 +93,16 @@ public final class Run {
   /** Notes a way of peer-to-peer DMA that was tried, and what came of it. */
   public void took(Route route) {
     routes.add(route);
+  }
+
+  /** Notes the tests that a program made. */
+  public void made(Subtests tests) {
+    subtests = tests;
+  }
+
+  /** The tests that a program made. */
+  Subtests subtests() {
+    return subtests;
   }
 
   /** Which ways were tried, in order. */

@@ -200,6 +200,7 @@ public final class Runner {
           since(start),
           run.measures(),
           run.routes(),
+          run.subtests(),
           timeline(trial, outcome, round));
     }
 

@@ -37,6 +37,9 @@ final class Trial<E extends Environment> {
   /** Whether there was an environment: what is left of less is not the scenario's. */
   private boolean opened;
 
+  /** Why the scenario could not be tried, as it found itself. */
+  private Optional<String> skipped = Optional.empty();
+
   /** What happened in a scenario that returned. */
   private volatile Optional<Timeline> ran = Optional.empty();
 
@@ -143,7 +146,10 @@ final class Trial<E extends Environment> {
       }
       complaints().forEach(this::add);
     }
-    return problems.isEmpty() ? new Outcome.Passed(saw) : new Outcome.Failed(problems, evidence);
+    if (!problems.isEmpty()) {
+      return new Outcome.Failed(problems, evidence);
+    }
+    return skipped.<Outcome>map(Outcome.Skipped::new).orElse(new Outcome.Passed(saw));
   }
 
   private List<Problem> complaintsOfSpentGuest() throws IOException {
@@ -176,6 +182,8 @@ final class Trial<E extends Environment> {
       surroundings.begin();
       saw = scenario.run(environment.get());
       ran = Optional.of(surroundings.timeline(scenario.description().name()));
+    } catch (SkippedException e) {
+      skipped = Optional.of(e.getMessage());
     } catch (UnexpectedException e) {
       add(new Problem(Problem.Kind.UNEXPECTED, e.getMessage()));
     } catch (Exception | Error e) {

@@ -25,7 +25,16 @@ record Account(Plan plan, long seed, Repeat repeat) {
 
   /** A scenario's name; if it runs more than once, with the round. */
   String name(Description scenario, int round) {
-    return plan.rounds() == 1 ? scenario.name() : roundOf(scenario.name(), round);
+    return name(scenario.name(), round, plan.rounds());
+  }
+
+  /**
+   * A name; if what it names is tried more than once, with the round.
+   *
+   * @param rounds how often it is tried
+   */
+  static String name(String name, int round, int rounds) {
+    return rounds == 1 ? name : "%s (round %d)".formatted(name, round);
   }
 
   /**
@@ -34,12 +43,7 @@ record Account(Plan plan, long seed, Repeat repeat) {
    * @param rounds how often it runs
    */
   static String nameInFamily(String scenario, int round, int rounds) {
-    String name = scenario.substring(scenario.lastIndexOf('.') + 1);
-    return rounds == 1 ? name : roundOf(name, round);
-  }
-
-  private static String roundOf(String name, int round) {
-    return "%s (round %d)".formatted(name, round);
+    return name(scenario.substring(scenario.lastIndexOf('.') + 1), round, rounds);
   }
 
   /**

@@ -6,11 +6,15 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 import javax.xml.stream.XMLOutputFactory;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamWriter;
 
-/** A file of JUnit's XML, as Jenkins' junit-10.xsd describes it: a suite for each setting. */
+/**
+ * A file of JUnit's XML, as Jenkins' junit-10.xsd describes it: a suite for each setting. A test
+ * that a scenario's program made is a case of a class of its own, beside the scenario's.
+ */
 final class JunitXml {
   private static final String GUESTS = "guests";
 
@@ -70,11 +74,20 @@ final class JunitXml {
     }
 
     int tests() {
-      return results.size() + (setting.ended() ? 1 : 0);
+      return results.size() + (int) subtests().count() + (setting.ended() ? 1 : 0);
     }
 
     private int count(Results.Outcome outcome) {
-      return (int) results.stream().filter(r -> r.outcome() == outcome).count();
+      return (int)
+          Stream.concat(
+                  results.stream().map(Results.Result::outcome),
+                  subtests().map(Results.Subtest::outcome))
+              .filter(outcome::equals)
+              .count();
+    }
+
+    private Stream<Results.Subtest> subtests() {
+      return results.stream().flatMap(r -> r.subtests().stream());
     }
 
     double bootSeconds() {
@@ -99,6 +112,9 @@ final class JunitXml {
     properties(suite);
     for (Results.Result result : suite.results) {
       scenario(result);
+      for (Results.Subtest subtest : result.subtests()) {
+        subtest(result, subtest);
+      }
     }
     if (suite.setting.ended()) {
       guests(suite);
@@ -142,15 +158,33 @@ final class JunitXml {
         result.seconds());
     switch (result.outcome()) {
       case PASSED -> element("system-out", result.text().lines().toList());
-      case SKIPPED -> {
-        newLine();
-        xml.writeEmptyElement("skipped");
-        attribute("message", result.text());
-      }
+      case SKIPPED -> skipped(result.text());
       case FAILED ->
           failure(result.problems().getFirst(), Account.failure(result, Printable.MOST_LINES));
     }
     end();
+  }
+
+  private void subtest(Results.Result of, Results.Subtest subtest) throws XMLStreamException {
+    // How long it took is not known.
+    testcase(of.scenario(), Account.name(subtest.name(), of.round(), results.run().rounds()), 0);
+    switch (subtest.outcome()) {
+      case PASSED -> {}
+      case SKIPPED -> skipped(subtest.text());
+      case FAILED -> {
+        begin("failure");
+        attribute("type", "SUBTEST");
+        attribute("message", subtest.text());
+        text(subtest.text().lines().toList());
+      }
+    }
+    end();
+  }
+
+  private void skipped(String reason) throws XMLStreamException {
+    newLine();
+    xml.writeEmptyElement("skipped");
+    attribute("message", reason);
   }
 
   private void guests(Suite suite) throws XMLStreamException {

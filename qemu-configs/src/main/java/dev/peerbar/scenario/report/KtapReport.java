@@ -8,6 +8,7 @@ import dev.peerbar.scenario.Plan;
 import dev.peerbar.scenario.Problem;
 import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.ScenarioResult;
+import dev.peerbar.scenario.Subtests;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -86,6 +87,7 @@ public final class KtapReport implements RunListener {
   @Override
   public void scenarioEnded(ScenarioResult result) {
     String name = account.name(result.scenario(), result.round());
+    subtests(name, result.subtests());
     switch (result.outcome()) {
       case Outcome.Passed(String saw) -> {
         diagnose(
@@ -98,6 +100,16 @@ public final class KtapReport implements RunListener {
         point(false, name, directive(failed.problems().getFirst()));
       }
     }
+  }
+
+  /** What a program said of its tests, as it said it. */
+  private void subtests(String name, Subtests subtests) {
+    if (subtests.lines().isEmpty()) {
+      return;
+    }
+    say(NESTED.repeat(2) + VERSION);
+    say(NESTED.repeat(2) + "# Subtest: " + word(name));
+    subtests.lines().forEach(line -> say(NESTED.repeat(2) + Printable.line(line)));
   }
 
   private static String directive(Problem problem) {

@@ -215,6 +215,7 @@ public final class Merge {
         r.seconds(),
         r.measures(),
         r.routes(),
+        r.subtests(),
         r.timeline(),
         r.repeat());
   }

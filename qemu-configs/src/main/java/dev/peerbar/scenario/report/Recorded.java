@@ -8,6 +8,7 @@ import dev.peerbar.scenario.Outcome;
 import dev.peerbar.scenario.Problem;
 import dev.peerbar.scenario.ScenarioResult;
 import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.Subtests;
 import dev.peerbar.scenario.Timeline;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -88,8 +89,20 @@ final class Recorded {
         result.routes().stream()
             .map(r -> new Results.Route(r.from(), r.to(), r.path(), r.allowed()))
             .toList(),
+        result.subtests().points().stream().map(Recorded::subtest).toList(),
         timeline(result.timeline()),
         repeat);
+  }
+
+  private static Results.Subtest subtest(Subtests.Point point) {
+    return new Results.Subtest(
+        Printable.line(point.name()),
+        switch (point.outcome()) {
+          case PASSED -> Results.Outcome.PASSED;
+          case FAILED -> Results.Outcome.FAILED;
+          case SKIPPED -> Results.Outcome.SKIPPED;
+        },
+        text(point.text()));
   }
 
   private static Results.Outcome outcome(Outcome outcome) {

@@ -171,6 +171,7 @@ public record Results(
    * @param problems why it failed, that of the scenario itself first
    * @param evidence of a failure
    * @param logs the directory of its guest's, from that of the report; empty if it did not fail
+   * @param subtests those that a program made for it; left out if it ran none
    * @param repeat a command line that tries it again alone
    */
   public record Result(
@@ -188,6 +189,7 @@ public record Results(
       double seconds,
       List<Measure> measures,
       List<Route> routes,
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Subtest> subtests,
       Timeline timeline,
       String repeat) {
     public Result {
@@ -200,6 +202,7 @@ public record Results(
       logs = textOf(logs);
       measures = listOf(measures);
       routes = listOf(routes);
+      subtests = listOf(subtests);
       timeline = timeline == null ? new Timeline(List.of(), 0) : timeline;
       if (outcome == Outcome.FAILED && problems.isEmpty()) {
         throw new IllegalArgumentException("problem of a failure");
@@ -209,6 +212,19 @@ public record Results(
     /** What comes before the last dot of its name. */
     String family() {
       return scenario.substring(0, Math.max(0, scenario.lastIndexOf('.')));
+    }
+  }
+
+  /**
+   * A test that a program made.
+   *
+   * @param text why it was skipped, or what it said before it failed; or empty
+   */
+  public record Subtest(String name, Outcome outcome, String text) {
+    public Subtest {
+      Objects.requireNonNull(name, "name of a subtest");
+      Objects.requireNonNull(outcome, "outcome of a subtest");
+      text = textOf(text);
     }
   }
 

@@ -162,7 +162,7 @@ function showMatrix() {
       if (family(row.name) !== name) continue;
       const cells = [...row.cells.values()];
       row.outcomes = new Set(cells.map(outcomeOf));
-      row.haystack = [row.name, row.does, row.expects, cells.map(c => [c.setting.name, c.rounds.map(r => [r.text, r.problems.map(p => p.text)])])].flat(Infinity).join(' ').toLowerCase();
+      row.haystack = [row.name, row.does, row.expects, cells.map(c => [c.setting.name, c.rounds.map(r => [r.text, r.problems.map(p => p.text), (r.subtests || []).map(t => t.name)])])].flat(Infinity).join(' ').toLowerCase();
       row.element = h('tr', {class: 'row' + (row.outcomes.has('failed') ? ' bad' : ''), 'data-scenario': row.name},
         h('th', {scope: 'row'}, h('button', {class: 'name', type: 'button', 'aria-expanded': 'false', onclick: () => toggle(row)},
           h('b', {}, row.name),
@@ -242,11 +242,20 @@ function panel(cell, result) {
     routeList(result.routes),
     result.measures.length > 0 && [h('h3', {}, 'Recorded'), h('table', {class: 'measures'},
       result.measures.map(m => h('tr', {}, h('td', {}, m.name), h('td', {}, number(m.value) + (m.unit && ' ' + m.unit)))))],
+    subtests(result.subtests || []),
     result.repeat && [h('h3', {}, 'Again, alone'), h('div', {class: 'command'}, h('pre', {}, result.repeat), copyButton(result.repeat))],
     evidence('Where calls hung in the guest’s kernel', result.evidence.hung, true),
     timeline(result.timeline),
     evidence('The agent’s last calls', result.evidence.calls),
     evidence('What the endpoints saw and did last', result.evidence.messages));
+}
+
+function subtests(tests) {
+  if (!tests.length) return null;
+  const counts = OUTCOMES.map(o => [o, tests.filter(t => t.outcome === o).length]).filter(([, n]) => n).map(([o, n]) => n + ' ' + o);
+  return h('details', {open: tests.some(t => t.outcome === 'failed')}, h('summary', {}, 'Tests of the program: ' + counts.join(', ')),
+    h('table', {class: 'subtests'}, tests.map(t => h('tr', {}, h('td', {}, h('span', {class: 'mark ' + t.outcome}, t.outcome)),
+      h('td', {class: 'mono'}, t.name), h('td', {}, t.text && h('pre', {}, t.text))))));
 }
 
 function expectation(result) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peerbar.scenario.Outcome;
 import dev.peerbar.scenario.Problem;
+import dev.peerbar.scenario.Subtests;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -118,6 +119,35 @@ class JunitReportTest {
             before any scenario, kernel.log: a bad # BIOS\\x00
               is here\
             """);
+  }
+
+  @Test
+  void aCaseForEachTestOfAProgram() throws Exception {
+    MadeUpRun run = run().in("third").with("a.runs", new Outcome.Passed("1 of 3"));
+    run.making(
+        "a.runs",
+        new Subtests(
+            3,
+            List.of(
+                new Subtests.Point("t.one", Subtests.Outcome.PASSED, ""),
+                new Subtests.Point("t.two", Subtests.Outcome.SKIPPED, "no hardware"),
+                new Subtests.Point("t.three", Subtests.Outcome.FAILED, "expected 1\nseen <2>")),
+            List.of()));
+    Element root = document(run).getDocumentElement();
+    assertThat(root.getAttribute("tests")).isEqualTo("11");
+    assertThat(root.getAttribute("failures")).isEqualTo("3");
+    Element suite = elements(root, "testsuite").getLast();
+    assertThat(suite.getAttribute("tests")).isEqualTo("5");
+    assertThat(suite.getAttribute("failures")).isEqualTo("1");
+    assertThat(suite.getAttribute("skipped")).isEqualTo("1");
+    assertThat(elements(suite, "testcase"))
+        .extracting(e -> e.getAttribute("classname") + " " + e.getAttribute("name"))
+        .containsExactly(
+            "a runs", "a.runs t.one", "a.runs t.two", "a.runs t.three", "guests guests");
+    Element skipped = elements(testcase(suite, "t.two"), "skipped").getFirst();
+    assertThat(skipped.getAttribute("message")).isEqualTo("no hardware");
+    Element failure = elements(testcase(suite, "t.three"), "failure").getFirst();
+    assertThat(failure.getTextContent()).isEqualTo("expected 1\nseen <2>");
   }
 
   @Test

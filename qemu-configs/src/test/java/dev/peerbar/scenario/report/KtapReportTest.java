@@ -6,6 +6,7 @@ import dev.peerbar.scenario.Outcome;
 import dev.peerbar.scenario.Problem;
 import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.ScenarioResult;
+import dev.peerbar.scenario.Subtests;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
@@ -83,6 +84,34 @@ class KtapReportTest {
               # 1 guest
               ok 2 guests
             ok 3 third.one-switch.intel-iommu.amd-cpu
+            """);
+  }
+
+  @Test
+  void whatAProgramSaysOfItsTestsStandsBeforeItsPoint() {
+    new MadeUpRun(LOGS, 1)
+        .in("first")
+        .with("a.passes", new Outcome.Passed("1 passed"))
+        .making(
+            "a.passes",
+            new Subtests(
+                2,
+                List.of(new Subtests.Point("one", Subtests.Outcome.PASSED, "")),
+                List.of(
+                    "1..2", "ok 1 one", "# Kernel panic - not syncing: VFS: no", "ok 2 # SKIP")))
+        .tell(report);
+    assertThat(said.toString())
+        .contains(
+            """
+              #   is here
+                KTAP version 1
+                # Subtest: a.passes
+                1..2
+                ok 1 one
+                # Kernel panic - not syncing: VFS : no
+                ok 2 # SKIP
+              # 1.23 s, 1 passed
+              ok 1 a.passes
             """);
   }
 

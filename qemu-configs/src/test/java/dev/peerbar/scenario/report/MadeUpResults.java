@@ -14,6 +14,7 @@ import dev.peerbar.scenario.report.Results.Result;
 import dev.peerbar.scenario.report.Results.Route;
 import dev.peerbar.scenario.report.Results.RunFacts;
 import dev.peerbar.scenario.report.Results.Setting;
+import dev.peerbar.scenario.report.Results.Subtest;
 import dev.peerbar.scenario.report.Results.Timeline;
 import java.util.ArrayList;
 import java.util.List;
@@ -90,6 +91,9 @@ final class MadeUpResults {
         1.5,
         List.of(),
         List.of(new Route("b", "a", "IOAS mapping of a DMABUF", false)),
+        List.of(
+            new Subtest("made.up.first", Outcome.PASSED, ""),
+            new Subtest("made.up.second", Outcome.FAILED, "expected <b>4\nseen 5")),
         timeline(40, saw),
         result.repeat());
   }
@@ -119,6 +123,7 @@ final class MadeUpResults {
         outcome == Outcome.PASSED
             ? List.of(new Route("a", "b", "IOAS mapping of a DMABUF", true))
             : List.of(),
+        List.of(),
         outcome == Outcome.PASSED ? timeline(12, "done") : null,
         "./peerbar scenarios --only=%s --topology=%s".formatted(scenario, setting.topology()));
   }

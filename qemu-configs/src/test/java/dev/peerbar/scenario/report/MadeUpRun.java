@@ -21,6 +21,7 @@ import dev.peerbar.scenario.RunListener;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.ScenarioResult;
 import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.Subtests;
 import dev.peerbar.scenario.Timeline;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -35,7 +36,7 @@ import java.util.function.UnaryOperator;
 /** Tells listeners of a run that never was: what comes of each scenario is made up. */
 public final class MadeUpRun {
   public static final long SEED = 7;
-  public static final Repeat REPEAT = new Repeat(List.of("--kernel=/a kernel"));
+  public static final Repeat REPEAT = Repeat.byScenarios(List.of("--kernel=/a kernel"), false);
 
   /** A log of its kernel, and what else would break a report that takes it for text. */
   public static final String HOSTILE =
@@ -56,6 +57,7 @@ public final class MadeUpRun {
   private final int rounds;
   private long seed = SEED;
   private final Map<String, List<Measure>> measures = new LinkedHashMap<>();
+  private final Map<String, Subtests> subtests = new LinkedHashMap<>();
   private final SequencedMap<Setting, Map<String, Outcome>> outcomes = new LinkedHashMap<>();
   private final SequencedMap<Setting, List<Problem>> guests = new LinkedHashMap<>();
 
@@ -97,6 +99,12 @@ public final class MadeUpRun {
   /** A scenario records this. */
   public MadeUpRun recording(String name, Measure... some) {
     measures.put(name, List.of(some));
+    return this;
+  }
+
+  /** A scenario's program makes these tests. */
+  public MadeUpRun making(String name, Subtests tests) {
+    subtests.put(name, tests);
     return this;
   }
 
@@ -197,6 +205,7 @@ public final class MadeUpRun {
                 Duration.ofMillis(1234),
                 measures.getOrDefault(description.name(), List.of()),
                 List.of(),
+                subtests.getOrDefault(description.name(), Subtests.NONE),
                 Timeline.NONE));
         up = !(outcome instanceof Outcome.Failed);
       }
