@@ -6,13 +6,14 @@ import java.util.regex.Pattern;
 /**
  * What there is to say of a scenario before it runs.
  *
- * @param name {@code family.case}: lower-case words, digits and hyphens between dots
+ * @param name {@code family.case}: lower-case words, digits and hyphens between dots, and
+ *     underscores in a name that was not given here
  * @param does what is done, without a capital or a full stop
  * @param expects what should be seen then, likewise
  * @param needs without all of which it is skipped
  */
 public record Description(String name, String does, String expects, List<Requirement> needs) {
-  private static final Pattern NAME = Pattern.compile("[a-z0-9-]+(\\.[a-z0-9-]+)+");
+  private static final Pattern NAME = Pattern.compile("[a-z0-9_-]+(\\.[a-z0-9_-]+)+");
 
   public Description {
     if (!NAME.matcher(name).matches()) {

@@ -175,7 +175,8 @@ class RunnerTest {
     // For a person who looks what went wrong.
     try (PrintWriter told = new PrintWriter(LOGS.resolve("report.txt").toFile(), UTF_8);
         Reports reports =
-            new Reports(List.of(listener, new TextReport(told, new Repeat(List.of()))))) {
+            new Reports(
+                List.of(listener, new TextReport(told, Repeat.byScenarios(List.of(), false))))) {
       new Runner(files, new Runner.Options(LIMIT, 1, LOGS), reports)
           .run(Plan.of(scenarios, List.of("one-switch"), 1));
     } finally {

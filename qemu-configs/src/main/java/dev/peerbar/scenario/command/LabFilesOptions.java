@@ -8,6 +8,7 @@ import dev.peerbar.lab.setup.KernelPatch;
 import dev.peerbar.lab.setup.KernelRequest;
 import dev.peerbar.lab.setup.KernelUnfitException;
 import dev.peerbar.lab.setup.KernelVariant;
+import dev.peerbar.lab.setup.SelftestFiles;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupException;
 import dev.peerbar.lab.setup.SetupOutput;
@@ -144,6 +145,26 @@ final class LabFilesOptions implements RunListener {
    * @throws CommandFailedException if something of it cannot be got or used
    */
   Map<String, LabFiles> setUp() throws IOException {
+    return setUp(Setup::runAll);
+  }
+
+  /**
+   * What guests are made of that have the kernel's own tests of vfio, set up if it is not there.
+   * After {@link #check}.
+   *
+   * @throws CommandFailedException if something of it cannot be got or used
+   */
+  SelftestFiles setUpWithSelftests() throws IOException {
+    return setUp(Setup::runWithSelftests);
+  }
+
+  /** Has set-up make something. */
+  @FunctionalInterface
+  private interface Making<T> {
+    T make(Setup setup) throws IOException, SetupException;
+  }
+
+  private <T> T setUp(Making<T> making) throws IOException {
     Setup setup = Setup.ofUser(SetupOutput.toStandardError());
     setup = kernel == null ? setup : setup.withKernel(kernel);
     setup = modules == null ? setup : setup.withModules(modules);
@@ -154,7 +175,7 @@ final class LabFilesOptions implements RunListener {
                 new KernelRequest(Optional.ofNullable(kernelSource), found, variants))
             : setup;
     try {
-      return setup.runAll();
+      return making.make(setup);
     } catch (KernelUnfitException e) {
       throw new CommandFailedException(e.getMessage(), e, ExitStatus.NO_KERNEL);
     } catch (SetupException e) {

@@ -2,6 +2,7 @@ package dev.peerbar.scenario.command;
 
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.Scenario;
+import java.io.PrintWriter;
 import java.util.List;
 import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Help.Column;
@@ -16,6 +17,13 @@ final class ScenarioList {
   private static final int LEAST_WIDTH = 24;
 
   private ScenarioList() {}
+
+  /** Prints it, as wide as the terminal is, if it goes to one. */
+  static void print(List<Scenario<?>> scenarios, PrintWriter out) {
+    out.print(
+        Terminal.isStandardOutput() ? wrapped(scenarios, Terminal.columns()) : lines(scenarios));
+    out.flush();
+  }
 
   /** A line each, for people and scripts. */
   static String lines(List<Scenario<?>> scenarios) {

@@ -3,23 +3,30 @@ package dev.peerbar.scenario.report;
 import dev.peerbar.lab.qemu.ShellWords;
 import dev.peerbar.scenario.ScenarioResult;
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
  * How one scenario of a run is repeated alone.
  *
+ * @param scenario the words of a command that tries a scenario, by its name
+ * @param seeded whether that takes a seed
  * @param options of the run that hold for each of its scenarios, such as {@code --kernel=bzImage}
  * @param viommus whether the run was told which vIOMMUs guests see
  */
-public record Repeat(List<String> options, boolean viommus) {
+public record Repeat(
+    Function<String, List<String>> scenario,
+    boolean seeded,
+    List<String> options,
+    boolean viommus) {
   public Repeat {
     options = List.copyOf(options);
   }
 
-  /** Of a run with the vIOMMUs that suit. */
-  public Repeat(List<String> options) {
-    this(options, false);
+  /** By {@code peerbar scenarios}. */
+  public static Repeat byScenarios(List<String> options, boolean viommus) {
+    return new Repeat(name -> List.of("scenarios", "--only=" + name), true, options, viommus);
   }
 
   /**
@@ -30,15 +37,13 @@ public record Repeat(List<String> options, boolean viommus) {
   String commandLine(ScenarioResult result, long seed) {
     // Round n with a seed is round 1 with the seed and n - 1 more.
     return Stream.of(
-            Stream.of(
-                "./peerbar",
-                "scenarios",
-                "--only=" + result.scenario().name(),
-                "--topology=" + result.setting().topology()),
+            Stream.of("./peerbar"),
+            scenario.apply(result.scenario().name()).stream(),
+            Stream.of("--topology=" + result.setting().topology()),
             viommus
                 ? Stream.of("--viommu=" + result.setting().viommu().label())
                 : Stream.<String>of(),
-            Stream.of("--seed=" + (seed + result.round() - 1)),
+            seeded ? Stream.of("--seed=" + (seed + result.round() - 1)) : Stream.<String>of(),
             Stream.of(result.setting().kernel())
                 .filter(kernel -> !kernel.isEmpty())
                 .map(kernel -> "--kernel-config=" + kernel),

@@ -1,0 +1,2 @@
+/** The kernel's own tests of vfio (tools/testing/selftests/vfio), tried with each endpoint. */
+package dev.peerbar.scenario.selftest;
