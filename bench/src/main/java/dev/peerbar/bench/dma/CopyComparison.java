@@ -31,7 +31,7 @@ public final class CopyComparison implements Comparison {
   @Override
   public void run(Bench bench) throws Exception {
     Map<Layout, List<Curve.Point>> points = new EnumMap<>(Layout.class);
-    try (MappedCopies copies = MappedCopies.open(Layout.values())) {
+    try (MappedCopies copies = MappedCopies.open(List.of(CopyEngine.HBM), Layout.values())) {
       for (int size = 4 * KIB; size <= 1024 * KIB; size *= 4) {
         List<Measured> measured = measure(bench, copies, size);
         for (Layout layout : Layout.values()) {
@@ -48,11 +48,12 @@ public final class CopyComparison implements Comparison {
 
   private static List<Measured> measure(Bench bench, MappedCopies copies, int size)
       throws Exception {
+    Pieces pieces = Pieces.ofRun(size);
     List<Side> sides = new ArrayList<>();
-    sides.add(new Side("memory copy", copies.plainCopies(size)));
+    sides.add(new Side("memory copy", copies.plainCopies(pieces)));
     sides.add(new Side("memory copy, page by page", copies.pageCopies()));
     for (Layout layout : Layout.values()) {
-      sides.add(new Side(layout.toString(), copies.copies(layout, size)));
+      sides.add(new Side(layout.toString(), copies.copies(CopyEngine.HBM, layout, pieces)));
     }
     return MappedCopies.PLACEMENT.client(() -> bench.compare(sides.toArray(Side[]::new)));
   }

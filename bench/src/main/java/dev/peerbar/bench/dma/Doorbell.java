@@ -4,6 +4,7 @@ import dev.peerbar.bench.fixture.DrivenEndpoint;
 import dev.peerbar.bench.fixture.RoundTrip;
 import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.pci.DoorbellMode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -41,7 +42,7 @@ public enum Doorbell {
   }
 
   /** Rings, and waits for the interrupt of the one descriptor that this makes valid. */
-  Workload toInterrupt(DrivenEndpoint endpoint) {
+  Workload toInterrupt(DrivenEndpoint<HbmChannel> endpoint) {
     return switch (this) {
       case POSTED ->
           () -> {
@@ -64,11 +65,11 @@ public enum Doorbell {
 
   /** Rings by a message that is replied to. */
   private static final class Replied implements Workload {
-    private final DrivenEndpoint endpoint;
+    private final DrivenEndpoint<HbmChannel> endpoint;
     private final int reply = roundTrip().reply();
     private boolean unread;
 
-    Replied(DrivenEndpoint endpoint) {
+    Replied(DrivenEndpoint<HbmChannel> endpoint) {
       this.endpoint = endpoint;
     }
 

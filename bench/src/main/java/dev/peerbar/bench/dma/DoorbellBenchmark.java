@@ -10,6 +10,7 @@ import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.server.ServerOptions;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
@@ -41,8 +42,8 @@ public class DoorbellBenchmark extends FixtureBenchmark {
     HbmConfig config =
         new HbmConfig(
             HbmConfig.DEFAULT.barSize(), HbmConfig.DEFAULT.channels(), doorbell.mode(), false);
-    DrivenEndpoint endpoint =
-        DrivenEndpoint.of(
+    DrivenEndpoint<HbmChannel> endpoint =
+        DrivenEndpoint.hbm(
             placement.server(() ->
                 ServedEndpoint.start("doorbell", new HbmEndpoint(config), ServerOptions.DEFAULT)),
             ENTRIES,

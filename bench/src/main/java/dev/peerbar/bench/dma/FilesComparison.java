@@ -14,6 +14,7 @@ import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.linux.FileContents;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.SharedMemory;
@@ -136,12 +137,13 @@ public final class FilesComparison implements Comparison {
   }
 
   /** An endpoint with a client whose memory is of one kind. */
-  private record Client(Kind kind, DrivenEndpoint endpoint, Optional<MemoryResponder> responder) {
+  private record Client(
+      Kind kind, DrivenEndpoint<HbmChannel> endpoint, Optional<MemoryResponder> responder) {
 
     /** Returns empty if this machine has no such files. */
     static Optional<Client> start(Kind kind) throws Exception {
       if (kind == Kind.MESSAGES) {
-        DrivenEndpoint endpoint = start(kind, Optional.empty());
+        DrivenEndpoint<HbmChannel> endpoint = start(kind, Optional.empty());
         MemorySegment memory = Arena.ofAuto().allocate(BYTES);
         MemoryResponder responder =
             Placement.ONE_CPU.client(
@@ -157,9 +159,10 @@ public final class FilesComparison implements Comparison {
       }
     }
 
-    private static DrivenEndpoint start(Kind kind, Optional<FileDescriptor> file) throws Exception {
+    private static DrivenEndpoint<HbmChannel> start(Kind kind, Optional<FileDescriptor> file)
+        throws Exception {
       ServerOptions options = ServerOptions.DEFAULT.withTrustMemory(kind == Kind.TRUSTED);
-      return DrivenEndpoint.of(
+      return DrivenEndpoint.hbm(
           Placement.ONE_CPU.server(
               () -> ServedEndpoint.start("files", new HbmEndpoint(HbmConfig.DEFAULT), options)),
           ENTRIES,
@@ -176,7 +179,7 @@ public final class FilesComparison implements Comparison {
   }
 
   /** Copies all of it, in pieces of one size. */
-  private record Copies(DrivenEndpoint endpoint, Direction direction, int size)
+  private record Copies(DrivenEndpoint<HbmChannel> endpoint, Direction direction, int size)
       implements Workload {
     @Override
     public void prepare() throws IOException {

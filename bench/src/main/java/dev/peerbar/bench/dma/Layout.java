@@ -1,6 +1,6 @@
 package dev.peerbar.bench.dma;
 
-import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.CopyChannel;
 import dev.peerbar.driver.socket.ClientMemory;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.VfioUserClient;
@@ -73,9 +73,10 @@ public enum Layout {
     return order;
   }
 
-  /** Copies a piece of the source to the same place of the destination. */
-  Descriptor copy(long offset, int size) {
-    return Descriptor.copy(size).from(source + offset).to(source + DESTINATION + offset);
+  /** Puts a copy of a piece of the source to the same place of the destination. */
+  void copyAhead(CopyChannel channel, int ahead, long offset, int size, boolean interrupts)
+      throws IOException {
+    channel.copyAhead(ahead, source + offset, source + DESTINATION + offset, size, interrupts);
   }
 
   @Override

@@ -7,6 +7,7 @@ import dev.peerbar.bench.fixture.ServedEndpoint;
 import dev.peerbar.bench.harness.Workload;
 import dev.peerbar.devices.hbm.HbmConfig;
 import dev.peerbar.devices.hbm.HbmEndpoint;
+import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.server.dma.BusMaster;
 import dev.peerbar.server.dma.MessageLimits;
@@ -31,18 +32,18 @@ final class MessageCopies implements Closeable {
   private static final long BASE = 1L << 32;
   private static final int ENTRIES = 64;
 
-  private final DrivenEndpoint endpoint;
+  private final DrivenEndpoint<HbmChannel> endpoint;
   private final MemoryResponder responder;
 
-  private MessageCopies(DrivenEndpoint endpoint, MemoryResponder responder) {
+  private MessageCopies(DrivenEndpoint<HbmChannel> endpoint, MemoryResponder responder) {
     this.endpoint = endpoint;
     this.responder = responder;
   }
 
   static MessageCopies open(Placement placement) throws Exception {
     MemorySegment memory = Arena.ofAuto().allocate(RUN_BYTES).fill((byte) 1);
-    DrivenEndpoint endpoint =
-        DrivenEndpoint.of(
+    DrivenEndpoint<HbmChannel> endpoint =
+        DrivenEndpoint.hbm(
             placement.server(
                 () -> ServedEndpoint.start("messages", new HbmEndpoint(HbmConfig.DEFAULT))),
             ENTRIES,
@@ -60,7 +61,8 @@ final class MessageCopies implements Closeable {
     return new Copies(endpoint, direction, limits);
   }
 
-  private record Copies(DrivenEndpoint endpoint, Direction direction, MessageLimits limits)
+  private record Copies(
+      DrivenEndpoint<HbmChannel> endpoint, Direction direction, MessageLimits limits)
       implements Workload {
     @Override
     public void prepare() throws IOException {

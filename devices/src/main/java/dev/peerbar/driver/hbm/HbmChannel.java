@@ -4,9 +4,11 @@ import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.CompletionRecord;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.driver.CopyChannel;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.Interrupt;
 import dev.peerbar.driver.Memory;
+import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -21,7 +23,7 @@ import java.util.List;
  * {@link #put}, {@link #putAhead}, {@link #advance} and {@link #ring} allocate nothing if the
  * memory and the registers do not.
  */
-public final class HbmChannel {
+public final class HbmChannel implements CopyChannel {
   private final HbmDriver driver;
   private final Memory registers;
   private final int index;
@@ -67,8 +69,14 @@ public final class HbmChannel {
   }
 
   /** The offset of the channel's TAIL in BAR 0. */
+  @Override
   public long doorbell() {
     return HbmRegisters.doorbell(index);
+  }
+
+  @Override
+  public AccessWidth doorbellWidth() {
+    return AccessWidth.DWORD;
   }
 
   /** Disables the channel: it stops at once, and loses its position. */
@@ -168,7 +176,15 @@ public final class HbmChannel {
     ring.write((long) ((tail + ahead) % entries) * Descriptor.BYTES, staging);
   }
 
+  @Override
+  public void copyAhead(int ahead, long source, long destination, int size, boolean interrupts)
+      throws IOException {
+    Descriptor copy = Descriptor.copy(size).from(source).to(destination);
+    putAhead(ahead, interrupts ? copy.interrupt() : copy);
+  }
+
   /** Counts the next entries as put. Returns the new {@link #tail}. */
+  @Override
   public int advance(int count) {
     tail = (tail + count) % entries;
     return tail;
@@ -251,7 +267,7 @@ public final class HbmChannel {
 
   // Waits.
 
-  /** The channel's vector, as it is after a reset. */
+  @Override
   public Interrupt vector() {
     return driver.vectors().get(index + 1);
   }

@@ -3,6 +3,7 @@ package dev.peerbar.driver.ioat;
 import dev.peerbar.devices.ioat.ChannelState;
 import dev.peerbar.devices.ioat.IoatDescriptor;
 import dev.peerbar.devices.ioat.IoatRegisters;
+import dev.peerbar.driver.CopyChannel;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.Interrupt;
 import dev.peerbar.pci.AccessWidth;
@@ -15,12 +16,17 @@ import java.time.Duration;
  *
  * <p>The caller keeps count: of descriptors that are not over there must be fewer than entries.
  */
-public final class IoatChannel {
-  private static final int COUNT_MASK = 0xffff;
-  private static final int CONTROL =
+public final class IoatChannel implements CopyChannel {
+  /**
+   * What CHANCTRL is written with before each interrupt: takes the mark of the last one away, and
+   * has errors told.
+   */
+  public static final int REARM =
       IoatRegisters.CHANCTRL_INTERRUPTED
           | IoatRegisters.CHANCTRL_ERROR_COMPLETION
           | IoatRegisters.CHANCTRL_ERROR_ABORT;
+
+  private static final int COUNT_MASK = 0xffff;
 
   private final IoatDriver driver;
   private final int index;
@@ -70,7 +76,7 @@ public final class IoatChannel {
 
   /** Takes the mark of an interrupt away: the next one can come. */
   public void rearm() throws IOException {
-    control(CONTROL);
+    control(REARM);
   }
 
   /** Links the chain, and has the channel begin at its first descriptor, of which none is valid. */
@@ -111,14 +117,31 @@ public final class IoatChannel {
   public int put(int operation, int control, long source, long destination, int size)
       throws IOException {
     int entry = next;
+    put(entry, operation, control, source, destination, size);
+    next = (entry + 1) % entries;
+    return entry;
+  }
+
+  private void put(int entry, int operation, int control, long source, long destination, int size)
+      throws IOException {
     long at = (long) entry * IoatDescriptor.BYTES;
     chain.storeInt(at + IoatDescriptor.SIZE, size);
     chain.storeInt(
         at + IoatDescriptor.CONTROL, operation << IoatDescriptor.OPERATION_SHIFT | control);
     chain.storeLong(at + IoatDescriptor.SOURCE, source);
     chain.storeLong(at + IoatDescriptor.DESTINATION, destination);
-    next = (entry + 1) % entries;
-    return entry;
+  }
+
+  @Override
+  public void copyAhead(int ahead, long source, long destination, int size, boolean interrupts)
+      throws IOException {
+    put(
+        (next + ahead) % entries,
+        IoatDescriptor.COPY,
+        interrupts ? IoatDescriptor.INTERRUPT : 0,
+        source,
+        destination,
+        size);
   }
 
   /** A copy that is told of in the completion word. */
@@ -126,10 +149,29 @@ public final class IoatChannel {
     return put(IoatDescriptor.COPY, IoatDescriptor.COMPLETION, source, destination, size);
   }
 
-  /** Says that so many more descriptors are valid. */
+  /** The offset of the channel's DMACOUNT in BAR 0. */
+  @Override
+  public long doorbell() {
+    return register(IoatRegisters.DMACOUNT);
+  }
+
+  @Override
+  public AccessWidth doorbellWidth() {
+    return AccessWidth.WORD;
+  }
+
+  /** Counts the next entries as put and issued. Returns what DMACOUNT is to say then. */
+  @Override
+  public int advance(int more) {
+    next = (next + more) % entries;
+    count = count + more & COUNT_MASK;
+    return count;
+  }
+
+  /** Says that so many more descriptors are valid, which were put. */
   public void issue(int more) throws IOException {
     count = count + more & COUNT_MASK;
-    driver.registers().store(register(IoatRegisters.DMACOUNT), AccessWidth.WORD, count);
+    driver.registers().store(doorbell(), doorbellWidth(), count);
   }
 
   /** CHANSTS. */
@@ -157,7 +199,7 @@ public final class IoatChannel {
     driver.write(register(IoatRegisters.CHANERR), -1);
   }
 
-  /** The channel's vector. */
+  @Override
   public Interrupt vector() {
     return driver.vectors().get(index);
   }
