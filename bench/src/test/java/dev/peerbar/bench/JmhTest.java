@@ -63,6 +63,7 @@ class JmhTest {
             "DoorbellBenchmark",
             "MapBenchmark",
             "CopyBenchmark",
+            "IoatBenchmark",
             "MessagesBenchmark",
             "DmaMapCodecBenchmark",
             "HeaderCodecBenchmark",
