@@ -13,9 +13,22 @@ import dev.peerbar.endpoint.JobEndedException;
  * that the last one's may hold anything; it is read again once there is more, so that a driver
  * appends by writing it first and then saying so, even while that descriptor is carried out. A link
  * of zero, or one that is not a multiple of a descriptor's size, leads nowhere.
+ *
+ * <p>Drivers make their chains of arrays. So a link to the descriptor behind is taken for a sign
+ * that more of them follow there, which are read together with it, within a page. They are
+ * descriptors as far as each is what the one before links to; what else was read is forgotten.
  */
 public final class Chain implements DescriptorSource {
+  /**
+   * What is mapped, and may be read, as a whole: beyond, there may be nothing, or something else.
+   */
+  private static final int PAGE = 4096;
+
   private final int linkOffset;
+
+  // Those that were fetched last.
+  private long fetched;
+  private int descriptorBytes;
 
   /** The descriptor that was fetched last, or that the chain goes on after. */
   private long last;
@@ -52,7 +65,7 @@ public final class Chain implements DescriptorSource {
     return new Chain(linkOffset, last, 0, false);
   }
 
-  /** One at a time: what lies beside a descriptor may be anything. */
+  /** As many as are valid, lie one behind another in a page, and link to each other. */
   @Override
   public int fetch(Dma dma, FetchBuffer into, int most)
       throws DmaFaultException, BadLinkException, JobEndedException {
@@ -60,18 +73,42 @@ public final class Chain implements DescriptorSource {
       dma.read(last + linkOffset, into.link());
       next = into.getLong(0);
     }
-    if (next == 0 || (next & into.descriptorBytes() - 1) != 0) {
+    descriptorBytes = into.descriptorBytes();
+    if (next == 0 || (next & descriptorBytes - 1) != 0) {
       throw new BadLinkException(next);
     }
-    dma.read(next, into.first(1));
-    last = next;
-    next = into.getLong(linkOffset);
-    linked = most > 1;
-    return 1;
+    int read = read(dma, into, next == last + descriptorBytes ? most : 1);
+    fetched = next;
+    int count = 0;
+    do {
+      last = next;
+      next = into.getLong((long) count * descriptorBytes + linkOffset);
+      count++;
+    } while (count < read && next == last + descriptorBytes);
+    linked = most > count;
+    return count;
+  }
+
+  /** Reads the next descriptor, and what lies behind it. Returns how many came whole. */
+  private int read(Dma dma, FetchBuffer into, int most)
+      throws DmaFaultException, JobEndedException {
+    int inPage = (int) (PAGE - (next & PAGE - 1)) / descriptorBytes;
+    int count = Math.clamp(inPage, 1, Math.min(most, into.capacity()));
+    try {
+      dma.read(next, into.first(count));
+      return count;
+    } catch (DmaFaultException fault) {
+      // The channel is to stop at what cannot be read, and only if a link leads there.
+      int whole = (int) (fault.transferred() / descriptorBytes);
+      if (whole == 0) {
+        throw fault;
+      }
+      return whole;
+    }
   }
 
   @Override
   public long iova(int index) {
-    return last;
+    return fetched + (long) index * descriptorBytes;
   }
 }

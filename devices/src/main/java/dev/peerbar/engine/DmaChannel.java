@@ -16,9 +16,9 @@ import java.util.function.Consumer;
  * order, and signals. For the function's thread; the work is done on the engine's.
  *
  * <p>A channel is started on a {@link DescriptorSource} and then told how many more descriptors are
- * valid. What is valid when the engine begins is done in one job, up to {@value #MOST_FETCHED} of a
- * ring fetched at a time, so that a descriptor that is changed after it was declared valid may run
- * as it was.
+ * valid. What is valid when the engine begins is done in one job, up to {@value #MOST_FETCHED}
+ * fetched at a time, so that a descriptor that is changed after it was declared valid may run as it
+ * was.
  *
  * <p>The engine counts what is complete, and the function's thread looks when somebody asks: to be
  * told of each descriptor it would have to wake up for each. It is woken when it has something to

@@ -24,10 +24,14 @@ import dev.peerbar.pci.ResetKind;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -298,6 +302,170 @@ final class ChainTest {
 
       int error = first == UNMAPPED ? ChainCopier.LINK_UNREADABLE : ChainCopier.LINK_MISALIGNED;
       halted(0, error, first);
+    }
+  }
+
+  /** Descriptors one behind another, which are fetched together. */
+  @Nested
+  final class Neighbours {
+    /** So that 62 of them are in a page. */
+    private static final long FIRST = RAM + 0x4080;
+
+    private static long at(int n) {
+      return FIRST + 64L * n;
+    }
+
+    /** The first ones of an array, each of which links to the next one. */
+    private void putArray(int count) {
+      for (int n = 0; n < count; n++) {
+        put(at(n), n, at(n + 1));
+      }
+    }
+
+    private void beginArray(int count) {
+      write8(CHAIN, FIRST);
+      write4(COUNT, count);
+    }
+
+    /** One until a link leads to a neighbour, 16 at a time, and up to the end of the page. */
+    @ParameterizedTest
+    @CsvSource({"1, 1", "2, 2", "17, 2", "18, 3", "62, 5", "63, 6", "79, 7"})
+    void areFetchedTogether(int count, int fetches) {
+      putArray(count);
+      beginArray(count);
+      atTransfer(0, () -> {});
+      host.settle();
+
+      assertThat(status()).isEqualTo(at(count - 1) | DONE);
+      assertThat(completed()).isEqualTo(count);
+      assertThat(transfers).isEqualTo(fetches + 2 * count);
+      for (int n = 0; n < count; n++) {
+        assertThat(copied(n)).as("%d", n).isTrue();
+      }
+    }
+
+    @Test
+    void areNoneIfTheLinkLeadsElsewhere() {
+      putArray(8);
+      put(at(4), 4, AT[0]);
+      put(AT[0], 9, 0);
+      beginArray(6);
+      host.settle();
+
+      assertThat(status()).isEqualTo(AT[0] | DONE);
+      assertThat(copied(9)).isTrue();
+      assertThat(untouched(5)).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, FIRST + 0x148, -1})
+    void areNoneIfTheLinkLeadsNowhere(long link) {
+      putArray(8);
+      put(at(4), 4, link);
+      beginArray(8);
+      host.settle();
+
+      halted(5, ChainCopier.LINK_MISALIGNED, link);
+      assertThat(untouched(5)).isTrue();
+    }
+
+    /** What is valid only later may be written later. */
+    @Test
+    void areNotFetchedBeforeTheyAreValid() {
+      putArray(4);
+      put(at(3), 9, 0);
+      beginArray(3);
+      host.settle();
+      assertThat(status()).isEqualTo(at(2) | DONE);
+      assertThat(untouched(9)).isTrue();
+
+      put(at(3), 3, at(4));
+      write4(COUNT, 4);
+      host.settle();
+      assertThat(status()).isEqualTo(at(3) | DONE);
+      assertThat(copied(3)).isTrue();
+      assertThat(untouched(9)).isTrue();
+    }
+
+    /** The memory ends amid a page. */
+    @Test
+    void areNoneWhereNothingIs() {
+      MemorySegment end = host.map(-0x1000, 3 * 64);
+      for (int n = 0; n < 3; n++) {
+        put(AT[0], n, -0x1000 + 64 * (n + 1L));
+        MemorySegment.copy(ram, AT[0] - RAM, end, 64L * n, 64);
+      }
+      write8(CHAIN, -0x1000);
+      write4(COUNT, 3);
+      host.settle();
+      assertThat(status()).isEqualTo(-0x1000 + 128 | DONE);
+
+      write4(COUNT, 5);
+      host.settle();
+      halted(3, ChainCopier.LINK_UNREADABLE, -0x1000 + 192);
+
+      write8(CHAIN, -0x1000);
+      write4(COUNT, 5);
+      host.settle();
+      halted(3, ChainCopier.LINK_UNREADABLE, -0x1000 + 192);
+    }
+
+    /** Those that were fetched are done, as they would be of a ring. */
+    @Test
+    void areDoneBeforeTheChannelIsSuspended() {
+      putArray(40);
+      beginArray(40);
+      // The first one is fetched alone, then 16: the copy of the third.
+      atTransfer(7, () -> write4(COMMAND, SUSPEND));
+      host.settle();
+      assertThat(status()).isEqualTo(at(16) | SUSPENDED);
+      assertThat(untouched(17)).isTrue();
+
+      write4(COMMAND, RESUME);
+      host.settle();
+      assertThat(status()).isEqualTo(at(39) | DONE);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {4, 5, 6, 7, 8, 35, 36, 37})
+    void areNotDoneAfterAnAbort(int transfer) {
+      putArray(40);
+      beginArray(40);
+      atTransfer(transfer, () -> write4(COMMAND, ABORT));
+      host.settle();
+
+      assertThat(transfers).as("nothing is issued after the abort").isEqualTo(transfer);
+      int done = completed();
+      assertThat(word(STATUS_WORD)).isEqualTo(at(done - 1) | DONE);
+      assertThat(untouched(done + 1)).isTrue();
+    }
+
+    /** Links among descriptors of an array, some to the next one: in whichever order. */
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+    void areAsGoodAsOthers(long seed) {
+      Random random = new Random(seed);
+      int entries = 100;
+      int[] links = new int[entries];
+      for (int n = 0; n < entries; n++) {
+        links[n] = random.nextInt(4) > 0 ? (n + 1) % entries : random.nextInt(entries);
+        put(at(n), n, at(links[n]));
+      }
+      int count = 1 + random.nextInt(2 * entries);
+      Set<Integer> visited = new HashSet<>();
+      int current = 0;
+      for (int i = 0; i < count; i++) {
+        visited.add(current);
+        current = i + 1 < count ? links[current] : current;
+      }
+      beginArray(count);
+      host.settle();
+
+      assertThat(status()).isEqualTo(at(current) | DONE);
+      assertThat(completed()).isEqualTo(count);
+      for (int n = 0; n < entries; n++) {
+        assertThat(visited.contains(n) ? copied(n) : untouched(n)).as("%d", n).isTrue();
+      }
     }
   }
 
