@@ -8,7 +8,7 @@ import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.driver.Config;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
-import dev.peerbar.lab.boot.RefusedWrites;
+import dev.peerbar.lab.boot.RefusedAccesses;
 import dev.peerbar.lab.guest.GuestMemory;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.Scenario;
@@ -44,7 +44,8 @@ final class StrayWrites {
             "QEMU refuses it, once",
             pair -> {
               pair.run()
-                  .mayComplain(new RefusedWrites(pair.deviceB().vfio().pci(), NOWHERE, Long.BYTES));
+                  .mayComplain(
+                      RefusedAccesses.writes(pair.deviceB().vfio().pci(), NOWHERE, Long.BYTES));
               return write(pair, false, "refused by the client");
             }),
         Case.on(

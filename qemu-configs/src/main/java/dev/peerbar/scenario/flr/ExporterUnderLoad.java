@@ -4,7 +4,7 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.devices.hbm.HbmRegisters;
-import dev.peerbar.lab.boot.RefusedWrites;
+import dev.peerbar.lab.boot.RefusedAccesses;
 import dev.peerbar.scenario.Description;
 import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.GuestFeature;
@@ -51,7 +51,8 @@ public final class ExporterUnderLoad implements Scenario<HbmPair> {
   /** Where B met its fault, in bytes from the import's first. */
   private static long reset(HbmPair pair, Load load, Import peer, int round) throws Exception {
     pair.run()
-        .mayComplain(new RefusedWrites(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
+        .mayComplain(
+            RefusedAccesses.writes(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
     int resets = pair.a().read(HbmRegisters.RESET_COUNT);
     load.begin(peer.iova(), round);
     pair.deviceA().reset();

@@ -4,7 +4,7 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.ErrorCode;
-import dev.peerbar.lab.boot.RefusedWrites;
+import dev.peerbar.lab.boot.RefusedAccesses;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.fixture.HbmPair;
 import dev.peerbar.scenario.fixture.Initiator;
@@ -34,7 +34,8 @@ record UpsetExporterUnderLoad(Upset upset) {
       load.begin(lent.iova(), 1);
       if (upset.revokes()) {
         pair.run()
-            .mayComplain(new RefusedWrites(pair.deviceB().vfio().pci(), lent.iova(), Load.SHORT));
+            .mayComplain(
+                RefusedAccesses.writes(pair.deviceB().vfio().pci(), lent.iova(), Load.SHORT));
       }
       upset.begin(a);
       String seen = met(pair, load, lent);

@@ -7,7 +7,7 @@ import dev.peerbar.devices.ioat.ChannelError;
 import dev.peerbar.devices.ioat.ChannelState;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.ioat.IoatChannel;
-import dev.peerbar.lab.boot.RefusedWrites;
+import dev.peerbar.lab.boot.RefusedAccesses;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
@@ -104,7 +104,7 @@ final class Peers {
       try (Import peer = pair.importOfA(LOAD)) {
         pair.run()
             .mayComplain(
-                new RefusedWrites(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
+                RefusedAccesses.writes(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
         int resets = pair.a().read(HbmRegisters.RESET_COUNT);
         load(pair, out, peer, round);
         pair.deviceA().reset();

@@ -6,7 +6,7 @@ import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.hbm.HbmChannel;
-import dev.peerbar.lab.boot.RefusedWrites;
+import dev.peerbar.lab.boot.RefusedAccesses;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.lab.vfio.Ioas;
@@ -125,7 +125,8 @@ final class Unmaps {
     Import peer = pair.importOfA(COPIED);
     // A write that was on its way to QEMU may meet what is there no longer.
     pair.run()
-        .mayComplain(new RefusedWrites(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
+        .mayComplain(
+            RefusedAccesses.writes(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
     try (peer) {
       List<Descriptor> copies = new ArrayList<>();
       for (int i = 0; i < COPIES; i++) {

@@ -6,7 +6,7 @@ import dev.peerbar.devices.hbm.ChannelState;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.driver.DmaRange;
-import dev.peerbar.lab.boot.RefusedWrites;
+import dev.peerbar.lab.boot.RefusedAccesses;
 import dev.peerbar.lab.guest.Pattern;
 import dev.peerbar.scenario.fixture.Checksum;
 import dev.peerbar.scenario.fixture.HbmPair;
@@ -50,7 +50,8 @@ final class Copying {
   static Copying begin(HbmPair pair, Import peer) throws Exception {
     Copying copying = new Copying(pair, peer);
     pair.run()
-        .mayComplain(new RefusedWrites(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
+        .mayComplain(
+            RefusedAccesses.writes(pair.deviceB().vfio().pci(), peer.iova(), peer.length()));
     Pattern.fill(copying.out, pair.run().seed());
     copying.target.fill((byte) 0);
     Descriptor[] copies = new Descriptor[QUEUED];

@@ -5,7 +5,7 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.devices.hbm.ErrorCode;
 import dev.peerbar.driver.DmaRange;
-import dev.peerbar.lab.boot.RefusedWrites;
+import dev.peerbar.lab.boot.RefusedAccesses;
 import dev.peerbar.lab.guest.EventFd;
 import dev.peerbar.lab.qemu.HotPlug;
 import dev.peerbar.lab.qemu.Qmp;
@@ -77,7 +77,8 @@ final class HotRemove {
     try (EventFd requests = pair.guest().eventFd();
         Import ofC = c.importMemory()) {
       pair.run()
-          .mayComplain(new RefusedWrites(pair.deviceB().vfio().pci(), ofC.iova(), ofC.length()));
+          .mayComplain(
+              RefusedAccesses.writes(pair.deviceB().vfio().pci(), ofC.iova(), ofC.length()));
       c.device().vfio().setIrqs(new VfioIrqSet(VfioPciIrq.REQ, 0, List.of(requests.fd())));
       Descriptor copy = Initiator.copying(out.iova(), ofC.iova(), out.length());
       b.copy(out.iova(), ofC.iova(), out.length());
