@@ -10,6 +10,7 @@ import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.kernel.KernelNeed;
 import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.lab.vfio.VfioAccess;
+import dev.peerbar.lab.vfio.VfioContainer;
 import java.io.IOException;
 import java.util.EnumSet;
 import java.util.List;
@@ -37,6 +38,22 @@ public enum GuestFeature implements Requirement {
     @Override
     boolean presentIn(Lab lab) throws IOException {
       return lab.guest().system().exists(VfioAccess.IOMMU);
+    }
+  },
+
+  /** Containers of vfio's groups, which take memory by its address in a program. */
+  CONTAINERS(
+      Set.of(),
+      "the kernel's vfio has no containers of type 1 (CONFIG_VFIO_CONTAINER,"
+          + " CONFIG_VFIO_IOMMU_TYPE1)") {
+    @Override
+    boolean presentIn(Lab lab) throws IOException {
+      if (!lab.guest().system().exists(VfioContainer.PATH)) {
+        return false;
+      }
+      try (VfioContainer container = VfioContainer.open(lab.guest())) {
+        return container.has(VfioContainer.Type.TYPE1V2);
+      }
     }
   },
 

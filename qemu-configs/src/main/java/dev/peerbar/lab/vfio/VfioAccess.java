@@ -19,7 +19,12 @@ public sealed interface VfioAccess extends AutoCloseable {
 
   /** By character devices where the guest's kernel has iommufd, else by groups. */
   static VfioAccess of(Guest guest) throws IOException {
-    return guest.system().exists(IOMMU) ? new ByDevice(Iommufd.open(guest)) : new ByGroup(guest);
+    return guest.system().exists(IOMMU) ? new ByDevice(Iommufd.open(guest)) : byGroups(guest);
+  }
+
+  /** By groups, whatever else the guest's kernel has. */
+  static VfioAccess byGroups(Guest guest) throws IOException {
+    return new ByGroup(guest);
   }
 
   /** What the functions reach. */

@@ -20,6 +20,9 @@ import java.util.Set;
  * What came before iommufd, and is what most programs use.
  */
 public final class VfioContainer implements DmaSpace, AutoCloseable {
+  /** Of which each opening is a container. */
+  public static final String PATH = "/dev/vfio/vfio";
+
   /** Above all that a machine may keep for itself, such as the window of its interrupts. */
   private static final long FIRST = 1L << 32;
 
@@ -51,7 +54,7 @@ public final class VfioContainer implements DmaSpace, AutoCloseable {
 
   public static VfioContainer open(Guest guest) throws IOException {
     GuestSystem system = guest.system();
-    return new VfioContainer(system, system.open("/dev/vfio/vfio", OpenFlag.READ_WRITE));
+    return new VfioContainer(system, system.open(PATH, OpenFlag.READ_WRITE));
   }
 
   /** The guest's file descriptor. */

@@ -1,12 +1,9 @@
 package dev.peerbar.scenario.type1;
 
-import dev.peerbar.lab.vfio.VfioContainer;
 import dev.peerbar.lab.vfio.VfioContainer.Type;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
-import dev.peerbar.scenario.Requirement;
 import dev.peerbar.scenario.fixture.HbmPair;
-import java.util.Optional;
 
 /** Scenarios of a pair in a container. */
 final class ContainerCase {
@@ -35,7 +32,7 @@ final class ContainerCase {
                 return body.run(pair, legacy);
               }
             })
-        .needing(GuestFeature.PEER_BARS, containers());
+        .needing(GuestFeature.PEER_BARS, GuestFeature.CONTAINERS);
   }
 
   /** One with groups that are open, and nothing else. */
@@ -50,19 +47,6 @@ final class ContainerCase {
                 return body.run(pair, legacy);
               }
             })
-        .needing(containers());
-  }
-
-  private static Requirement containers() {
-    return lab -> {
-      if (!lab.guest().system().exists("/dev/vfio/vfio")) {
-        return Optional.of("the kernel's vfio has no containers (CONFIG_VFIO_CONTAINER)");
-      }
-      try (VfioContainer container = VfioContainer.open(lab.guest())) {
-        return container.has(Type.TYPE1V2)
-            ? Optional.empty()
-            : Optional.of("the kernel's containers know no type 1 (CONFIG_VFIO_IOMMU_TYPE1)");
-      }
-    };
+        .needing(GuestFeature.CONTAINERS);
   }
 }
