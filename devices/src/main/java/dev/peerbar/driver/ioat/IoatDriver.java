@@ -63,8 +63,18 @@ public final class IoatDriver extends FunctionDriver {
    * @param entries of the chain, which is a ring: 2 to 65535
    */
   public IoatChannel channel(int index, int entries) throws IOException {
-    long chain = (long) entries * IoatDescriptor.BYTES;
-    DmaRange memory = device().allocate(chain + IoatDescriptor.BYTES);
+    long length = (entries + 1L) * IoatDescriptor.BYTES;
+    return channel(index, device().allocate(length).slice(0, length));
+  }
+
+  /**
+   * A channel with descriptors in memory of the caller's, reset.
+   *
+   * @param memory of the chain, and behind it of the completion word, which has the place of one
+   *     descriptor
+   */
+  public IoatChannel channel(int index, DmaRange memory) throws IOException {
+    long chain = memory.length() - IoatDescriptor.BYTES;
     IoatChannel channel =
         new IoatChannel(
             this, index, memory.slice(0, chain), memory.slice(chain, IoatDescriptor.BYTES));

@@ -26,8 +26,7 @@ final class Descriptors {
   private static final long LENGTH = 4L << 20;
   private static final int SMALL = 4096;
 
-  /** All that DMACOUNT can say at once. */
-  private static final int STORM = 0xffff;
+  private static final int STORM = IoatInitiator.MOST_VALID;
 
   private static final int CHAINS = 32;
   private static final int CHAIN = 32;

@@ -10,7 +10,7 @@ public final class IoatScenarios {
 
   /** All of them, in the order in which they are listed and run. */
   public static List<Scenario<?>> all() {
-    return Stream.of(Descriptors.all(), Peers.all(), StockDriver.all())
+    return Stream.of(Descriptors.all(), Peers.all(), Resets.all(), StockDriver.all())
         .flatMap(List::stream)
         .toList();
   }
