@@ -8,6 +8,7 @@ import dev.peerbar.driver.ioat.IoatChannel;
 import dev.peerbar.driver.ioat.IoatDriver;
 import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
@@ -26,10 +27,14 @@ class IoatChannelTest {
   private static final int ENTRIES = 16;
   private static final Duration LIMIT = Duration.ofSeconds(10);
 
+  /** Of a loop's transfers, that which fetches the 34th descriptor; it is copied, and completed. */
+  private static final int FETCH = 100;
+
   private FakeHost host;
   private IoatDriver driver;
   private IoatChannel channel;
   private MemorySegment ram;
+  private int transfers;
 
   @BeforeEach
   void start() throws IOException {
@@ -44,6 +49,41 @@ class IoatChannelTest {
 
   private byte[] bytes(long offset, int length) {
     return ram.asSlice(offset, length).toArray(ValueLayout.JAVA_BYTE);
+  }
+
+  /** What a driver does while its device is at work. */
+  @FunctionalInterface
+  private interface Deed {
+    void run() throws IOException;
+  }
+
+  /** Begins a loop of copies, and does something at the beginning of one of their transfers. */
+  private void amidALoop(int transfer, Deed deed) throws IOException {
+    channel.begin();
+    channel.memory().storeLong(IoatDescriptor.NEXT, channel.iova(0));
+    channel.copy(RAM, RAM + 0x1000, 64);
+    channel.issue(0xffff);
+    transfers = 0;
+    host.beforeTransfer(() -> {
+      if (++transfers == transfer) {
+        ram.asSlice(0x1000, 64).fill((byte) 0);
+        try {
+          deed.run();
+        } catch (IOException e) {
+          throw new UncheckedIOException(e);
+        }
+      }
+    });
+    host.settle();
+  }
+
+  /** No transfer was begun any more, and that which had been wrote nothing. */
+  private void expectEnded(int transfer) throws IOException {
+    host.settle();
+    assertThat(transfers).isEqualTo(transfer);
+    assertThat(bytes(0x1000, 64)).containsOnly(0);
+    assertThat(channel.state()).isEqualTo(ChannelState.HALTED);
+    assertThat(channel.errors()).isZero();
   }
 
   private void expectHalt(ChannelError error) throws IOException {
@@ -283,6 +323,65 @@ class IoatChannelTest {
     other.copy(RAM, RAM + 0x2000, 64);
     other.issue(1);
     assertThat(other.awaitRest(LIMIT)).isEqualTo(ChannelState.DONE);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0x20, 0", "0x20, 1", "0x20, 2", "0x08, 0", "0x08, 1", "0x08, 2"})
+  void aCommandEndsALoopAmidATransfer(String code, int after) throws IOException {
+    int command = Integer.decode(code);
+    amidALoop(FETCH + after, () -> channel.command(command));
+    expectEnded(FETCH + after);
+    assertThat(driver.readLong(channel.register(IoatRegisters.CHAINADDR)))
+        .isEqualTo(command == IoatRegisters.CHANCMD_ABORT ? channel.iova(0) : 0);
+    channel.begin();
+    channel.copy(RAM, RAM + 0x2000, 64);
+    channel.issue(1);
+    assertThat(channel.awaitRest(LIMIT)).isEqualTo(ChannelState.DONE);
+    assertThat(bytes(0x2000, 64)).isEqualTo(bytes(0, 64));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2})
+  void aResetOfTheFunctionEndsALoopAmidATransfer(int after) throws IOException {
+    amidALoop(FETCH + after, () -> driver.device().reset());
+    driver.config().memorySpace(true);
+    expectEnded(FETCH + after);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2})
+  void aSuspendedLoopStopsBetweenDescriptorsAndGoesOnToItsEnd(int after) throws IOException {
+    amidALoop(FETCH + after, () -> channel.command(IoatRegisters.CHANCMD_SUSPEND));
+    assertThat(channel.awaitRest(LIMIT)).isEqualTo(ChannelState.SUSPENDED);
+    host.settle();
+    assertThat(transfers).isEqualTo(FETCH + 2);
+    channel.command(IoatRegisters.CHANCMD_RESUME);
+    assertThat(channel.awaitRest(LIMIT)).isEqualTo(ChannelState.DONE);
+    assertThat(transfers).isEqualTo(3 * 0xffff);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, NEXT_ADDRESS", "1, COMPLETION_ADDRESS", "2, COMPLETION_ADDRESS"})
+  void aLoopWhoseDescriptorAndCompletionAreTakenAwayHalts(int after, ChannelError error)
+      throws IOException {
+    amidALoop(FETCH + after, () -> host.unmap(channel.memory().iova()));
+    expectHalt(error);
+    // The last one is that of the completion word, which is tried once.
+    assertThat(transfers).isEqualTo(FETCH + (after == 0 ? 1 : 2));
+  }
+
+  @Test
+  void aResetForgetsAnInterruptThatWaits() throws IOException {
+    channel.begin();
+    for (int i = 0; i < 2; i++) {
+      channel.put(IoatDescriptor.COPY, IoatDescriptor.INTERRUPT, RAM, RAM + 0x1000, 64);
+      channel.issue(1);
+      assertThat(channel.awaitRest(LIMIT)).isEqualTo(ChannelState.DONE);
+    }
+    assertThat(channel.vector().drain()).isEqualTo(1);
+    channel.reset();
+    channel.rearm();
+    assertThat(channel.vector().drain()).isZero();
   }
 
   @Test
