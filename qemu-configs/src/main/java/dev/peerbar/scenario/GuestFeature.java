@@ -28,8 +28,7 @@ public enum GuestFeature implements Requirement {
       "the guest has no IOMMU, and vfio-pci takes nothing without") {
     @Override
     boolean presentIn(Lab lab) throws IOException {
-      GuestSystem system = lab.guest().system();
-      return system.exists(IOMMUS) && !system.list(IOMMUS).isEmpty();
+      return !lab.guest().iommus().isEmpty();
     }
   },
 
@@ -151,7 +150,6 @@ public enum GuestFeature implements Requirement {
   };
 
   private static final int FIRST_SLOT = 1;
-  private static final String IOMMUS = "/sys/class/iommu";
 
   private final Set<KernelNeed> kernelNeeds;
   private final String otherReason;
@@ -163,7 +161,7 @@ public enum GuestFeature implements Requirement {
 
   /** The kernel calls it as its function; other IOMMUs are not functions. */
   private static boolean hasVirtioIommu(Lab lab) throws IOException {
-    return lab.guest().system().list(IOMMUS).stream().anyMatch(name -> name.contains(":"));
+    return lab.guest().iommus().stream().anyMatch(name -> name.contains(":"));
   }
 
   /** Whether it is there, if the kernel has the options. */

@@ -19,6 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class Guest {
   private static final String DEVICES = "/sys/bus/pci/devices";
+  private static final String IOMMUS = "/sys/class/iommu";
   private static final int BRIDGE_CLASS = 0x0604;
   private static final String FUNCTION_0 = "[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\\.0";
   private static final int MADV_NOHUGEPAGE = 15;
@@ -116,6 +117,14 @@ public final class Guest {
   /** Lets the kernel look for functions that it does not know, or was told to forget. */
   public void rescanPci() throws IOException {
     system.writeText("/sys/bus/pci/rescan", "1");
+  }
+
+  /**
+   * The IOMMUs that its kernel drives, as it calls them: {@code dmar0}, {@code ivhd0}, or as the
+   * function that is one. None where the kernel drives no IOMMU of any kind.
+   */
+  public List<String> iommus() throws IOException {
+    return system.exists(IOMMUS) ? system.list(IOMMUS) : List.of();
   }
 
   /** Memory of 4 KiB pages, which an IOMMU sees one by one; all there and zeroed. */

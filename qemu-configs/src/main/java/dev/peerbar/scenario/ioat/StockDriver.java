@@ -24,8 +24,6 @@ final class StockDriver {
   /** Each transfer is mapped and unmapped, of which QEMU tells the endpoint. */
   private static final int BEHIND_IOMMU = 10_000;
 
-  private static final String IOMMUS = "/sys/class/iommu";
-
   /** The longest transfer: the guest's processors take longer to look at bytes than B to copy. */
   private static final int BUFFER = 1024;
 
@@ -87,7 +85,7 @@ final class StockDriver {
     GuestSystem system = ioat.lab().guest().system();
     List<String> channels = system.list(CLASS);
     int threads = THREADS * channels.size();
-    boolean mapped = system.exists(IOMMUS) && !system.list(IOMMUS).isEmpty();
+    boolean mapped = !ioat.lab().guest().iommus().isEmpty();
     int each = (mapped ? BEHIND_IOMMU : TRANSFERS) / threads;
     system.writeText(TESTER + "iterations", Integer.toString(each));
     system.writeText(TESTER + "test_buf_size", Integer.toString(BUFFER));
