@@ -31,14 +31,11 @@ public record VfioIommuType1Info(List<IommuIovaRange> ranges) {
     ByteBuffer b = Structs.wrap(bytes);
     List<IommuIovaRange> ranges = new ArrayList<>();
     if ((b.getInt(4) & FLAG_CAPS) != 0) {
-      // struct vfio_info_cap_header, as in VfioRegionInfo.
-      for (int at = b.getInt(CAP_OFFSET); at != 0; at = b.getInt(at + 4)) {
-        if (b.getShort(at) == CAP_IOVA_RANGE) {
-          int count = b.getInt(at + 8);
-          for (int i = 0; i < count; i++) {
-            int range = at + 16 + IommuIovaRange.SIZE * i;
-            ranges.add(new IommuIovaRange(b.getLong(range), b.getLong(range + 8)));
-          }
+      for (int at : VfioInfoCapabilities.find(b, CAP_OFFSET, CAP_IOVA_RANGE)) {
+        int count = b.getInt(at + 8);
+        for (int i = 0; i < count; i++) {
+          int range = at + 16 + IommuIovaRange.SIZE * i;
+          ranges.add(new IommuIovaRange(b.getLong(range), b.getLong(range + 8)));
         }
       }
     }

@@ -51,15 +51,11 @@ public record VfioRegionInfo(
     int flags = b.getInt(4);
     List<Area> areas = new ArrayList<>();
     if ((flags & FLAG_CAPS) != 0 && argsz <= bytes.length) {
-      // struct vfio_info_cap_header: u16 id, u16 version, u32 offset of the next from the start of
-      // the structure.
-      for (int at = b.getInt(CAP_OFFSET); at != 0; at = b.getInt(at + 4)) {
-        if (b.getShort(at) == CAP_SPARSE_MMAP) {
-          int count = b.getInt(at + 8);
-          for (int i = 0; i < count; i++) {
-            int area = at + 16 + 16 * i;
-            areas.add(new Area(b.getLong(area), b.getLong(area + 8)));
-          }
+      for (int at : VfioInfoCapabilities.find(b, CAP_OFFSET, CAP_SPARSE_MMAP)) {
+        int count = b.getInt(at + 8);
+        for (int i = 0; i < count; i++) {
+          int area = at + 16 + 16 * i;
+          areas.add(new Area(b.getLong(area), b.getLong(area + 8)));
         }
       }
     }
