@@ -13,6 +13,7 @@ import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.fixture.ioat.IoatHbm;
 import dev.peerbar.scenario.fixture.ioat.IoatInitiator;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -28,6 +29,7 @@ final class Descriptors {
 
   private static final int STORM = IoatInitiator.MOST_VALID;
 
+  private static final int COPIES = 64;
   private static final int CHAINS = 32;
   private static final int CHAIN = 32;
 
@@ -41,6 +43,12 @@ final class Descriptors {
             "copy %d MiB of guest memory in a chain".formatted(LENGTH >> 20),
             "the bytes are the same, and the completion has the last descriptor",
             Descriptors::copy),
+        Case.on(
+            IoatHbm.KIND,
+            "ioat.lengths",
+            "%d copies of 1 to %d bytes, from any byte to any".formatted(COPIES, SMALL),
+            "those bytes are the same, and no other has changed",
+            Descriptors::lengths),
         Case.on(
             IoatHbm.KIND,
             "ioat.storm",
@@ -76,6 +84,26 @@ final class Descriptors {
     checkWorks(pair, from, to);
     pair.run().record("copy", Duration.ofNanos(System.nanoTime() - start));
     return "%d MiB, %s".formatted(LENGTH >> 20, pair.initiator().told());
+  }
+
+  private static String lengths(IoatHbm pair) throws Exception {
+    DmaRange from = pair.allocate(2 * SMALL, 0);
+    DmaRange to = pair.allocate(2 * SMALL, 0);
+    Pattern.fill(from, pair.run().seed());
+    byte[] source = from.read(0, 2 * SMALL);
+    Random random = pair.run().random();
+    for (int copy = 0; copy < COPIES; copy++) {
+      int length = 1 + random.nextInt(SMALL);
+      int at = random.nextInt(SMALL);
+      int into = random.nextInt(SMALL);
+      to.clear();
+      pair.initiator().copy(from.iova() + at, to.iova() + into, length);
+      byte[] expected = new byte[2 * SMALL];
+      System.arraycopy(source, at, expected, into, length);
+      int differs = Arrays.mismatch(to.read(0, 2 * SMALL), expected);
+      unless(differs < 0, "byte %d differs after a copy of %d bytes to %d", differs, length, into);
+    }
+    return "%d copies".formatted(COPIES);
   }
 
   private static String storm(IoatHbm pair) throws Exception {
