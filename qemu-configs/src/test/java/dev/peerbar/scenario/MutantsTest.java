@@ -2,10 +2,12 @@ package dev.peerbar.scenario;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.qemu.Topology;
 import dev.peerbar.lab.setup.Setup;
 import dev.peerbar.lab.setup.SetupOutput;
 import dev.peerbar.scenario.fixture.HbmPair;
+import dev.peerbar.scenario.fixture.ioat.IoatHbm;
 import dev.peerbar.scenario.mutant.Mutant;
 import dev.peerbar.scenario.suite.Suite;
 import java.nio.file.Path;
@@ -22,8 +24,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Endpoints that are broken on purpose, one way at a time: the scenario that has to notice fails,
- * and says what it saw. All of it in one guest, where the same scenarios pass as soon as the
- * endpoints are whole again.
+ * and says what it saw. All that is of a kind in one guest, where the same scenarios pass as soon
+ * as the endpoints are whole again.
  */
 @Tag("guest")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -45,43 +47,53 @@ final class MutantsTest {
 
   @BeforeAll
   void tryAll() throws Exception {
-    Mutant.Pair mutable = new Mutant.Pair();
-    FixtureKind<HbmPair> kind = HbmPair.serving("mutable-pair", mutable::wrap);
-    Setting setting = kind.settings(Topology.NAMES.getFirst()).getFirst();
-    try (Fixture<HbmPair> fixture =
-            kind.start(
-                Setup.ofUser(SetupOutput.toStandardError()).run(),
-                setting,
-                machine -> machine,
-                LOGS);
+    LabFiles files = Setup.ofUser(SetupOutput.toStandardError()).run();
+    Mutant.Breakable breakable = new Mutant.Breakable();
+    tryAll(files, HbmPair.KIND, HbmPair.serving("mutable-pair", breakable::wrap), breakable);
+    tryAll(
+        files,
+        IoatHbm.KIND,
+        IoatHbm.serving("mutable-ioat", endpoint -> breakable.wrap(Mutant.IOAT, endpoint)),
+        breakable);
+  }
+
+  /** All whose scenarios are of a kind, in a guest of another that differs in what is served. */
+  private <E extends Environment> void tryAll(
+      LabFiles files, FixtureKind<E> kind, FixtureKind<E> mutable, Mutant.Breakable breakable)
+      throws Exception {
+    Setting setting = mutable.settings(Topology.NAMES.getFirst()).getFirst();
+    List<Mutant> mutants =
+        Mutant.all().stream().filter(mutant -> scenario(mutant).fixture() == kind).toList();
+    Path logs = LOGS.resolve(mutable.name());
+    try (Fixture<E> fixture = mutable.start(files, setting, machine -> machine, logs);
         DeviceMessages messages = DeviceMessages.observe()) {
-      BootedFixture<HbmPair> booted = new BootedFixture<>(kind, fixture, LOGS);
-      for (Mutant mutant : Mutant.all()) {
-        mutant.mutate(mutable, fixture.servers());
+      BootedFixture<E> booted = new BootedFixture<>(mutable, fixture, logs);
+      for (Mutant mutant : mutants) {
+        mutant.mutate(breakable, fixture.servers());
         try {
-          broken.put(mutant.what(), outcome(mutant.scenario(), booted, messages));
+          broken.put(mutant.what(), outcome(scenario(mutant), booted, messages));
         } finally {
-          mutant.heal(mutable, fixture.servers());
+          mutant.heal(breakable, fixture.servers());
         }
       }
-      for (String scenario : scenarios().toList()) {
-        whole.put(scenario, outcome(scenario, booted, messages));
+      for (Scenario<?> scenario : mutants.stream().map(MutantsTest::scenario).distinct().toList()) {
+        whole.put(scenario.description().name(), outcome(scenario, booted, messages));
       }
     }
   }
 
-  // The scenarios that mutants name are a pair's.
+  private static Scenario<?> scenario(Mutant mutant) {
+    return Suite.ALL.scenarios().stream()
+        .filter(one -> one.description().name().equals(mutant.scenario()))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /** Of a scenario whose fixture is of the same kind. */
   @SuppressWarnings("unchecked")
-  private static Outcome outcome(
-      String name, BootedFixture<HbmPair> booted, DeviceMessages messages) {
-    Scenario<?> found =
-        Suite.ALL.scenarios().stream()
-            .filter(one -> one.description().name().equals(name))
-            .findFirst()
-            .orElseThrow();
-    assertThat(found.fixture()).isSameAs(HbmPair.KIND);
-    return new Trial<>((Scenario<HbmPair>) found, booted, new Run(1, SEED), LIMIT, messages)
-        .outcome();
+  private static <E extends Environment> Outcome outcome(
+      Scenario<?> scenario, BootedFixture<E> booted, DeviceMessages messages) {
+    return new Trial<>((Scenario<E>) scenario, booted, new Run(1, SEED), LIMIT, messages).outcome();
   }
 
   @ParameterizedTest

@@ -1,6 +1,5 @@
 package dev.peerbar.scenario.mutant;
 
-import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
@@ -15,14 +14,14 @@ import dev.peerbar.pci.ResetKind;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 
-/** An HBM endpoint that can be broken and made whole again while it is served. */
+/** An endpoint that can be broken and made whole again while it is served. */
 public final class MutableEndpoint implements Endpoint {
-  private final HbmEndpoint sound;
+  private final Endpoint sound;
   private volatile Mutation mutation = Mutation.NONE;
   private Host host;
   private Timer timer;
 
-  public MutableEndpoint(HbmEndpoint sound) {
+  public MutableEndpoint(Endpoint sound) {
     this.sound = sound;
   }
 
@@ -58,7 +57,7 @@ public final class MutableEndpoint implements Endpoint {
 
   @Override
   public void write(int bar, long offset, AccessWidth width, long value) {
-    sound.write(bar, offset, width, value);
+    mutation.write(this, sound, bar, offset, width, value);
   }
 
   @Override

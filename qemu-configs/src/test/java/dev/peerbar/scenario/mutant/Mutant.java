@@ -1,21 +1,24 @@
 package dev.peerbar.scenario.mutant;
 
-import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.pci.ResetKind;
 import dev.peerbar.scenario.Problem;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.fault.Fault;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
- * An endpoint of a pair that is broken in one way, and the scenario that has to notice.
+ * An endpoint of a guest that is broken in one way, and the scenario that has to notice.
  *
  * @param what it does, as the table in the pages has it
- * @param endpoint {@code hbm-a} or {@code hbm-b}
+ * @param endpoint {@code hbm-a}, {@code hbm-b} or {@code ioat-b}
  * @param scenario the name of that which notices
  * @param kind of what it says first
  * @param sees a part of that
@@ -24,21 +27,20 @@ public record Mutant(
     String what, String endpoint, String scenario, Problem.Kind kind, String sees, Break how) {
   private static final String A = "hbm-a";
   private static final String B = "hbm-b";
+
+  /** B where that is an I/OAT endpoint. */
+  public static final String IOAT = "ioat-b";
+
   private static final long LIMIT_SECONDS = 30;
 
-  /** A pair whose endpoints can be broken. */
-  public static final class Pair {
-    private MutableEndpoint a;
-    private MutableEndpoint b;
+  /** Endpoints that can be broken, by their names. For any thread. */
+  public static final class Breakable {
+    private final Map<String, MutableEndpoint> endpoints = new ConcurrentHashMap<>();
 
     /** As a fixture has it. */
-    public Endpoint wrap(String name, HbmEndpoint endpoint) {
+    public Endpoint wrap(String name, Endpoint endpoint) {
       MutableEndpoint mutable = new MutableEndpoint(endpoint);
-      if (name.equals(A)) {
-        a = mutable;
-      } else {
-        b = mutable;
-      }
+      endpoints.put(name, mutable);
       return mutable;
     }
   }
@@ -52,7 +54,7 @@ public record Mutant(
     record InServer(Fault fault) implements Break {}
 
     /** Like {@code InEndpoint}, with a hand on A's memory. */
-    record InMemoryOfA() implements Break {}
+    record InMemoryOfA(Function<Supplier<MemorySegment>, Mutation> mutation) implements Break {}
   }
 
   private static Mutant of(
@@ -120,7 +122,7 @@ public record Mutant(
             B,
             "flr.initiator-under-load",
             "A's memory changed afterwards",
-            new Break.InMemoryOfA()),
+            new Break.InMemoryOfA(Mutations::writesAfterReset)),
         of(
             "completes a copy without moving a byte",
             B,
@@ -194,31 +196,73 @@ public record Mutant(
             B,
             "fault.no-bus-master",
             "the channel is IDLE",
-            new Fault.IgnoresBusMaster()));
+            new Fault.IgnoresBusMaster()),
+        of(
+            "runs a descriptor more than is valid",
+            IOAT,
+            "ioat.copy",
+            "the channel is HALTED",
+            IoatMutations::runsOneMore),
+        of(
+            "completes a descriptor before its bytes are there",
+            IOAT,
+            "ioat.copy",
+            "other bytes",
+            Mutations::completesBeforeTheData),
+        of(
+            "writes beyond the end of a descriptor's copy",
+            IOAT,
+            "ioat.lengths",
+            "differs after a copy of",
+            Mutations::writesBeyond),
+        of(
+            "interrupts for an error unasked",
+            IOAT,
+            "ioat.unmapped",
+            "it has interrupted",
+            IoatMutations::interruptsOnErrors),
+        of(
+            "ignores a reset of its channel",
+            IOAT,
+            "ioat.reset-channel-under-load",
+            "the channel is ACTIVE",
+            IoatMutations::ignoresChannelReset),
+        of(
+            "interrupts after a reset of its channel",
+            IOAT,
+            "ioat.reset-channel-under-load",
+            "it has interrupted",
+            IoatMutations::interruptsAfterChannelReset),
+        unexpected(
+            "writes after a reset of its channel",
+            IOAT,
+            "ioat.reset-channel-under-load",
+            "A's memory changed at 0x0",
+            new Break.InMemoryOfA(IoatMutations::writesAfterChannelReset)));
   }
 
   /** Breaks it. */
-  public void mutate(Pair pair, List<EndpointServer> servers) throws Exception {
+  public void mutate(Breakable breakable, List<EndpointServer> servers) throws Exception {
     switch (how) {
-      case Break.InEndpoint it -> mutable(pair).mutate(it.mutation.get());
+      case Break.InEndpoint it -> mutable(breakable).mutate(it.mutation.get());
       case Break.InServer it ->
           server(servers).faults().inject(it.fault).get(LIMIT_SECONDS, TimeUnit.SECONDS);
-      case Break.InMemoryOfA _ ->
-          mutable(pair)
+      case Break.InMemoryOfA it ->
+          mutable(breakable)
               .mutate(
-                  Mutations.writesAfterReset(
+                  it.mutation.apply(
                       () -> servers.getFirst().function().memory(HbmRegisters.MEMORY_BAR)));
     }
   }
 
   /** Makes it whole again. */
-  public void heal(Pair pair, List<EndpointServer> servers) throws Exception {
-    mutable(pair).mutate(Mutation.NONE);
+  public void heal(Breakable breakable, List<EndpointServer> servers) throws Exception {
+    mutable(breakable).mutate(Mutation.NONE);
     server(servers).faults().clear().get(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 
-  private MutableEndpoint mutable(Pair pair) {
-    return endpoint.equals(A) ? pair.a : pair.b;
+  private MutableEndpoint mutable(Breakable breakable) {
+    return breakable.endpoints.get(endpoint);
   }
 
   private EndpointServer server(List<EndpointServer> servers) {

@@ -1,7 +1,7 @@
 package dev.peerbar.scenario.mutant;
 
-import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.endpoint.Dma;
+import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.pci.AccessWidth;
@@ -12,13 +12,19 @@ interface Mutation {
   Mutation NONE = new Mutation() {};
 
   /** On the function's thread. */
-  default void reset(MutableEndpoint of, HbmEndpoint sound, ResetKind kind) {
+  default void reset(MutableEndpoint of, Endpoint sound, ResetKind kind) {
     sound.reset(kind);
   }
 
   /** On the function's thread. */
-  default long read(HbmEndpoint sound, int bar, long offset, AccessWidth width) {
+  default long read(Endpoint sound, int bar, long offset, AccessWidth width) {
     return sound.read(bar, offset, width);
+  }
+
+  /** On the function's thread. */
+  default void write(
+      MutableEndpoint of, Endpoint sound, int bar, long offset, AccessWidth width, long value) {
+    sound.write(bar, offset, width, value);
   }
 
   /** What a job masters the bus by. On an engine's thread. */

@@ -1,10 +1,10 @@
 package dev.peerbar.scenario.mutant;
 
 import dev.peerbar.devices.hbm.CompletionRecord;
-import dev.peerbar.devices.hbm.HbmEndpoint;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
+import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.pci.AccessWidth;
@@ -35,13 +35,13 @@ final class Mutations {
   /** Resets do something else. */
   @FunctionalInterface
   interface Reset {
-    void of(MutableEndpoint endpoint, HbmEndpoint sound, ResetKind kind);
+    void of(MutableEndpoint endpoint, Endpoint sound, ResetKind kind);
   }
 
   static Mutation resets(Reset instead) {
     return new Mutation() {
       @Override
-      public void reset(MutableEndpoint of, HbmEndpoint sound, ResetKind kind) {
+      public void reset(MutableEndpoint of, Endpoint sound, ResetKind kind) {
         if (kind == ResetKind.FUNCTION_LEVEL) {
           instead.of(of, sound, kind);
         } else {
@@ -85,7 +85,7 @@ final class Mutations {
   static Mutation afterReset(Consumer<MutableEndpoint> goesOn) {
     return new Mutation() {
       @Override
-      public void reset(MutableEndpoint of, HbmEndpoint sound, ResetKind kind) {
+      public void reset(MutableEndpoint of, Endpoint sound, ResetKind kind) {
         sound.reset(kind);
         of.timer().arm(SOON);
       }
@@ -132,7 +132,7 @@ final class Mutations {
   static Mutation faultsElsewhere() {
     return new Mutation() {
       @Override
-      public long read(HbmEndpoint sound, int bar, long offset, AccessWidth width) {
+      public long read(Endpoint sound, int bar, long offset, AccessWidth width) {
         long value = sound.read(bar, offset, width);
         return offset == HbmRegisters.FAULT_ADDR ? value + Long.BYTES : value;
       }
@@ -142,7 +142,7 @@ final class Mutations {
   static Mutation answersHalves() {
     return new Mutation() {
       @Override
-      public long read(HbmEndpoint sound, int bar, long offset, AccessWidth width) {
+      public long read(Endpoint sound, int bar, long offset, AccessWidth width) {
         return width == AccessWidth.WORD
             ? sound.read(bar, offset & -Integer.BYTES, AccessWidth.DWORD) & 0xffff
             : sound.read(bar, offset, width);
