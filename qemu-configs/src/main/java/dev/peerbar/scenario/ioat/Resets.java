@@ -12,6 +12,7 @@ import dev.peerbar.lab.boot.RefusedAccesses;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.AmdIommu;
 import dev.peerbar.scenario.fixture.Import;
 import dev.peerbar.scenario.fixture.ioat.IoatHbm;
 import dev.peerbar.scenario.fixture.ioat.IoatInitiator;
@@ -57,6 +58,13 @@ final class Resets {
             "B's registers are reset, no byte lands and no interrupt comes after the reset; set up"
                 + " again, B copies through the same import",
             Resets::initiator),
+        importing(
+                "ioat.close-initiator-under-load",
+                "close B's descriptor while it copies into A's memory, %d times"
+                    .formatted(Load.ROUNDS),
+                "no byte lands after the close; opened again, B copies through the same import",
+                Resets::close)
+            .needing(AmdIommu.LATE_ATTACHMENT),
         importing(
             "ioat.reset-channel-under-load",
             "reset B's channel (CHANCMD) while it copies into A's memory, %d times"
@@ -172,6 +180,22 @@ final class Resets {
         pair.deviceB().reset();
         checkStatus(pair, 0);
         pair.initiator().driver().start();
+        load.checkStopped(peer.iova());
+      });
+      load.checkWorks(peer.iova());
+    }
+    return "%d times".formatted(Load.ROUNDS);
+  }
+
+  private static String close(IoatHbm pair) throws Exception {
+    Load load = new Load(pair);
+    try (Import peer = pair.importOfA(Load.LENGTH)) {
+      Load.rounds(round -> {
+        load.begin(peer.iova(), round);
+        pair.deviceB().close();
+        load.clearTarget();
+        pair.openBAgain();
+        load.checkNothingLands();
         load.checkStopped(peer.iova());
       });
       load.checkWorks(peer.iova());
