@@ -138,8 +138,8 @@ public final class DmaChannel<F> {
   }
 
   /**
-   * Stops the engine before the next descriptor that it has not fetched, to go on where it was at
-   * {@link #resume}. Does not wait for it: {@link #suspended} says when it has stopped.
+   * Stops the engine before the next descriptor, to go on where it was at {@link #resume}. Does not
+   * wait for it: {@link #suspended} says when it has stopped.
    */
   public void suspend() {
     if (run != null) {
@@ -195,8 +195,11 @@ public final class DmaChannel<F> {
     private Engine.Ticket ticket = Engine.Ticket.NONE;
     private Engine.Ticket ticketBefore = Engine.Ticket.NONE;
 
-    /** Of the job under way. For the engine's thread. */
+    // For the engine's thread: of the job under way, and of those fetched last, which a job that
+    // was asked to stop leaves to the next one.
     private Dma dma;
+    private int batch;
+    private int nextInBatch;
 
     // Made once: nothing is allocated for a job.
     private final Runnable tell = this::tell;
@@ -309,16 +312,18 @@ public final class DmaChannel<F> {
         if (pace.get() == Pace.STOPPING && pace.compareAndSet(Pace.STOPPING, Pace.STOPPED)) {
           return;
         }
-        int count = fetch(job, (int) (end - at));
-        if (count == 0) {
-          return;
-        }
-        for (int i = 0; i < count; i++) {
-          if (!runOne(job, i)) {
+        if (nextInBatch == batch) {
+          nextInBatch = 0;
+          batch = fetch(job, (int) (end - at));
+          if (batch == 0) {
             return;
           }
         }
-        at += count;
+        if (!runOne(job, nextInBatch)) {
+          return;
+        }
+        nextInBatch++;
+        at++;
       }
       // What became valid too late to be seen when the last one was complete is seen here: who says
       // that more is valid looks at what is finished afterwards, and this the other way round.

@@ -410,20 +410,27 @@ final class ChainTest {
       halted(3, ChainCopier.LINK_UNREADABLE, -0x1000 + 192);
     }
 
-    /** Those that were fetched are done, as they would be of a ring. */
-    @Test
-    void areDoneBeforeTheChannelIsSuspended() {
+    /** The first one is fetched alone, then 16: at 5 and 6 the second is copied and completed. */
+    @ParameterizedTest
+    @CsvSource({"5, 1", "6, 1", "7, 2", "8, 2", "35, 16", "36, 16", "37, 17"})
+    void areLeftWhenTheChannelIsSuspended(int transfer, int last) {
       putArray(40);
       beginArray(40);
-      // The first one is fetched alone, then 16: the copy of the third.
-      atTransfer(7, () -> write4(COMMAND, SUSPEND));
+      atTransfer(transfer, () -> write4(COMMAND, SUSPEND));
       host.settle();
-      assertThat(status()).isEqualTo(at(16) | SUSPENDED);
-      assertThat(untouched(17)).isTrue();
+      assertThat(status()).isEqualTo(at(last) | SUSPENDED);
+      assertThat(completed()).isEqualTo(last + 1);
+      assertThat(untouched(last + 1)).isTrue();
 
       write4(COMMAND, RESUME);
       host.settle();
       assertThat(status()).isEqualTo(at(39) | DONE);
+      assertThat(completed()).isEqualTo(40);
+      // None is fetched again, none left out.
+      assertThat(transfers).isEqualTo(4 + 2 * 40);
+      for (int n = 0; n < 40; n++) {
+        assertThat(copied(n)).as("%d", n).isTrue();
+      }
     }
 
     @ParameterizedTest

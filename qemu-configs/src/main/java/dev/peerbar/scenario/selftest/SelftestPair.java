@@ -1,6 +1,5 @@
 package dev.peerbar.scenario.selftest;
 
-import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.lab.boot.Lab;
 import dev.peerbar.lab.files.LabFiles;
 import dev.peerbar.lab.guest.Guest;
@@ -16,12 +15,12 @@ import dev.peerbar.scenario.Place;
 import dev.peerbar.scenario.Requirement;
 import dev.peerbar.scenario.Run;
 import dev.peerbar.scenario.Setting;
+import dev.peerbar.scenario.fixture.PairFixture;
 import dev.peerbar.scenario.fixture.ServedPair;
-import dev.peerbar.server.EndpointServer;
-import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 
 /**
@@ -39,12 +38,10 @@ final class SelftestPair implements Environment {
 
   private final ServedPair pair;
   private final Run run;
-  private final List<PciDevice> functions;
 
-  private SelftestPair(ServedPair pair, Run run, List<PciDevice> functions) {
+  private SelftestPair(ServedPair pair, Run run) {
     this.pair = pair;
     this.run = run;
-    this.functions = functions;
   }
 
   @Override
@@ -58,55 +55,21 @@ final class SelftestPair implements Environment {
   }
 
   /** Both, the one that is tested first. */
-  List<PciDevice> functions() {
-    return functions;
+  List<PciDevice> functions() throws IOException {
+    return List.of(lab().guest().pciInSlot(SLOT_A), lab().guest().pciInSlot(SLOT_B));
   }
 
-  private record Booted(ServedPair pair, List<Closeable> behind) implements Fixture<SelftestPair> {
-    @Override
-    public Lab lab() {
-      return pair.lab();
+  /** Makes a guest fit for the tests, as somebody would who is going to run them. */
+  private static void prepare(Lab lab) throws IOException {
+    if (GuestFeature.VFIO.missingIn(lab).isPresent()) {
+      return; // nothing will be tried
     }
-
-    @Override
-    public List<EndpointServer> servers() {
-      return List.of(pair.serverA(), pair.serverB());
+    Guest guest = lab.guest();
+    if (guest.system().exists(SHARED_MEMORY)) {
+      guest.system().writeText(SHARED_MEMORY, "always");
     }
-
-    @Override
-    public SelftestPair open(Run run) throws IOException {
-      Guest guest = lab().guest();
-      return new SelftestPair(pair, run, List.of(guest.pciInSlot(SLOT_A), guest.pciInSlot(SLOT_B)));
-    }
-
-    /** Makes the guest fit for the tests, as somebody would who is going to run them. */
-    void prepare() throws IOException {
-      if (GuestFeature.VFIO.missingIn(lab()).isPresent()) {
-        return; // nothing will be tried
-      }
-      Guest guest = lab().guest();
-      if (guest.system().exists(SHARED_MEMORY)) {
-        guest.system().writeText(SHARED_MEMORY, "always");
-      }
-      guest.pciInSlot(SLOT_A).bindVfio();
-      guest.pciInSlot(SLOT_B).bindVfio();
-    }
-
-    @Override
-    public List<String> release(SelftestPair environment) {
-      return List.of();
-    }
-
-    @Override
-    public void close() throws IOException {
-      try {
-        pair.close();
-      } finally {
-        for (Closeable it : behind) {
-          it.close();
-        }
-      }
-    }
+    guest.pciInSlot(SLOT_A).bindVfio();
+    guest.pciInSlot(SLOT_B).bindVfio();
   }
 
   /** A kind for each type of endpoint. */
@@ -137,28 +100,34 @@ final class SelftestPair implements Environment {
     public Fixture<SelftestPair> start(
         LabFiles files, Setting setting, UnaryOperator<VirtualMachine> machine, Path logs)
         throws IOException {
-      TestedEndpoint.Made a = type.make();
-      TestedEndpoint.Made b = type.make();
-      Booted booted =
-          new Booted(
-              ServedPair.boot(
-                  files,
-                  machine.apply(setting.machine().withMemory(MEMORY_GIB)),
-                  logs,
-                  named("a", a.endpoint()),
-                  named("b", b.endpoint())),
-              List.of(a.behind(), b.behind()));
+      String nameA = type.label() + "-a";
+      String nameB = type.label() + "-b";
+      TestedEndpoint.Made a = type.make(nameA);
+      TestedEndpoint.Made b = type.make(nameB);
+      ServedPair pair =
+          ServedPair.boot(
+              files,
+              machine.apply(setting.machine().withMemory(MEMORY_GIB)),
+              logs,
+              new ServedPair.Named(nameA, a.endpoint()),
+              new ServedPair.Named(nameB, b.endpoint()));
+      PairFixture<SelftestPair> fixture =
+          new PairFixture<>(
+              pair,
+              run -> new SelftestPair(pair, run),
+              _ -> List.of(),
+              Set.of(),
+              () -> {
+                a.behind().close();
+                b.behind().close();
+              });
       try {
-        booted.prepare();
-        return booted;
+        prepare(pair.lab());
+        return fixture;
       } catch (IOException | RuntimeException e) {
-        booted.close();
+        fixture.close();
         throw e;
       }
-    }
-
-    private ServedPair.Named named(String which, Endpoint endpoint) {
-      return new ServedPair.Named(type.label() + "-" + which, endpoint);
     }
   }
 }

@@ -16,7 +16,7 @@ enum TestedEndpoint {
   /** For which they have a driver of their own. */
   IOAT("the I/OAT endpoint") {
     @Override
-    Made make() {
+    Made make(String name) {
       return new Made(new IoatEndpoint(IoatConfig.DEFAULT), () -> {});
     }
   },
@@ -24,16 +24,17 @@ enum TestedEndpoint {
   /** With a large BAR that can be mapped. */
   HBM("the HBM endpoint") {
     @Override
-    Made make() {
+    Made make(String name) {
       return new Made(new HbmEndpoint(HbmConfig.DEFAULT, 1), () -> {});
     }
   },
 
   NVME("the NVMe endpoint") {
     @Override
-    Made make() {
+    Made make(String name) {
       MemoryStorage storage = MemoryStorage.allocate(DISK);
-      return new Made(new NvmeEndpoint(NvmeConfig.DEFAULT, storage), storage::close);
+      return new Made(
+          new NvmeEndpoint(NvmeConfig.DEFAULT.withSerialNumber(name), storage), storage::close);
     }
   };
 
@@ -52,7 +53,12 @@ enum TestedEndpoint {
    */
   record Made(Endpoint endpoint, Closeable behind) {}
 
-  abstract Made make();
+  /**
+   * Makes one.
+   *
+   * @param name of which no two in a guest are the same
+   */
+  abstract Made make(String name);
 
   /** As {@code serve} calls it. */
   String label() {
