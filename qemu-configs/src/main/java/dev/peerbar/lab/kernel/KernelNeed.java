@@ -22,6 +22,7 @@ public enum KernelNeed {
   NVME,
   FILES,
   DMAENGINE,
+  GPU,
   USERLAND,
   VIRTIO_DISK;
 

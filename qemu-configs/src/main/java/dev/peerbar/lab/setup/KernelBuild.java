@@ -27,7 +27,12 @@ final class KernelBuild {
   // the tree.
   private static final List<String> EXCLUDED =
       List.of(
-          "*/drivers/gpu/drm/*.[ch]",
+          "*/drivers/gpu/drm/amd/*.[ch]",
+          "*/drivers/gpu/drm/i915/*.[ch]",
+          "*/drivers/gpu/drm/msm/*.[ch]",
+          "*/drivers/gpu/drm/nouveau/*.[ch]",
+          "*/drivers/gpu/drm/radeon/*.[ch]",
+          "*/drivers/gpu/drm/xe/*.[ch]",
           "*/drivers/net/ethernet/*.[ch]",
           "*/drivers/net/wireless/*.[ch]",
           "*/drivers/media/*.[ch]",
