@@ -7,6 +7,8 @@ import dev.peerbar.pci.ConfigLayout.Header;
 import dev.peerbar.pci.ConfigLayout.Msix;
 import dev.peerbar.pci.ConfigLayout.PowerManagement;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalInt;
 
 /**
@@ -45,15 +47,26 @@ public record Config(Device device) {
    * @param id such as {@link ConfigLayout.Msix#ID}
    */
   public OptionalInt find(int id) throws IOException {
+    List<Integer> all = findAll(id);
+    return all.isEmpty() ? OptionalInt.empty() : OptionalInt.of(all.getFirst());
+  }
+
+  /**
+   * Where all capabilities of one kind are, in the order of the list.
+   *
+   * @param id such as {@link ConfigLayout.VendorSpecific#ID}
+   */
+  public List<Integer> findAll(int id) throws IOException {
+    List<Integer> found = new ArrayList<>();
     int at = pointer(Header.CAPABILITIES_POINTER);
     // There is room for so many; a list that is longer goes round.
     for (int looked = 0; at != 0 && looked < 48; looked++) {
       if (device.readConfig(at + ConfigLayout.Capability.ID, AccessWidth.BYTE) == id) {
-        return OptionalInt.of(at);
+        found.add(at);
       }
       at = pointer(at + ConfigLayout.Capability.NEXT);
     }
-    return OptionalInt.empty();
+    return found;
   }
 
   private int pointer(int offset) throws IOException {

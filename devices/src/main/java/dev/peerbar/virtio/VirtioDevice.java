@@ -47,6 +47,14 @@ public interface VirtioDevice {
   void reset();
 
   /**
+   * One queue is reset alone (2.6.1). None of its requests is in progress, none that was held will
+   * be completed. On the function's thread.
+   *
+   * @param queue its index
+   */
+  default void queueReset(int queue) {}
+
+  /**
    * Carries out a request, on the thread of its queue's engine, where it may wait. A request that
    * is not {@link VirtioRequest#complete completed} when this returns is the device's until it is,
    * or until a reset.

@@ -7,8 +7,13 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * One request of a driver's: buffers to read, and buffers to write behind them, each as if it were
- * in one piece (Virtual I/O Device 1.3, 2.6.4: no device may rely on how they are divided). For the
- * thread of its queue's engine.
+ * in one piece (Virtual I/O Device 1.3, 2.7.4: no device may rely on how they are divided). For the
+ * thread of its queue's engine, in a job of that queue: one that {@link VirtioDevice#handle} was
+ * called with for it, or one of {@link VirtioHost#engine}; any other has an {@link
+ * IllegalStateException}, as it has a request that is complete.
+ *
+ * <p>After a reset there is nothing to read or write: that is a {@link JobEndedException}, even in
+ * a job that was begun since. Completing it does nothing.
  */
 public interface VirtioRequest {
 
