@@ -129,6 +129,9 @@ public enum GuestFeature implements Requirement {
   /** The kernel's own driver of I/OAT engines, and its tester of such engines. */
   DMAENGINE(Set.of(KernelNeed.DMAENGINE), ""),
 
+  /** The kernel's own driver of virtio GPUs. */
+  GPU(Set.of(KernelNeed.GPU), ""),
+
   /** The kernel's own driver of NVMe controllers. */
   NVME(Set.of(KernelNeed.NVME), ""),
 

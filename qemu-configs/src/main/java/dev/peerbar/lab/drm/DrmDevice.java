@@ -40,6 +40,7 @@ public final class DrmDevice implements AutoCloseable {
 
   private final GuestSystem system;
   private final int fd;
+  private boolean closed;
 
   private DrmDevice(GuestSystem system, int fd) {
     this.system = system;
@@ -62,14 +63,11 @@ public final class DrmDevice implements AutoCloseable {
 
   private static DrmDevice open(Guest guest, PciDevice pci, String prefix) throws IOException {
     GuestSystem system = guest.system();
-    // The card hangs on the virtio device below the function.
-    for (String below : system.list(pci.attribute(""))) {
-      String classes = pci.attribute(below + "/drm");
-      if (below.startsWith("virtio") && system.exists(classes)) {
-        for (String name : system.list(classes)) {
-          if (name.startsWith(prefix)) {
-            return new DrmDevice(system, system.open("/dev/dri/" + name, OpenFlag.READ_WRITE));
-          }
+    String cards = pci.attribute("drm");
+    if (system.exists(cards)) {
+      for (String name : system.list(cards)) {
+        if (name.startsWith(prefix)) {
+          return new DrmDevice(system, system.open("/dev/dri/" + name, OpenFlag.READ_WRITE));
         }
       }
     }
@@ -235,8 +233,12 @@ public final class DrmDevice implements AutoCloseable {
         fd, DrmIoctls.DRM_IOCTL_MODE_DIRTYFB, new DrmModeDirtyFb(framebuffer).encode());
   }
 
+  /** Closes the file; more than once is once. */
   @Override
   public void close() throws IOException {
-    system.close(fd);
+    if (!closed) {
+      closed = true;
+      system.close(fd);
+    }
   }
 }

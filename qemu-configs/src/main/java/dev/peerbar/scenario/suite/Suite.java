@@ -7,6 +7,7 @@ import dev.peerbar.scenario.dmabuf.DmabufScenarios;
 import dev.peerbar.scenario.fault.FaultScenarios;
 import dev.peerbar.scenario.flr.FlrScenarios;
 import dev.peerbar.scenario.ioat.IoatScenarios;
+import dev.peerbar.scenario.importer.ImporterScenarios;
 import dev.peerbar.scenario.iommufd.IommufdScenarios;
 import dev.peerbar.scenario.life.LifeScenarios;
 import dev.peerbar.scenario.nvme.NvmeScenarios;
@@ -32,6 +33,7 @@ public final class Suite {
                   P2pScenarios.all(),
                   FlrScenarios.all(),
                   IoatScenarios.all(),
+                  ImporterScenarios.all(),
                   FaultScenarios.all(),
                   ZoneScenarios.all(),
                   TopologyScenarios.all(),

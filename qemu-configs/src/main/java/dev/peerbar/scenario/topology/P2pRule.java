@@ -13,7 +13,7 @@ import java.util.Set;
  * (Documentation/driver-api/pci/p2pdma.rst) and has listed for its host bridges
  * (drivers/pci/p2pdma.c, Linux 7.3): computed from what anybody can see, to hold the kernel to it.
  */
-final class P2pRule {
+public final class P2pRule {
   /** The AMD families whose host bridges let peer-to-peer DMA through: Zen, and what came after. */
   private static final int FIRST_ZEN = 0x17;
 
@@ -32,7 +32,7 @@ final class P2pRule {
           ids(NVIDIA, 0x2f95, 0x2f96, 0x2f97, 0x2f98));
 
   /** What comes of a transfer. */
-  enum Path {
+  public enum Path {
     /**
      * It turns at a port below the host bridge: the initiator is given the target's bus address.
      */
@@ -62,13 +62,13 @@ final class P2pRule {
    * @param vendor as CPUID has it, such as {@code AuthenticAMD}
    * @param family as the kernel counts it
    */
-  record Cpu(String vendor, int family) {
+  public record Cpu(String vendor, int family) {
     /**
      * That of {@code /proc/cpuinfo}.
      *
      * @throws IllegalArgumentException if it says nothing of vendor and family
      */
-    static Cpu parse(String cpuinfo) {
+    public static Cpu parse(String cpuinfo) {
       return new Cpu(field(cpuinfo, "vendor_id"), Integer.parseInt(field(cpuinfo, "cpu family")));
     }
 
@@ -89,7 +89,7 @@ final class P2pRule {
   private P2pRule() {}
 
   /** By which way a client reaches a provider's memory. */
-  static Path path(PciPath provider, PciPath client, Cpu cpu) {
+  public static Path path(PciPath provider, PciPath client, Cpu cpu) {
     Optional<String> common =
         provider.hops().stream()
             .map(Hop::address)

@@ -19,7 +19,7 @@ import java.util.OptionalInt;
  * @param hops the function itself, then the bridges above it up to the root bus
  * @param host what is above them all
  */
-record PciPath(List<Hop> hops, HostBridge host) {
+public record PciPath(List<Hop> hops, HostBridge host) {
   private static final String DEVICES = "/sys/bus/pci/devices/";
   private static final String ROOT = "pci";
 
@@ -80,12 +80,12 @@ record PciPath(List<Hop> hops, HostBridge host) {
     }
   }
 
-  PciPath {
+  public PciPath {
     hops = List.copyOf(hops);
   }
 
   /** That of a function of a guest. */
-  static PciPath of(PciDevice function) throws IOException {
+  public static PciPath of(PciDevice function) throws IOException {
     GuestSystem system = function.system();
     List<String> names =
         Arrays.asList(system.readLink(DEVICES + function.address()).split("/")).reversed();

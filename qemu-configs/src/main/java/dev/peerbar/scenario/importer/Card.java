@@ -1,0 +1,78 @@
+package dev.peerbar.scenario.importer;
+
+import static dev.peerbar.scenario.UnexpectedException.unless;
+
+import dev.peerbar.devices.gpu.GpuConfig;
+import dev.peerbar.lab.drm.DrmDevice;
+import dev.peerbar.lab.guest.GuestMemory;
+import dev.peerbar.lab.guest.PciDevice;
+import dev.peerbar.scenario.Case;
+import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.gpu.HbmAndGpu;
+import java.util.List;
+
+/** What the kernel's driver makes of the card by itself. */
+final class Card {
+  private static final String DRIVER = "virtio-pci";
+  private static final int WIDTH = GpuConfig.DEFAULT.size().width();
+  private static final int HEIGHT = GpuConfig.DEFAULT.size().height();
+
+  private Card() {}
+
+  static List<Scenario<?>> all() {
+    return List.of(
+        Case.on(
+            HbmAndGpu.KIND,
+            "importer.bind",
+            "unbind the card's driver and bind it again",
+            "it has one output that prefers %dx%d".formatted(WIDTH, HEIGHT),
+            Card::bind),
+        Case.on(
+            HbmAndGpu.KIND,
+            "importer.draw",
+            "draw in a buffer of the kernel's memory, show it, change it and have it flushed",
+            "each picture is the output's, pixel by pixel",
+            Card::draw));
+  }
+
+  private static String outputs(DrmDevice card) throws Exception {
+    List<DrmDevice.Output> outputs = card.outputs();
+    unless(outputs.size() == 1, "it has the outputs %s", outputs);
+    String mode = outputs.getFirst().modes().getFirst().toString();
+    unless(mode.equals(WIDTH + "x" + HEIGHT), "the first mode is %s", mode);
+    return "%s of %d modes".formatted(mode, outputs.getFirst().modes().size());
+  }
+
+  private static String bind(HbmAndGpu pair) throws Exception {
+    PciDevice card = pair.card();
+    unless(card.driver().filter(DRIVER::equals).isPresent(), "its driver is %s", card.driver());
+    try (DrmDevice opened = pair.openCard()) {
+      outputs(opened);
+    }
+    card.unbind();
+    card.bind(DRIVER);
+    try (DrmDevice opened = pair.openCard()) {
+      return outputs(opened);
+    }
+  }
+
+  private static String draw(HbmAndGpu pair) throws Exception {
+    Drawing first = Drawing.of(WIDTH, HEIGHT, pair.run().seed());
+    Drawing second = Drawing.of(WIDTH, HEIGHT, pair.run().seed() + 1);
+    try (DrmDevice card = pair.openCard()) {
+      DrmDevice.Output output = card.outputs().getFirst();
+      DrmDevice.Dumb buffer = card.createDumb(WIDTH, HEIGHT);
+      int framebuffer = card.addFramebuffer(buffer.handle(), WIDTH, HEIGHT, buffer.pitch(), 0);
+      try (GuestMemory pixels = card.map(buffer)) {
+        first.put(pixels, 0, buffer.pitch());
+        card.show(output, framebuffer);
+        first.await(pair);
+        second.put(pixels, 0, buffer.pitch());
+        card.flush(framebuffer);
+        second.await(pair);
+      }
+      card.disable(output);
+    }
+    return "%dx%d, twice".formatted(WIDTH, HEIGHT);
+  }
+}

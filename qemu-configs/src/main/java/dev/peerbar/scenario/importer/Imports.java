@@ -1,0 +1,71 @@
+package dev.peerbar.scenario.importer;
+
+import static dev.peerbar.scenario.UnexpectedException.unless;
+
+import dev.peerbar.devices.gpu.GpuConfig;
+import dev.peerbar.lab.drm.DrmDevice;
+import dev.peerbar.lab.vfio.DmaBuf;
+import dev.peerbar.devices.hbm.HbmRegisters;
+import dev.peerbar.scenario.Case;
+import dev.peerbar.scenario.GuestFeature;
+import dev.peerbar.scenario.Scenario;
+import dev.peerbar.scenario.fixture.gpu.HbmAndGpu;
+import java.util.List;
+
+/** DMABUFs of A's memory in the card's hands. */
+final class Imports {
+  private static final int WIDTH = GpuConfig.DEFAULT.size().width();
+  private static final int HEIGHT = GpuConfig.DEFAULT.size().height();
+  private static final int PITCH = WIDTH * Integer.BYTES;
+  private static final long LENGTH = 8L << 20;
+
+  private Imports() {}
+
+  static List<Scenario<?>> all() {
+    return List.of(
+        Case.on(
+            HbmAndGpu.KIND,
+            "importer.import",
+            "import A's memory by its DMABUF twice, and give the handle back",
+            "the handle is the same both times",
+            Imports::importTwice),
+        Case.on(
+            HbmAndGpu.KIND,
+            "importer.scanout",
+            "draw in A's memory, import it, show it, draw anew and have it flushed",
+            "each picture is the output's, read from the peer",
+            Imports::scanout)
+            .needing(GuestFeature.PEER_BARS)
+            .only(HbmAndGpu::reaches));
+  }
+
+  private static String importTwice(HbmAndGpu pair) throws Exception {
+    try (DrmDevice card = pair.openCard();
+        DmaBuf exported = pair.exportToCard(LENGTH)) {
+      int handle = card.importDmaBuf(exported.fd());
+      int again = card.importDmaBuf(exported.fd());
+      unless(again == handle, "it is handle %d, and then %d", handle, again);
+      card.closeHandle(handle);
+      return "handle " + handle;
+    }
+  }
+
+  private static String scanout(HbmAndGpu pair) throws Exception {
+    Drawing first = Drawing.of(WIDTH, HEIGHT, pair.run().seed());
+    Drawing second = Drawing.of(WIDTH, HEIGHT, pair.run().seed() + 1);
+    try (DrmDevice card = pair.openCard();
+        DmaBuf exported = pair.exportToCard(LENGTH)) {
+      DrmDevice.Output output = card.outputs().getFirst();
+      first.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, PITCH);
+      int handle = card.importDmaBuf(exported.fd());
+      int framebuffer = card.addFramebuffer(handle, WIDTH, HEIGHT, PITCH, 0);
+      card.show(output, framebuffer);
+      first.await(pair);
+      second.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, PITCH);
+      card.flush(framebuffer);
+      second.await(pair);
+      card.disable(output);
+    }
+    return "%dx%d, twice".formatted(WIDTH, HEIGHT);
+  }
+}
