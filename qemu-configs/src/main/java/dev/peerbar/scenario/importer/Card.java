@@ -26,13 +26,15 @@ final class Card {
             "importer.bind",
             "unbind the card's driver and bind it again",
             "it has one output that prefers %dx%d".formatted(WIDTH, HEIGHT),
-            Card::bind),
+            Card::bind)
+            .only(HbmAndGpu::isUsual),
         Case.on(
             HbmAndGpu.KIND,
             "importer.draw",
             "draw in a buffer of the kernel's memory, show it, change it and have it flushed",
             "each picture is the output's, pixel by pixel",
-            Card::draw));
+            Card::draw)
+            .only(HbmAndGpu::isUsual));
   }
 
   private static String outputs(DrmDevice card) throws Exception {

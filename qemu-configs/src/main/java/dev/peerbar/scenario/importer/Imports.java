@@ -28,7 +28,8 @@ final class Imports {
             "importer.import",
             "import A's memory by its DMABUF twice, and give the handle back",
             "the handle is the same both times",
-            Imports::importTwice),
+            Imports::importTwice)
+            .only(HbmAndGpu::isUsual),
         Case.on(
             HbmAndGpu.KIND,
             "importer.scanout",
