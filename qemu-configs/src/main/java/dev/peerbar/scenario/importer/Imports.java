@@ -2,7 +2,6 @@ package dev.peerbar.scenario.importer;
 
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
-import dev.peerbar.devices.gpu.GpuConfig;
 import dev.peerbar.lab.drm.DrmDevice;
 import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.devices.hbm.HbmRegisters;
@@ -14,11 +13,6 @@ import java.util.List;
 
 /** DMABUFs of A's memory in the card's hands. */
 final class Imports {
-  private static final int WIDTH = GpuConfig.DEFAULT.size().width();
-  private static final int HEIGHT = GpuConfig.DEFAULT.size().height();
-  private static final int PITCH = WIDTH * Integer.BYTES;
-  private static final long LENGTH = 8L << 20;
-
   private Imports() {}
 
   static List<Scenario<?>> all() {
@@ -42,7 +36,7 @@ final class Imports {
 
   private static String importTwice(HbmAndGpu pair) throws Exception {
     try (DrmDevice card = pair.openCard();
-        DmaBuf exported = pair.exportToCard(LENGTH)) {
+        DmaBuf exported = pair.exportToCard(Shown.LENGTH)) {
       int handle = card.importDmaBuf(exported.fd());
       int again = card.importDmaBuf(exported.fd());
       unless(again == handle, "it is handle %d, and then %d", handle, again);
@@ -52,21 +46,12 @@ final class Imports {
   }
 
   private static String scanout(HbmAndGpu pair) throws Exception {
-    Drawing first = Drawing.of(WIDTH, HEIGHT, pair.run().seed());
-    Drawing second = Drawing.of(WIDTH, HEIGHT, pair.run().seed() + 1);
-    try (DrmDevice card = pair.openCard();
-        DmaBuf exported = pair.exportToCard(LENGTH)) {
-      DrmDevice.Output output = card.outputs().getFirst();
-      first.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, PITCH);
-      int handle = card.importDmaBuf(exported.fd());
-      int framebuffer = card.addFramebuffer(handle, WIDTH, HEIGHT, PITCH, 0);
-      card.show(output, framebuffer);
-      first.await(pair);
-      second.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, PITCH);
-      card.flush(framebuffer);
+    Drawing second = Drawing.of(Shown.WIDTH, Shown.HEIGHT, pair.run().seed() + 1);
+    try (Shown shown = Shown.begin(pair, pair.run().seed())) {
+      second.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, Shown.PITCH);
+      shown.flush();
       second.await(pair);
-      card.disable(output);
     }
-    return "%dx%d, twice".formatted(WIDTH, HEIGHT);
+    return "%dx%d, twice".formatted(Shown.WIDTH, Shown.HEIGHT);
   }
 }

@@ -2,7 +2,6 @@ package dev.peerbar.scenario.importer;
 
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
-import dev.peerbar.devices.gpu.GpuConfig;
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.lab.drm.DrmDevice;
 import dev.peerbar.lab.guest.GuestErrnoException;
@@ -23,14 +22,9 @@ import dev.peerbar.scenario.topology.PciPath;
 import dev.peerbar.server.events.TransferEvent;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 
 /** By which way the card is led to A's memory, held to the kernel's own rule. */
 final class Routes implements Scenario<HbmAndGpu> {
-  private static final int WIDTH = GpuConfig.DEFAULT.size().width();
-  private static final int HEIGHT = GpuConfig.DEFAULT.size().height();
-  private static final int PITCH = WIDTH * Integer.BYTES;
-  private static final long LENGTH = 8L << 20;
   private static final Duration LIMIT = Duration.ofSeconds(30);
 
   /** What the driver says of a command that its device could not carry out. */
@@ -66,7 +60,7 @@ final class Routes implements Scenario<HbmAndGpu> {
             P2pRule.Cpu.parse(pair.guest().system().readText("/proc/cpuinfo")));
     boolean translated = translated(pair);
     try (DrmDevice card = pair.openCard();
-        DmaBuf exported = pair.exportToCard(LENGTH)) {
+        DmaBuf exported = pair.exportToCard(Shown.LENGTH)) {
       String seen =
           switch (path) {
             case REFUSED -> refused(card, exported);
@@ -102,9 +96,9 @@ final class Routes implements Scenario<HbmAndGpu> {
     int framebuffer = framebuffer(card, exported);
     card.show(card.outputs().getFirst(), framebuffer);
     Wait.until(
-        () -> reads(pair).stream().anyMatch(t -> t.fault() != null), LIMIT, "a read that fails");
+        () -> Shown.reads(pair).stream().anyMatch(t -> t.fault() != null), LIMIT, "a read that fails");
     TransferEvent read =
-        reads(pair).stream().filter(t -> t.fault() != null).findFirst().orElseThrow();
+        Shown.reads(pair).stream().filter(t -> t.fault() != null).findFirst().orElseThrow();
     checkAddress(pair, read.faultAddress(), true);
     card.disable(card.outputs().getFirst());
     return "it is given bus address 0x%x, which QEMU's vIOMMU does not know"
@@ -113,12 +107,12 @@ final class Routes implements Scenario<HbmAndGpu> {
 
   private static String shown(HbmAndGpu pair, DrmDevice card, DmaBuf exported, boolean atBar)
       throws Exception {
-    Drawing drawing = Drawing.of(WIDTH, HEIGHT, pair.run().seed());
-    drawing.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, PITCH);
+    Drawing drawing = Drawing.of(Shown.WIDTH, Shown.HEIGHT, pair.run().seed());
+    drawing.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, Shown.PITCH);
     int framebuffer = framebuffer(card, exported);
     card.show(card.outputs().getFirst(), framebuffer);
     drawing.await(pair);
-    long address = reads(pair).getLast().source();
+    long address = Shown.reads(pair).getLast().source();
     checkAddress(pair, address, atBar);
     card.disable(card.outputs().getFirst());
     return "it is given 0x%x, an address of %s; the picture is right"
@@ -126,14 +120,7 @@ final class Routes implements Scenario<HbmAndGpu> {
   }
 
   private static int framebuffer(DrmDevice card, DmaBuf exported) throws IOException {
-    return card.addFramebuffer(card.importDmaBuf(exported.fd()), WIDTH, HEIGHT, PITCH, 0);
-  }
-
-  /** What the card has read of a peer's memory: the guest's own is shared. */
-  private static List<TransferEvent> reads(HbmAndGpu pair) {
-    return pair.run().lastTransfers("gpu-b").stream()
-        .filter(t -> t.fault() != null || "messages".equals(t.path()))
-        .toList();
+    return card.addFramebuffer(card.importDmaBuf(exported.fd()), Shown.WIDTH, Shown.HEIGHT, Shown.PITCH, 0);
   }
 
   private static void checkAddress(HbmAndGpu pair, long address, boolean atBar) throws Exception {
