@@ -66,10 +66,10 @@ final class Card {
       DrmDevice.Dumb buffer = card.createDumb(WIDTH, HEIGHT);
       int framebuffer = card.addFramebuffer(buffer.handle(), WIDTH, HEIGHT, buffer.pitch(), 0);
       try (GuestMemory pixels = card.map(buffer)) {
-        first.put(pixels, 0, buffer.pitch());
+        first.put(pixels, buffer.pitch());
         card.show(output, framebuffer);
         first.await(pair);
-        second.put(pixels, 0, buffer.pitch());
+        second.put(pixels, buffer.pitch());
         card.flush(framebuffer);
         second.await(pair);
       }

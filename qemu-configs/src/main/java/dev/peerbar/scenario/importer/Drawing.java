@@ -36,12 +36,11 @@ record Drawing(int width, int height, int[] rgb) {
   }
 
   /**
-   * Writes its pixels as XRGB8888.
+   * Its pixels as XRGB8888.
    *
-   * @param offset of the first one, in bytes
    * @param pitch bytes from a row to the next
    */
-  void put(Memory memory, long offset, int pitch) throws IOException {
+  byte[] bytes(int pitch) {
     ByteBuffer bytes = ByteBuffer.allocate(height * pitch).order(ByteOrder.LITTLE_ENDIAN);
     for (int y = 0; y < height; y++) {
       bytes.position(y * pitch);
@@ -49,7 +48,16 @@ record Drawing(int width, int height, int[] rgb) {
         bytes.putInt(rgb[y * width + x]);
       }
     }
-    memory.write(offset, bytes.array());
+    return bytes.array();
+  }
+
+  /**
+   * Writes its pixels as XRGB8888.
+   *
+   * @param pitch bytes from a row to the next
+   */
+  void put(Memory memory, int pitch) throws IOException {
+    memory.write(0, bytes(pitch));
   }
 
   /**

@@ -48,7 +48,7 @@ final class Imports {
   private static String scanout(HbmAndGpu pair) throws Exception {
     Drawing second = Drawing.of(Shown.WIDTH, Shown.HEIGHT, pair.run().seed() + 1);
     try (Shown shown = Shown.begin(pair, pair.run().seed())) {
-      second.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, Shown.PITCH);
+      second.put(pair.device().bar(HbmRegisters.MEMORY_BAR), Shown.PITCH);
       shown.flush();
       second.await(pair);
     }

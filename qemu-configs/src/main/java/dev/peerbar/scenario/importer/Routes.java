@@ -58,7 +58,7 @@ final class Routes implements Scenario<HbmAndGpu> {
             PciPath.of(provider),
             PciPath.of(pair.card()),
             P2pRule.Cpu.parse(pair.guest().system().readText("/proc/cpuinfo")));
-    boolean translated = translated(pair);
+    boolean translated = pair.isTranslated();
     try (DrmDevice card = pair.openCard();
         DmaBuf exported = pair.exportToCard(Shown.LENGTH)) {
       String seen =
@@ -72,12 +72,6 @@ final class Routes implements Scenario<HbmAndGpu> {
       pair.run().took(new Route("b", "a", path.toString(), arrived));
       return "%s: %s".formatted(path, seen);
     }
-  }
-
-  /** Whether an IOMMU gives the card addresses of its own. */
-  private static boolean translated(HbmAndGpu pair) throws IOException {
-    String type = pair.guest().system().readText(pair.card().attribute("iommu_group/type"));
-    return type.startsWith("DMA");
   }
 
   private static String refused(DrmDevice card, DmaBuf exported) throws Exception {
@@ -108,7 +102,7 @@ final class Routes implements Scenario<HbmAndGpu> {
   private static String shown(HbmAndGpu pair, DrmDevice card, DmaBuf exported, boolean atBar)
       throws Exception {
     Drawing drawing = Drawing.of(Shown.WIDTH, Shown.HEIGHT, pair.run().seed());
-    drawing.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, Shown.PITCH);
+    drawing.put(pair.device().bar(HbmRegisters.MEMORY_BAR), Shown.PITCH);
     int framebuffer = framebuffer(card, exported);
     card.show(card.outputs().getFirst(), framebuffer);
     drawing.await(pair);

@@ -7,6 +7,7 @@ import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.lab.drm.DrmDevice;
 import dev.peerbar.lab.guest.GuestErrnoException;
 import dev.peerbar.lab.vfio.DmaBuf;
+import dev.peerbar.lab.vfio.GuestDevice;
 import dev.peerbar.linux.Errno;
 import dev.peerbar.scenario.fixture.gpu.HbmAndGpu;
 import dev.peerbar.server.events.TransferEvent;
@@ -50,10 +51,15 @@ final class Shown implements AutoCloseable {
 
   /** Draws in A's memory, and has the card import and show that. */
   static Shown begin(HbmAndGpu pair, long seed) throws Exception {
+    return begin(pair, pair.device(), seed);
+  }
+
+  /** The same with A opened anew. */
+  static Shown begin(HbmAndGpu pair, GuestDevice device, long seed) throws Exception {
     Drawing drawing = Drawing.of(WIDTH, HEIGHT, seed);
-    drawing.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, PITCH);
+    drawing.put(device.bar(HbmRegisters.MEMORY_BAR), PITCH);
     DrmDevice card = pair.openCard();
-    DmaBuf exported = pair.exportToCard(LENGTH);
+    DmaBuf exported = pair.exportToCard(device, LENGTH);
     try {
       DrmDevice.Output output = card.outputs().getFirst();
       int handle = card.importDmaBuf(exported.fd());
@@ -65,6 +71,17 @@ final class Shown implements AutoCloseable {
       exported.close();
       throw e;
     }
+  }
+
+  /** What the card has imported. */
+  DmaBuf exported() {
+    return exported;
+  }
+
+  /** Leaves all of it to the kernel, which takes handles and framebuffers back with their file. */
+  void abandon() throws IOException {
+    card.close();
+    exported.close();
   }
 
   /** Has it flushed, whether the card can read it or not. */
@@ -95,7 +112,7 @@ final class Shown implements AutoCloseable {
   /** Draws another picture in A's memory, has it flushed, and waits until that is shown. */
   void showAnother() throws Exception {
     Drawing another = Drawing.of(WIDTH, HEIGHT, ~pair.run().seed());
-    another.put(pair.device().bar(HbmRegisters.MEMORY_BAR), 0, PITCH);
+    another.put(pair.device().bar(HbmRegisters.MEMORY_BAR), PITCH);
     flush();
     another.await(pair);
   }
