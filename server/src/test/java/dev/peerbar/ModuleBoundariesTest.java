@@ -16,10 +16,12 @@ final class ModuleBoundariesTest {
     "dev.peerbar.endpoint..",
     "dev.peerbar.engine..",
     "dev.peerbar.devices..",
+    "dev.peerbar.virtio..",
     "dev.peerbar.storage..",
     "dev.peerbar.driver",
     "dev.peerbar.driver.hbm..",
     "dev.peerbar.driver.nvme..",
+    "dev.peerbar.driver.virtio..",
     "dev.peerbar.driver.fake.."
   };
 
@@ -30,7 +32,8 @@ final class ModuleBoundariesTest {
           .resideInAPackage("dev.peerbar.engine..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("dev.peerbar.devices..", "dev.peerbar.storage..");
+          .resideInAnyPackage(
+              "dev.peerbar.devices..", "dev.peerbar.virtio..", "dev.peerbar.storage..");
 
   @ArchTest
   static final ArchRule devicesKnowNoWire =
@@ -64,6 +67,7 @@ final class ModuleBoundariesTest {
               "dev.peerbar.endpoint..",
               "dev.peerbar.engine..",
               "dev.peerbar.devices..",
+              "dev.peerbar.virtio..",
               "dev.peerbar.storage..",
               "dev.peerbar.driver..",
               "dev.peerbar.server..",
@@ -88,6 +92,7 @@ final class ModuleBoundariesTest {
           .dependOnClassesThat()
           .resideInAnyPackage(
               "dev.peerbar.devices..",
+              "dev.peerbar.virtio..",
               "dev.peerbar.driver..",
               "dev.peerbar.cli..",
               "dev.peerbar.probe..");
@@ -101,6 +106,7 @@ final class ModuleBoundariesTest {
               "dev.peerbar.endpoint..",
               "dev.peerbar.engine..",
               "dev.peerbar.devices..",
+              "dev.peerbar.virtio..",
               "dev.peerbar.storage..")
           .should()
           .dependOnClassesThat()
@@ -112,7 +118,10 @@ final class ModuleBoundariesTest {
       noClasses()
           .that()
           .resideInAnyPackage(
-              "dev.peerbar.driver", "dev.peerbar.driver.hbm..", "dev.peerbar.driver.nvme..")
+              "dev.peerbar.driver",
+              "dev.peerbar.driver.hbm..",
+              "dev.peerbar.driver.nvme..",
+              "dev.peerbar.driver.virtio..")
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(
@@ -135,8 +144,10 @@ final class ModuleBoundariesTest {
               "dev.peerbar.endpoint..",
               "dev.peerbar.engine..",
               "dev.peerbar.devices..",
+              "dev.peerbar.virtio..",
               "dev.peerbar.driver.hbm..",
               "dev.peerbar.driver.nvme..",
+              "dev.peerbar.driver.virtio..",
               "dev.peerbar.driver.fake..",
               "io.netty..");
 

@@ -193,8 +193,8 @@ public final class VirtioPciEndpoint implements Endpoint {
     if (logged < MOST_LOGGED) {
       logged++;
       LOG.warn(
-          "{}: {} The device needs a reset{}",
-          Integer.toHexString(identity.deviceId()),
+          "virtio device {}: {} It needs a reset{}",
+          identity.deviceId(),
           why,
           logged == MOST_LOGGED ? " (the last of these to be logged)" : "");
     }

@@ -250,7 +250,7 @@ public final class VirtioDriver extends FunctionDriver {
   public Virtqueue queue(int index, int size) throws IOException {
     long table = SplitRing.descriptorBytes(size);
     long available = align(SplitRing.availableBytes(size));
-    DmaRange memory = device().allocate(table + available + SplitRing.usedBytes(size));
+    DmaRange memory = device().allocate(align(table) + available + SplitRing.usedBytes(size));
     return queue(
         index,
         memory.slice(0, table),
