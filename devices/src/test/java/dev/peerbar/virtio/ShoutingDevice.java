@@ -22,10 +22,19 @@ final class ShoutingDevice implements VirtioDevice {
   static final int CLASS_CODE = 0xff0000;
   static final long FEATURE = 1L << 5;
   static final int CONFIG_BYTES = 12;
+  private static final int MOST_BYTES = 1 << 12;
 
   final ByteBuffer config = ByteBuffer.allocate(CONFIG_BYTES).order(ByteOrder.LITTLE_ENDIAN);
   final List<VirtioRequest> held = new ArrayList<>();
+
+  /** The queue of each. */
+  final List<Integer> heldQueues = new ArrayList<>();
+
   final List<String> journal = new ArrayList<>();
+
+  /** What it threw without having been told to. */
+  final List<Throwable> mistakes = new ArrayList<>();
+
   VirtioHost host;
   Timer timer;
   boolean holds;
@@ -87,12 +96,14 @@ final class ShoutingDevice implements VirtioDevice {
   @Override
   public void reset() {
     held.clear();
+    heldQueues.clear();
     journal.add("reset");
   }
 
   @Override
   public void queueReset(int queue) {
     held.clear();
+    heldQueues.clear();
     journal.add("reset " + queue);
   }
 
@@ -106,13 +117,19 @@ final class ShoutingDevice implements VirtioDevice {
     }
     if (holds) {
       held.add(request);
+      heldQueues.add(queue);
       return;
     }
-    shout(request, job);
+    try {
+      shout(request, job);
+    } catch (RuntimeException | Error e) {
+      mistakes.add(e);
+      throw e;
+    }
   }
 
   void shout(VirtioRequest request, Job job) throws DmaFaultException, JobEndedException {
-    long bytes = Math.min(Math.min(request.readable(), request.writable()), 1 << 16);
+    long bytes = Math.min(Math.min(request.readable(), request.writable()), MOST_BYTES);
     MemorySegment text = Arena.ofAuto().allocate(Math.max(bytes, 1)).asSlice(0, bytes);
     request.read(job, 0, text);
     bytesRead += bytes;
