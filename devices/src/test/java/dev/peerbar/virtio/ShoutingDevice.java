@@ -17,7 +17,7 @@ import java.util.List;
  * Answers what it reads in upper case, as much as there is room for. Queues 0 and 2 share an
  * engine. It can be told to hold requests, and to complete them later.
  */
-final class ShoutingDevice implements VirtioDevice {
+public final class ShoutingDevice implements VirtioDevice {
   static final int TYPE = 42;
   static final int CLASS_CODE = 0xff0000;
   static final long FEATURE = 1L << 5;
@@ -44,7 +44,7 @@ final class ShoutingDevice implements VirtioDevice {
 
   private final VirtioIdentity identity;
 
-  ShoutingDevice() {
+  public ShoutingDevice() {
     this(
         new VirtioIdentity(
             TYPE,

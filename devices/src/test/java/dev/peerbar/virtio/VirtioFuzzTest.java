@@ -111,6 +111,7 @@ class VirtioFuzzTest {
       case 2 -> {
         driver.resetDevice();
         expectNothingMore();
+        assertThat(driver.status()).isZero();
       }
       case 3 -> driver.resetQueue(random.nextInt(4));
       default -> {

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What no driver may do: the device wants a reset, touches nothing, and works after it. */
 class VirtqueueMalformedTest {
@@ -107,6 +108,13 @@ class VirtqueueMalformedTest {
             (_, ram) -> Virtqueue.descriptor(ram, 0, ram.iova(), 4, NEXT, 1),
             16),
         table(
+            "a next one far beyond a table",
+            (_, ram) -> {
+              Virtqueue.descriptor(ram, 0, ram.iova(), 4, NEXT, 5);
+              Virtqueue.descriptor(ram, 5, ram.iova(), 4, 0, 0);
+            },
+            32),
+        table(
             "a loop in a table",
             (_, ram) -> {
               Virtqueue.descriptor(ram, 0, ram.iova(), 4, NEXT, 1);
@@ -178,6 +186,24 @@ class VirtqueueMalformedTest {
       queue.ring();
       expectBroken(queue);
     }
+  }
+
+  /** What is behind the table looks like one more descriptor. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void theSizeThatTheDriverChoseCounts(boolean head) throws IOException {
+    driver.negotiate(0);
+    DmaRange memory = device(0x3000);
+    Virtqueue queue =
+        driver.queue(
+            0, memory.slice(0, 8 * 16), memory.slice(0x1000, 64), memory.slice(0x2000, 128));
+    driver.ready();
+    Virtqueue.descriptor(memory, 0, fixture.ram.iova(), 4, NEXT, 8);
+    Virtqueue.descriptor(memory, 8, fixture.ram.iova(), 4, 0, 0);
+    queue.offer(head ? 8 : 0);
+    queue.kick();
+    expectBroken(queue);
+    assertThat(fixture.shouting.handled).isZero();
   }
 
   @Test

@@ -355,6 +355,31 @@ class VirtqueueTest {
     }
   }
 
+  /** It was over long ago, and another one has begun since, but it has yet to be listened to. */
+  @Test
+  void aResetHasAJobThatWasOverSayNothing() throws IOException {
+    driver.negotiate(VirtioFeature.TRANSPORT);
+    Virtqueue queue = driver.queue(0, 16);
+    driver.select(0);
+    driver.common(VirtioPci.QUEUE_MSIX_VECTOR, AccessWidth.WORD, VirtioPci.NO_VECTOR);
+    driver.ready();
+    host.settle();
+    queue.offer(16);
+    queue.kick();
+    List<String> said = new ArrayList<>();
+    fixture.shouting.host.engine(0).submit(job -> job.update(() -> said.add("something")));
+    while (host.jobsWaiting() > 0) {
+      host.runJob();
+    }
+    assertThat(host.updatesWaiting()).isEqualTo(2);
+    queue.ring();
+    driver.resetDevice();
+    host.settle();
+    assertThat(said).isEmpty();
+    assertThat(driver.status()).isZero();
+    fixture.expectRecovery();
+  }
+
   private void reset(String kind) {
     try {
       switch (kind) {
