@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class VirtioFuzzTest {
   private static final int STEPS = 120;
-  private static final int RUNS = 250;
+  private static final int RUNS = 150;
   private static final int MOST_JOBS = 8;
   private static final long READ_ONLY = 0x7000_0000L;
   private static final long UNMAPPED = 0xdead_0000L;
