@@ -7,12 +7,12 @@ import java.util.regex.Pattern;
  * How large an output is. What a display can say of itself bounds it: the detailed timing of an
  * EDID has 12 bits for either side.
  *
- * @param width pixels, 32 to 4095
- * @param height pixels, 32 to 4095
+ * @param width pixels, 64 to 4095
+ * @param height pixels, 64 to 4095
  */
 public record DisplaySize(int width, int height) {
-  /** Linux has no mode below that (XRES_MIN of its driver). */
-  static final int LEAST = 32;
+  /** Linux takes no notice of detailed timings below that (drm_mode_detailed). */
+  static final int LEAST = 64;
 
   static final int MOST = 0xfff;
 

@@ -66,8 +66,4 @@ final class Resources {
     resource.backing().ifPresent(backing -> memory.release(backing.hostBytes()));
     resource.detach();
   }
-
-  int count() {
-    return byId.size();
-  }
 }

@@ -28,7 +28,7 @@ class EdidTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"32, 32", "640, 480", "1280, 800", "1366, 768", "1920, 1080", "4095, 4095"})
+  @CsvSource({"64, 64", "640, 480", "1280, 800", "1366, 768", "1920, 1080", "4095, 4095"})
   void aBlockIsWhole(int width, int height) {
     ByteBuffer edid = edid(width, height, 0);
     assertThat(edid.capacity()).isEqualTo(128);

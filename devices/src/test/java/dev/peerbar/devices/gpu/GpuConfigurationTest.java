@@ -99,8 +99,8 @@ class GpuConfigurationTest {
         .hasMessage("A virtio-gpu has 1 to 16 outputs, not 0.");
     assertThatThrownBy(() -> new GpuConfig(17, new DisplaySize(1024, 768)))
         .isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> new DisplaySize(31, 600))
-        .hasMessage("An output has 32 to 4095 pixels on either side, not 31x600.");
+    assertThatThrownBy(() -> new DisplaySize(63, 600))
+        .hasMessage("An output has 64 to 4095 pixels on either side, not 63x600.");
     assertThatThrownBy(() -> gpu.device.resize(3, new DisplaySize(800, 600)))
         .isInstanceOf(IndexOutOfBoundsException.class);
     assertThatThrownBy(() -> gpu.device.screenshot(3))
