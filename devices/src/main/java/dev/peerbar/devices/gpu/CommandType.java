@@ -11,22 +11,22 @@ import java.util.stream.Collectors;
  * but those of 3D.
  */
 public enum CommandType {
-  GET_DISPLAY_INFO(0x0100, 24),
-  RESOURCE_CREATE_2D(0x0101, 40),
-  RESOURCE_UNREF(0x0102, 32),
-  SET_SCANOUT(0x0103, 48),
-  RESOURCE_FLUSH(0x0104, 48),
-  TRANSFER_TO_HOST_2D(0x0105, 56),
-  RESOURCE_ATTACH_BACKING(0x0106, 32),
-  RESOURCE_DETACH_BACKING(0x0107, 32),
-  GET_CAPSET_INFO(0x0108, 32),
-  GET_CAPSET(0x0109, 32),
-  GET_EDID(0x010a, 32),
-  RESOURCE_ASSIGN_UUID(0x010b, 32),
-  RESOURCE_CREATE_BLOB(0x010c, 56),
-  SET_SCANOUT_BLOB(0x010d, 96),
-  UPDATE_CURSOR(0x0300, 56),
-  MOVE_CURSOR(0x0301, 56);
+  GET_DISPLAY_INFO(0x0100, Header.BYTES),
+  RESOURCE_CREATE_2D(0x0101, GpuStructs.Create2d.BYTES),
+  RESOURCE_UNREF(0x0102, GpuStructs.OfResource.BYTES),
+  SET_SCANOUT(0x0103, GpuStructs.SetScanout.BYTES),
+  RESOURCE_FLUSH(0x0104, GpuStructs.Flush.BYTES),
+  TRANSFER_TO_HOST_2D(0x0105, GpuStructs.TransferToHost2d.BYTES),
+  RESOURCE_ATTACH_BACKING(0x0106, GpuStructs.AttachBacking.BYTES),
+  RESOURCE_DETACH_BACKING(0x0107, GpuStructs.OfResource.BYTES),
+  GET_CAPSET_INFO(0x0108, GpuStructs.GetCapset.BYTES),
+  GET_CAPSET(0x0109, GpuStructs.GetCapset.BYTES),
+  GET_EDID(0x010a, GpuStructs.GetEdid.BYTES),
+  RESOURCE_ASSIGN_UUID(0x010b, GpuStructs.OfResource.BYTES),
+  RESOURCE_CREATE_BLOB(0x010c, GpuStructs.CreateBlob.BYTES),
+  SET_SCANOUT_BLOB(0x010d, GpuStructs.SetScanoutBlob.BYTES),
+  UPDATE_CURSOR(0x0300, GpuStructs.UpdateCursor.BYTES),
+  MOVE_CURSOR(0x0301, GpuStructs.UpdateCursor.BYTES);
 
   /** Of the longest fixed part. */
   static final int MOST_BYTES =

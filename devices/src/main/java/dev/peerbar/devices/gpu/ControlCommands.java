@@ -1,5 +1,14 @@
 package dev.peerbar.devices.gpu;
 
+import dev.peerbar.devices.gpu.GpuStructs.AttachBacking;
+import dev.peerbar.devices.gpu.GpuStructs.Create2d;
+import dev.peerbar.devices.gpu.GpuStructs.CreateBlob;
+import dev.peerbar.devices.gpu.GpuStructs.Flush;
+import dev.peerbar.devices.gpu.GpuStructs.GetEdid;
+import dev.peerbar.devices.gpu.GpuStructs.OfResource;
+import dev.peerbar.devices.gpu.GpuStructs.SetScanout;
+import dev.peerbar.devices.gpu.GpuStructs.SetScanoutBlob;
+import dev.peerbar.devices.gpu.GpuStructs.TransferToHost2d;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
@@ -13,7 +22,10 @@ import java.util.List;
  * thread.
  */
 final class ControlCommands {
-  private static final int INFO_BYTES = GpuConfig.MOST_OUTPUTS * 24;
+
+  /** struct virtio_gpu_display_one: a rectangle, and whether it is switched on. */
+  private static final int DISPLAY_BYTES = 24;
+
   private static final int EDID_ROOM = 1024;
   private static final int BLOB_MEM_GUEST = 1;
 
@@ -46,17 +58,17 @@ final class ControlCommands {
         return displayInfo();
       }
       case GET_EDID -> {
-        return edid(fields.unsigned(24));
+        return edid(fields.unsigned(GetEdid.SCANOUT));
       }
       case RESOURCE_ASSIGN_UUID -> {
-        byte[] uuid = state.resources().get(fields.word(24)).uuid();
+        byte[] uuid = state.resources().get(fields.word(OfResource.RESOURCE_ID)).uuid();
         return new Response(ResponseType.OK_RESOURCE_UUID, uuid);
       }
       case RESOURCE_CREATE_2D -> createImage(fields);
       case RESOURCE_CREATE_BLOB -> createBlob(fields, request, job);
-      case RESOURCE_UNREF -> unref(fields.word(24));
+      case RESOURCE_UNREF -> unref(fields.word(OfResource.RESOURCE_ID));
       case RESOURCE_ATTACH_BACKING -> attachBacking(fields, request, job);
-      case RESOURCE_DETACH_BACKING -> detachBacking(fields.word(24));
+      case RESOURCE_DETACH_BACKING -> detachBacking(fields.word(OfResource.RESOURCE_ID));
       case SET_SCANOUT -> setScanout(fields);
       case SET_SCANOUT_BLOB -> setScanoutBlob(fields);
       case RESOURCE_FLUSH -> flush(fields, job);
@@ -85,7 +97,8 @@ final class ControlCommands {
 
   /** All outputs are switched on, each right of the one before. */
   private Response displayInfo() {
-    ByteBuffer info = ByteBuffer.allocate(INFO_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer info =
+        ByteBuffer.allocate(GpuConfig.MOST_OUTPUTS * DISPLAY_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     int left = 0;
     for (DisplaySize size : displays.sizes()) {
       info.putInt(left).putInt(0).putInt(size.width()).putInt(size.height());
@@ -105,11 +118,11 @@ final class ControlCommands {
   }
 
   private void createImage(Fields fields) throws CommandException {
-    int id = fields.word(24);
+    int id = fields.word(Create2d.RESOURCE_ID);
     state.resources().checkNew(id);
-    Format format = format(fields.word(28));
-    long width = fields.unsigned(32);
-    long height = fields.unsigned(36);
+    Format format = format(fields.word(Create2d.FORMAT));
+    long width = fields.unsigned(Create2d.WIDTH);
+    long height = fields.unsigned(Create2d.HEIGHT);
     checkSides(width, height);
     HostMemory memory = state.memory();
     memory.check(HostMemory.ofPixels(width, height));
@@ -125,28 +138,28 @@ final class ControlCommands {
 
   private void createBlob(Fields fields, VirtioRequest request, Job job)
       throws CommandException, DmaFaultException, JobEndedException {
-    int id = fields.word(24);
+    int id = fields.word(CreateBlob.RESOURCE_ID);
     state.resources().checkNew(id);
-    long size = fields.doubleWord(48);
+    long size = fields.doubleWord(CreateBlob.SIZE);
     // Host memory is for 3D (VIRTIO_GPU_F_VIRGL). Sizes above 2^63 no address space has.
-    require(fields.word(28) == BLOB_MEM_GUEST && size > 0);
-    require((fields.word(32) & ~BLOB_FLAGS) == 0);
+    require(fields.word(CreateBlob.BLOB_MEM) == BLOB_MEM_GUEST && size > 0);
+    require((fields.word(CreateBlob.BLOB_FLAGS) & ~BLOB_FLAGS) == 0);
     Resource resource = new Resource(new Resource.Blob(size));
-    long count = fields.unsigned(36);
+    long count = fields.unsigned(CreateBlob.NR_ENTRIES);
     if (count != 0) {
-      attach(resource, entries.read(request, job, fields.length(), count, state.memory()));
+      attach(resource, entries.read(request, job, CreateBlob.BYTES, count, state.memory()));
     }
     state.resources().add(id, resource);
   }
 
   private void attachBacking(Fields fields, VirtioRequest request, Job job)
       throws CommandException, DmaFaultException, JobEndedException {
-    Resource resource = state.resources().get(fields.word(24));
+    Resource resource = state.resources().get(fields.word(AttachBacking.RESOURCE_ID));
     if (resource.backing().isPresent()) {
       throw new CommandException(ResponseType.ERR_UNSPEC);
     }
-    long count = fields.unsigned(28);
-    attach(resource, entries.read(request, job, fields.length(), count, state.memory()));
+    long count = fields.unsigned(AttachBacking.NR_ENTRIES);
+    attach(resource, entries.read(request, job, AttachBacking.BYTES, count, state.memory()));
   }
 
   /** A blob is all there or not at all; of a 2D resource each transfer looks for itself. */
@@ -171,9 +184,9 @@ final class ControlCommands {
   }
 
   private void setScanout(Fields fields) throws CommandException {
-    Rectangle rectangle = fields.rectangle(24);
-    Output output = state.output(fields.unsigned(40));
-    int id = fields.word(44);
+    Rectangle rectangle = fields.rectangle(SetScanout.RECTANGLE);
+    Output output = state.output(fields.unsigned(SetScanout.SCANOUT_ID));
+    int id = fields.word(SetScanout.RESOURCE_ID);
     if (id == 0) {
       output.disable();
       return;
@@ -185,21 +198,20 @@ final class ControlCommands {
   }
 
   private void setScanoutBlob(Fields fields) throws CommandException {
-    Rectangle rectangle = fields.rectangle(24);
-    Output output = state.output(fields.unsigned(40));
-    int id = fields.word(44);
+    Rectangle rectangle = fields.rectangle(SetScanoutBlob.RECTANGLE);
+    Output output = state.output(fields.unsigned(SetScanoutBlob.SCANOUT_ID));
+    int id = fields.word(SetScanoutBlob.RESOURCE_ID);
     if (id == 0) {
       output.disable();
       return;
     }
     Resource resource = state.resources().get(id);
     Resource.Blob blob = resource.blob();
-    long width = fields.unsigned(48);
-    long height = fields.unsigned(52);
-    Format format = format(fields.word(56));
-    // Only the first of four planes: no format has another.
-    long stride = fields.unsigned(64);
-    long offset = fields.unsigned(80);
+    long width = fields.unsigned(SetScanoutBlob.WIDTH);
+    long height = fields.unsigned(SetScanoutBlob.HEIGHT);
+    Format format = format(fields.word(SetScanoutBlob.FORMAT));
+    long stride = fields.unsigned(SetScanoutBlob.STRIDES);
+    long offset = fields.unsigned(SetScanoutBlob.OFFSETS);
     checkSides(width, height);
     long rowBytes = width * Format.PIXEL_BYTES;
     require(stride >= rowBytes && offset + (height - 1) * stride + rowBytes <= blob.size());
@@ -209,8 +221,8 @@ final class ControlCommands {
 
   /** How large an image a blob is only those who show it know: beyond that nothing is flushed. */
   private void flush(Fields fields, Job job) throws CommandException, JobEndedException {
-    Rectangle part = fields.rectangle(24);
-    Resource resource = state.resources().get(fields.word(40));
+    Rectangle part = fields.rectangle(Flush.RECTANGLE);
+    Resource resource = state.resources().get(fields.word(Flush.RESOURCE_ID));
     if (resource.contents() instanceof Resource.Image image) {
       require(part.within(image.width(), image.height()));
     }
@@ -226,9 +238,9 @@ final class ControlCommands {
    * same.
    */
   private void transfer(Fields fields, Job job) throws CommandException, JobEndedException {
-    Rectangle part = fields.rectangle(24);
-    long offset = fields.doubleWord(40);
-    Resource resource = state.resources().get(fields.word(48));
+    Rectangle part = fields.rectangle(TransferToHost2d.RECTANGLE);
+    long offset = fields.doubleWord(TransferToHost2d.OFFSET);
+    Resource resource = state.resources().get(fields.word(TransferToHost2d.RESOURCE_ID));
     Backing backing = resource.requireBacking();
     if (!(resource.contents() instanceof Resource.Image image)) {
       return;

@@ -1,5 +1,6 @@
 package dev.peerbar.devices.gpu;
 
+import dev.peerbar.devices.gpu.GpuStructs.UpdateCursor;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import java.util.Optional;
@@ -27,14 +28,14 @@ final class CursorCommands {
    */
   Response execute(CommandType type, Fields fields, Job job)
       throws CommandException, JobEndedException {
-    Output output = state.output(fields.unsigned(24));
+    Output output = state.output(fields.unsigned(UpdateCursor.SCANOUT_ID));
     // Linux has them with a sign: a cursor may stick out of the left and the top.
-    int x = fields.word(28);
-    int y = fields.word(32);
+    int x = fields.word(UpdateCursor.X);
+    int y = fields.word(UpdateCursor.Y);
     output.cursor(
         type == CommandType.MOVE_CURSOR
             ? output.cursor().at(x, y)
-            : new Cursor(load(fields.word(40), job), x, y));
+            : new Cursor(load(fields.word(UpdateCursor.RESOURCE_ID), job), x, y));
     return Response.OK;
   }
 

@@ -1,5 +1,6 @@
 package dev.peerbar.devices.gpu;
 
+import dev.peerbar.devices.gpu.GpuStructs.MemEntry;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
@@ -12,17 +13,12 @@ import java.lang.foreign.MemorySegment;
  * virtio_gpu_mem_entry, Virtual I/O Device 1.3, 5.7.6.8). For the engine's thread.
  */
 final class EntryReader {
-  static final int ENTRY_BYTES = 16;
-
-  private static final int ADDRESS = 0;
-  private static final int LENGTH = 8;
-
   private final Scratch scratch;
   private final int pieceBytes;
   private final int most;
 
   /**
-   * @param pieceBytes of the scratch memory, a multiple of {@link #ENTRY_BYTES}
+   * @param pieceBytes of the scratch memory, a multiple of {@link #MemEntry.BYTES}
    * @param most entries of one backing
    */
   EntryReader(Scratch scratch, int pieceBytes, int most) {
@@ -47,19 +43,19 @@ final class EntryReader {
     if (count > most) {
       throw new CommandException(ResponseType.ERR_OUT_OF_MEMORY);
     }
-    if (request.readable() - offset < count * ENTRY_BYTES) {
+    if (request.readable() - offset < count * MemEntry.BYTES) {
       throw new CommandException(ResponseType.ERR_UNSPEC);
     }
     memory.check(HostMemory.ofEntries(count));
     Backing.Builder builder = new Backing.Builder((int) count);
-    long end = offset + count * ENTRY_BYTES;
+    long end = offset + count * MemEntry.BYTES;
     for (long at = offset; at < end; at += pieceBytes) {
       MemorySegment piece = scratch.first(Math.min(pieceBytes, end - at));
       request.read(job, at, piece);
-      for (long entry = 0; entry < piece.byteSize(); entry += ENTRY_BYTES) {
+      for (long entry = 0; entry < piece.byteSize(); entry += MemEntry.BYTES) {
         builder.add(
-            piece.get(Fields.LONG, entry + ADDRESS),
-            Integer.toUnsignedLong(piece.get(Fields.INT, entry + LENGTH)));
+            piece.get(Fields.LONG, entry + MemEntry.ADDR),
+            Integer.toUnsignedLong(piece.get(Fields.INT, entry + MemEntry.LENGTH)));
       }
     }
     return builder.build();

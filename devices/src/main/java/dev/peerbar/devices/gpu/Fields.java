@@ -14,11 +14,6 @@ record Fields(MemorySegment bytes) {
   static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  /** In bytes: where entries begin, if some follow. */
-  int length() {
-    return (int) bytes.byteSize();
-  }
-
   int word(int offset) {
     return bytes.get(INT, offset);
   }

@@ -5,14 +5,14 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * What every request and every response begins with: struct virtio_gpu_ctrl_hdr (Virtual I/O Device
- * 1.3, 5.7.6.7).
+ * 1.3, 5.7.6.7). For the device and for those who drive one.
  *
  * @param type of the command or of the response
  */
-record Header(int type, int flags, long fenceId, int contextId, byte ringIndex) {
-  static final int BYTES = 24;
-  static final int FLAG_FENCE = 1;
-  static final int FLAG_INFO_RING_IDX = 1 << 1;
+public record Header(int type, int flags, long fenceId, int contextId, byte ringIndex) {
+  public static final int BYTES = 24;
+  public static final int FLAG_FENCE = 1;
+  public static final int FLAG_INFO_RING_IDX = 1 << 1;
 
   /** Of a request that is too short to have one. */
   static final Header NONE = new Header(0, 0, 0, 0, (byte) 0);
@@ -23,7 +23,8 @@ record Header(int type, int flags, long fenceId, int contextId, byte ringIndex) 
   private static final int CONTEXT_ID = 16;
   private static final int RING_INDEX = 20;
 
-  static Header of(MemorySegment bytes) {
+  /** Reads it: at least {@link #BYTES}. */
+  public static Header of(MemorySegment bytes) {
     return new Header(
         bytes.get(Fields.INT, TYPE),
         bytes.get(Fields.INT, FLAGS),
@@ -47,8 +48,8 @@ record Header(int type, int flags, long fenceId, int contextId, byte ringIndex) 
             ringIndex);
   }
 
-  /** Writes it, padding and all. */
-  void to(MemorySegment bytes) {
+  /** Writes it, padding and all: {@link #BYTES}. */
+  public void to(MemorySegment bytes) {
     bytes.asSlice(0, BYTES).fill((byte) 0);
     bytes.set(Fields.INT, TYPE, type);
     bytes.set(Fields.INT, FLAGS, flags);

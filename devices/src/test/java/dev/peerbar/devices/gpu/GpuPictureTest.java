@@ -61,8 +61,16 @@ class GpuPictureTest {
   }
 
   private int transfers(Runnable action) {
+    return transfers(() -> {}, action);
+  }
+
+  /** How many there were in an action, at the beginning of each of which something is done. */
+  private int transfers(Runnable atEach, Runnable action) {
     AtomicInteger count = new AtomicInteger();
-    gpu.host.beforeTransfer(count::incrementAndGet);
+    gpu.host.beforeTransfer(() -> {
+      count.incrementAndGet();
+      atEach.run();
+    });
     action.run();
     gpu.host.beforeTransfer(() -> {});
     return count.get();
@@ -253,6 +261,20 @@ class GpuPictureTest {
     gpu.ok(flush(ID, 0, 0, WIDTH, HEIGHT));
     gpu.ok(setScanout(0, 0, 0, 0, 0, 0));
     assertThat(gpu.device.hostBytes()).isEqualTo(before);
+  }
+
+  /** Nor does whoever looks wait for the rest. */
+  @Test
+  void noPictureIsOfHalfAFlush() {
+    gpu.ok(createBlob(ID, 1 << 16, RAM, 1 << 16));
+    gpu.ok(setScanoutBlob(0, ID, WIDTH, HEIGHT, FORMAT, WIDTH * 4 + 4, 0));
+    draw(0, WIDTH * 4 + 4, WIDTH, HEIGHT);
+    int rows =
+        transfers(
+            () -> expectDrawn(0, 0, 0, new Rectangle(0, 0, 0, 0)),
+            () -> gpu.ok(flush(ID, 0, 0, WIDTH, HEIGHT)));
+    assertThat(rows).isEqualTo(HEIGHT);
+    expectDrawn(0, 0, 0, new Rectangle(0, 0, WIDTH, HEIGHT));
   }
 
   @Test
