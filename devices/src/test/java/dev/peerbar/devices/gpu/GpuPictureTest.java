@@ -153,6 +153,15 @@ class GpuPictureTest {
     assertThat(transfers(() -> gpu.ok(transfer(ID, 0, 0, 0, 1023, 1024)))).isEqualTo(1024);
   }
 
+  @Test
+  void aTransferBeginsInTheEntryThatHasItsFirstByte() {
+    gpu.ok(create(ID, FORMAT, 16, 16));
+    gpu.ok(attach(ID, RAM + 4096, 64, RAM, 64, 0xdead_0000L, 4096));
+    assertThat(transfers(() -> gpu.ok(transfer(ID, 64, 0, 0, 16, 1)))).isEqualTo(1);
+    assertThat(transfers(() -> gpu.ok(transfer(ID, 60, 0, 0, 2, 1)))).isEqualTo(2);
+    gpu.expect(transfer(ID, 68, 0, 0, 16, 1), ResponseType.ERR_UNSPEC);
+  }
+
   // Blobs.
 
   @Test
