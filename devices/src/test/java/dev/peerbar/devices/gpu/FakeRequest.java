@@ -15,6 +15,7 @@ final class FakeRequest implements VirtioRequest {
   private final byte[] room;
   private final List<FakeRequest> completed;
   private boolean unreadable;
+  private boolean readBeyond;
   private long written = -1;
 
   /**
@@ -30,6 +31,11 @@ final class FakeRequest implements VirtioRequest {
   FakeRequest unreadable() {
     unreadable = true;
     return this;
+  }
+
+  /** Whether the device has tried to read what the driver did not send. */
+  boolean readBeyond() {
+    return readBeyond;
   }
 
   boolean done() {
@@ -69,6 +75,10 @@ final class FakeRequest implements VirtioRequest {
     if (unreadable) {
       throw new DmaFaultException(
           DmaFaultException.Access.READ, DmaFaultException.Reason.UNMAPPED, offset, 0);
+    }
+    if (offset + into.byteSize() > sent.length) {
+      readBeyond = true;
+      throw new IndexOutOfBoundsException("%d+%d".formatted(offset, into.byteSize()));
     }
     into.copyFrom(MemorySegment.ofArray(sent).asSlice(offset, into.byteSize()));
   }

@@ -72,11 +72,13 @@ class GpuAnswersTest {
     gpu.device.answerDelays().delay(CommandType.RESOURCE_DETACH_BACKING, LATE);
     AtomicInteger read = new AtomicInteger();
     FakeRequest detach = gpu.send(detach(ID).fence(1));
+    // What comes behind it does not have it begin again.
+    pass(Duration.ofMillis(200));
     gpu.host.beforeTransfer(read::incrementAndGet);
     FakeRequest flush = gpu.send(flush(ID, 0, 0, 32, 32).fence(2));
     FakeRequest info = gpu.send(info());
     assertThat(gpu.completed).isEmpty();
-    pass(LATE.minusNanos(1));
+    pass(Duration.ofMillis(300).minusNanos(1));
     assertThat(gpu.completed).isEmpty();
     pass(Duration.ofNanos(1));
     assertThat(gpu.completed).containsExactly(detach, flush, info);
@@ -120,6 +122,7 @@ class GpuAnswersTest {
     gpu.send(detach(ID));
     gpu.device.answerDelays().clear();
     FakeRequest info = gpu.send(info());
+    assertThat(gpu.host.timersArmed()).isZero();
     pass(Duration.ofDays(1));
     assertThat(gpu.completed).isEmpty();
     gpu.host.reset(ResetKind.FUNCTION_LEVEL);
@@ -143,6 +146,16 @@ class GpuAnswersTest {
     pass(Duration.ofMillis(200));
     assertThat(gpu.completed).containsExactly(after);
     assertThat(before.done()).isFalse();
+  }
+
+  /** By the device's status again: nobody else cancels it. */
+  @Test
+  void aResetCancelsWhatIsArmed() {
+    gpu.device.answerDelays().delay(CommandType.GET_DISPLAY_INFO, LATE);
+    gpu.send(info());
+    assertThat(gpu.host.timersArmed()).isEqualTo(1);
+    gpu.device.reset();
+    assertThat(gpu.host.timersArmed()).isZero();
   }
 
   /** The time has passed, but the engine has not come to it yet. */

@@ -173,6 +173,7 @@ final class GpuFixture {
   void expect(Command command, ResponseType answer) {
     FakeRequest request = send(command);
     assertThat(request.done()).isTrue();
+    assertThat(request.readBeyond()).isFalse();
     assertThat(request.type()).as("%s", answer).isEqualTo(answer.code());
   }
 

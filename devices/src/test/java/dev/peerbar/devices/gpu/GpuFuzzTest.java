@@ -2,12 +2,18 @@ package dev.peerbar.devices.gpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import dev.peerbar.pci.ResetKind;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.LoggerFactory;
 
 /** A driver that means no good: every request is answered, and memory stays bounded. */
 class GpuFuzzTest {
@@ -40,6 +46,20 @@ class GpuFuzzTest {
     0xffff_ffff
   };
 
+  private final Logger log = (Logger) LoggerFactory.getLogger(Commands.class);
+  private final ListAppender<ILoggingEvent> mistakes = new ListAppender<>();
+
+  @BeforeEach
+  void listen() {
+    mistakes.start();
+    log.addAppender(mistakes);
+  }
+
+  @AfterEach
+  void stopListening() {
+    log.detachAppender(mistakes);
+  }
+
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3, 4})
   void everyRequestIsAnsweredAndMemoryIsBounded(long seed) {
@@ -51,6 +71,7 @@ class GpuFuzzTest {
       gpu.queue(random.nextInt(2), request);
       gpu.host.settle();
       assertThat(request.done()).as("command %d", i).isTrue();
+      assertThat(request.readBeyond()).as("command %d", i).isFalse();
       assertThat(gpu.device.hostBytes()).isBetween(0L, LIMITS.hostBytes());
       for (int output = 0; output < 3; output++) {
         gpu.device.screenshot(output);
@@ -66,6 +87,8 @@ class GpuFuzzTest {
     }
     // No test of nothing but refusals.
     assertThat(answered).isGreaterThan(COMMANDS / 50);
+    // What a driver does wrong is no mistake of the device's, which would have been logged.
+    assertThat(mistakes.list).isEmpty();
     assertThat(gpu.host.journal()).noneMatch(line -> line.startsWith("threw"));
   }
 

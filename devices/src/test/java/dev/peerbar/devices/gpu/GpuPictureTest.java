@@ -162,6 +162,16 @@ class GpuPictureTest {
     gpu.expect(transfer(ID, 68, 0, 0, 16, 1), ResponseType.ERR_UNSPEC);
   }
 
+  /** A transfer is not asked to go around the end of the address space. */
+  @Test
+  void theFirstAddressIsNoNeighbourOfTheLast() {
+    gpu.host.map(-64, 64);
+    gpu.host.map(0, 64);
+    gpu.ok(create(ID, FORMAT, 32, 1));
+    gpu.ok(attach(ID, -64, 64, 0, 64));
+    assertThat(transfers(() -> gpu.ok(transfer(ID, 0, 0, 0, 32, 1)))).isEqualTo(2);
+  }
+
   // Blobs.
 
   @Test
