@@ -11,6 +11,8 @@ import static dev.peerbar.devices.gpu.GpuFixture.unref;
 import static dev.peerbar.devices.gpu.ResponseType.ERR_OUT_OF_MEMORY;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.Test;
 
 /** What a driver can have at most, and that it has it again once it has given it back. */
@@ -43,6 +45,15 @@ class GpuLimitsTest {
     gpu.ok(unref(2));
     gpu.ok(unref(3));
     assertThat(gpu.device.hostBytes()).isZero();
+  }
+
+  @Test
+  void whatIsRefusedIsNotAllocatedFirst() {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    gpu.expect(create(1, FORMAT, 8192, 1024), ERR_OUT_OF_MEMORY);
+    long before = threads.getCurrentThreadAllocatedBytes();
+    gpu.expect(create(1, FORMAT, 8192, 1024), ERR_OUT_OF_MEMORY);
+    assertThat(threads.getCurrentThreadAllocatedBytes() - before).isLessThan(4 << 20);
   }
 
   @Test
