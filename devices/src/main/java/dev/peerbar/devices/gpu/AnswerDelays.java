@@ -11,7 +11,8 @@ import java.util.concurrent.ConcurrentHashMap;
  *
  * <p>Answers of a queue are given in the order of its commands, as fences need it (Virtual I/O
  * Device 1.3, 5.7.6.5), so what comes behind a late one is late too. The time of an answer begins
- * when all before it have been given. A reset forgets what is still to be answered.
+ * when all before it have been given. A reset, of the device or of the queue, forgets what is still
+ * to be answered.
  */
 public final class AnswerDelays {
   /** As {@link #delay}: there will be no answer, nor one of any command behind. */

@@ -7,8 +7,8 @@ import dev.peerbar.engine.Scratch;
 import dev.peerbar.virtio.VirtioRequest;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,14 +25,14 @@ final class Commands {
   private final ControlCommands control;
   private final CursorCommands cursor;
   private final AnswerDelays delays;
-  private final List<AnswerQueue> answers;
+  private final AtomicReferenceArray<AnswerQueue> answers;
 
   /** For the fixed part of requests, and for responses. */
   private final Scratch messages;
 
   /**
    * @param features what driver and device agree on
-   * @param answers of each queue
+   * @param answers of each queue; another one takes its place when that is reset alone
    */
   Commands(
       long features,
@@ -40,7 +40,7 @@ final class Commands {
       ControlCommands control,
       CursorCommands cursor,
       AnswerDelays delays,
-      List<AnswerQueue> answers,
+      AtomicReferenceArray<AnswerQueue> answers,
       Scratch messages) {
     this.features = features;
     this.state = state;
@@ -59,6 +59,11 @@ final class Commands {
     return answers.get(queue);
   }
 
+  /** A queue has been reset alone: what was to be answered there is forgotten. */
+  void queueReset(int queue, AnswerQueue next) {
+    answers.set(queue, next);
+  }
+
   /** What an output shows. For any thread. */
   Optional<Picture> picture(int output) {
     return state.outputs().get(output).picture();
@@ -67,6 +72,8 @@ final class Commands {
   /** As {@link dev.peerbar.virtio.VirtioDevice#handle}. */
   void handle(int queue, VirtioRequest request, Job job)
       throws DmaFaultException, JobEndedException {
+    // Before anything is read, so that a job that has ended by then puts nothing into the next one.
+    AnswerQueue inOrder = answers.get(queue);
     Header header = Header.NONE;
     Response response = Response.of(ResponseType.ERR_UNSPEC);
     Duration late = Duration.ZERO;
@@ -92,7 +99,7 @@ final class Commands {
       response.to(bytes, header);
       request.write(job, 0, bytes.asSlice(0, written));
     }
-    answers.get(queue).add(job, request, written, late);
+    inOrder.add(job, request, written, late);
   }
 
   private Response execute(CommandType type, Fields fields, VirtioRequest request, Job job)

@@ -10,9 +10,9 @@ import dev.peerbar.virtio.VirtioDevice;
 import dev.peerbar.virtio.VirtioHost;
 import dev.peerbar.virtio.VirtioIdentity;
 import dev.peerbar.virtio.VirtioRequest;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.stream.IntStream;
 
 /**
@@ -95,7 +95,8 @@ public final class GpuDevice implements VirtioDevice {
             new EntryReader(pieces, PixelReader.PIECE_BYTES, limits.entries())),
         new CursorCommands(state, reader),
         delays,
-        late.stream().map(answers -> new AnswerQueue(answers::arm)).toList(),
+        new AtomicReferenceArray<>(
+            late.stream().map(LateAnswers::newQueue).toArray(AnswerQueue[]::new)),
         messages);
   }
 
@@ -186,6 +187,12 @@ public final class GpuDevice implements VirtioDevice {
   }
 
   @Override
+  public void queueReset(int queue) {
+    late.get(queue).forget();
+    commands.queueReset(queue, late.get(queue).newQueue());
+  }
+
+  @Override
   public void reset() {
     late.forEach(LateAnswers::forget);
     commands = newCommands(0);
@@ -210,8 +217,9 @@ public final class GpuDevice implements VirtioDevice {
       timer = host.timer(this::give, LateAnswers::failed);
     }
 
-    void arm(Duration time) {
-      timer.arm(time);
+    /** For answers of now on. */
+    AnswerQueue newQueue() {
+      return new AnswerQueue(timer::arm);
     }
 
     private void give() {

@@ -148,6 +148,24 @@ class GpuAnswersTest {
     assertThat(before.done()).isFalse();
   }
 
+  /** Resources and the other queue stay as they are. */
+  @Test
+  void aResetOfAQueueForgetsWhatIsLateThere() {
+    blob();
+    gpu.device.answerDelays().delay(CommandType.RESOURCE_FLUSH, LATE);
+    gpu.device.answerDelays().delay(CommandType.MOVE_CURSOR, LATE);
+    FakeRequest flush = gpu.send(flush(ID, 0, 0, 1, 1));
+    FakeRequest cursor = gpu.send(moveCursor(0, 1, 1));
+    gpu.device.queueReset(GpuDevice.CONTROL_QUEUE);
+    assertThat(gpu.host.timersArmed()).isEqualTo(1);
+    FakeRequest detach = gpu.send(detach(ID));
+    assertThat(gpu.completed).containsExactly(detach);
+    assertThat(detach.type()).isEqualTo(ResponseType.OK_NODATA.code());
+    pass(LATE);
+    assertThat(gpu.completed).containsExactly(detach, cursor);
+    assertThat(flush.done()).isFalse();
+  }
+
   /** By the device's status again: nobody else cancels it. */
   @Test
   void aResetCancelsWhatIsArmed() {
