@@ -124,7 +124,7 @@ final class PluginTest {
     assertThat(outcome.status()).isEqualTo(WRONG_USAGE);
     outcome = run("serve", "warp", "--plugin=" + sample(), "--socket-path=s");
     assertThat(outcome.errors())
-        .startsWith("There is no endpoint type 'warp'; there are hbm, ioat, nvme, sample.")
+        .startsWith("There is no endpoint type 'warp'; there are gpu, hbm, ioat, nvme, sample.")
         .contains("Usage: peerbar serve");
     assertThat(outcome.status()).isEqualTo(WRONG_USAGE);
   }
@@ -325,7 +325,7 @@ final class PluginTest {
     isServed(run("serve", "--plugin=" + sample(), "--config=" + file));
     fails(
         run("serve", "--config=" + file),
-        "(line 1): there is no endpoint type 'sample'; there are hbm, ioat, nvme");
+        "(line 1): there is no endpoint type 'sample'; there are gpu, hbm, ioat, nvme");
   }
 
   private static Stream<String> wrongFiles() {

@@ -229,8 +229,7 @@ public final class DrmDevice implements AutoCloseable {
 
   /** Has all of a framebuffer shown anew: its pixels have changed. */
   public void flush(int framebuffer) throws IOException {
-    system.ioctl(
-        fd, DrmIoctls.DRM_IOCTL_MODE_DIRTYFB, new DrmModeDirtyFb(framebuffer).encode());
+    system.ioctl(fd, DrmIoctls.DRM_IOCTL_MODE_DIRTYFB, new DrmModeDirtyFb(framebuffer).encode());
   }
 
   /** Closes the file; more than once is once. */

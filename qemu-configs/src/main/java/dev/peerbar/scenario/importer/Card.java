@@ -22,18 +22,18 @@ final class Card {
   static List<Scenario<?>> all() {
     return List.of(
         Case.on(
-            HbmAndGpu.KIND,
-            "importer.bind",
-            "unbind the card's driver and bind it again",
-            "it has one output that prefers %dx%d".formatted(WIDTH, HEIGHT),
-            Card::bind)
+                HbmAndGpu.KIND,
+                "importer.bind",
+                "unbind the card's driver and bind it again",
+                "it has one output that prefers %dx%d".formatted(WIDTH, HEIGHT),
+                Card::bind)
             .only(HbmAndGpu::isUsual),
         Case.on(
-            HbmAndGpu.KIND,
-            "importer.draw",
-            "draw in a buffer of the kernel's memory, show it, change it and have it flushed",
-            "each picture is the output's, pixel by pixel",
-            Card::draw)
+                HbmAndGpu.KIND,
+                "importer.draw",
+                "draw in a buffer of the kernel's memory, show it, change it and have it flushed",
+                "each picture is the output's, pixel by pixel",
+                Card::draw)
             .only(HbmAndGpu::isUsual));
   }
 

@@ -9,6 +9,13 @@ public final class ImporterScenarios {
   private ImporterScenarios() {}
 
   public static List<Scenario<?>> all() {
-    return Stream.of(Card.all(), Imports.all(), List.<Scenario<?>>of(new Routes()), Revocations.all(), Lifetimes.all()).<Scenario<?>>flatMap(List::stream).toList();
+    return Stream.of(
+            Card.all(),
+            Imports.all(),
+            List.<Scenario<?>>of(new Routes()),
+            Revocations.all(),
+            Lifetimes.all())
+        .<Scenario<?>>flatMap(List::stream)
+        .toList();
   }
 }

@@ -2,9 +2,9 @@ package dev.peerbar.scenario.importer;
 
 import static dev.peerbar.scenario.UnexpectedException.unless;
 
+import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.lab.drm.DrmDevice;
 import dev.peerbar.lab.vfio.DmaBuf;
-import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.scenario.Case;
 import dev.peerbar.scenario.GuestFeature;
 import dev.peerbar.scenario.Scenario;
@@ -18,18 +18,18 @@ final class Imports {
   static List<Scenario<?>> all() {
     return List.of(
         Case.on(
-            HbmAndGpu.KIND,
-            "importer.import",
-            "import A's memory by its DMABUF twice, and give the handle back",
-            "the handle is the same both times",
-            Imports::importTwice)
+                HbmAndGpu.KIND,
+                "importer.import",
+                "import A's memory by its DMABUF twice, and give the handle back",
+                "the handle is the same both times",
+                Imports::importTwice)
             .only(HbmAndGpu::isUsual),
         Case.on(
-            HbmAndGpu.KIND,
-            "importer.scanout",
-            "draw in A's memory, import it, show it, draw anew and have it flushed",
-            "each picture is the output's, read from the peer",
-            Imports::scanout)
+                HbmAndGpu.KIND,
+                "importer.scanout",
+                "draw in A's memory, import it, show it, draw anew and have it flushed",
+                "each picture is the output's, read from the peer",
+                Imports::scanout)
             .needing(GuestFeature.PEER_BARS)
             .only(HbmAndGpu::reaches));
   }

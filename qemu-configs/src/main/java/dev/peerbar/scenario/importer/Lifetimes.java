@@ -63,10 +63,13 @@ final class Lifetimes {
                 "importer.unbind-exporter",
                 "close A while its memory is shown, unbind it and bind it again",
                 "it cannot be flushed any more, a new import is shown",
-                pair -> gone(pair, pci -> {
-                  pci.unbind();
-                  pci.bindVfio();
-                }))
+                pair ->
+                    gone(
+                        pair,
+                        pci -> {
+                          pci.unbind();
+                          pci.bindVfio();
+                        }))
             .only(HbmAndGpu::reaches),
         Case.on(
                 HbmAndGpu.KIND,
@@ -266,8 +269,7 @@ final class Lifetimes {
         if (length > 0) {
           pair.device()
               .bar(HbmRegisters.MEMORY_BAR)
-              .write(
-                  ranges.get(i).offset(), Arrays.copyOfRange(bytes, from, from + length));
+              .write(ranges.get(i).offset(), Arrays.copyOfRange(bytes, from, from + length));
         }
       }
       DrmDevice.Output output = card.outputs().getFirst();
@@ -280,8 +282,7 @@ final class Lifetimes {
             e.is(Errno.EADDRINUSE) && pair.isTranslated(), "the import fails: %s", e.getMessage());
         return "known: EADDRINUSE";
       }
-      int framebuffer =
-          card.addFramebuffer(handle, Shown.WIDTH, Shown.HEIGHT, Shown.PITCH, 0);
+      int framebuffer = card.addFramebuffer(handle, Shown.WIDTH, Shown.HEIGHT, Shown.PITCH, 0);
       card.show(output, framebuffer);
       drawing.await(pair);
       card.disable(output);

@@ -64,7 +64,8 @@ final class Routes implements Scenario<HbmAndGpu> {
       String seen =
           switch (path) {
             case REFUSED -> refused(card, exported);
-            case BUS_ADDRESS -> translated ? lost(pair, card, exported) : shown(pair, card, exported, true);
+            case BUS_ADDRESS ->
+                translated ? lost(pair, card, exported) : shown(pair, card, exported, true);
             case HOST_BRIDGE -> shown(pair, card, exported, !translated);
           };
       boolean arrived =
@@ -90,7 +91,9 @@ final class Routes implements Scenario<HbmAndGpu> {
     int framebuffer = framebuffer(card, exported);
     card.show(card.outputs().getFirst(), framebuffer);
     Wait.until(
-        () -> Shown.reads(pair).stream().anyMatch(t -> t.fault() != null), LIMIT, "a read that fails");
+        () -> Shown.reads(pair).stream().anyMatch(t -> t.fault() != null),
+        LIMIT,
+        "a read that fails");
     TransferEvent read =
         Shown.reads(pair).stream().filter(t -> t.fault() != null).findFirst().orElseThrow();
     checkAddress(pair, read.faultAddress(), true);
@@ -114,7 +117,8 @@ final class Routes implements Scenario<HbmAndGpu> {
   }
 
   private static int framebuffer(DrmDevice card, DmaBuf exported) throws IOException {
-    return card.addFramebuffer(card.importDmaBuf(exported.fd()), Shown.WIDTH, Shown.HEIGHT, Shown.PITCH, 0);
+    return card.addFramebuffer(
+        card.importDmaBuf(exported.fd()), Shown.WIDTH, Shown.HEIGHT, Shown.PITCH, 0);
   }
 
   private static void checkAddress(HbmAndGpu pair, long address, boolean atBar) throws Exception {
