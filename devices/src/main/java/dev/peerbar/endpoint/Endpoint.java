@@ -3,6 +3,7 @@ package dev.peerbar.endpoint;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
+import java.util.Optional;
 
 /**
  * A virtual PCIe function, as its author writes it.
@@ -54,4 +55,11 @@ public interface Endpoint {
 
   /** Memory Space Enable changed (PCIe 6.0 7.5.1.1.3, Command bit 1). */
   default void memorySpaceChanged(boolean enabled) {}
+
+  /**
+   * What it shows, if it has outputs. The same on every call; may be asked before {@link #start}.
+   */
+  default Optional<Screenshots> screenshots() {
+    return Optional.empty();
+  }
 }

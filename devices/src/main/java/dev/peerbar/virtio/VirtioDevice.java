@@ -3,6 +3,8 @@ package dev.peerbar.virtio;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.Screenshots;
+import java.util.Optional;
 
 /**
  * A virtio device as its author writes it: what it offers, its configuration, and what comes of
@@ -67,4 +69,9 @@ public interface VirtioDevice {
    */
   void handle(int queue, VirtioRequest request, Job job)
       throws DmaFaultException, JobEndedException;
+
+  /** As {@link dev.peerbar.endpoint.Endpoint#screenshots}. */
+  default Optional<Screenshots> screenshots() {
+    return Optional.empty();
+  }
 }

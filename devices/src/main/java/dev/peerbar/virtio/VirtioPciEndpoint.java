@@ -4,6 +4,7 @@ import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.RegisterMap;
+import dev.peerbar.endpoint.Screenshots;
 import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
@@ -16,6 +17,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -256,6 +258,11 @@ public final class VirtioPciEndpoint implements Endpoint {
   }
 
   // Resets.
+
+  @Override
+  public Optional<Screenshots> screenshots() {
+    return device.screenshots();
+  }
 
   @Override
   public void reset(ResetKind kind) {

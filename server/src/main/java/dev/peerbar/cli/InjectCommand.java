@@ -5,18 +5,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.peerbar.server.fault.FaultAnswer;
 import dev.peerbar.server.fault.FaultRequest;
 import dev.peerbar.server.fault.FaultText;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.ConnectException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
-import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -35,9 +25,6 @@ import picocli.CommandLine.Spec;
           + " kind at a time; without --for and --times it lasts until it is cleared."
     })
 public final class InjectCommand implements Subcommand {
-  /** More than the server takes for any answer. */
-  private static final Duration LIMIT = Duration.ofSeconds(30);
-
   private static final int MOST_ANSWER = 1 << 16;
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -144,73 +131,18 @@ public final class InjectCommand implements Subcommand {
   /** Sends a request, and receives all that comes back. */
   private byte[] exchange(FaultRequest request) {
     Path path = FaultRequest.socketOf(socket);
-    try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-      channel.connect(UnixDomainSocketAddress.of(path));
-      return exchange(channel, JSON.writeValueAsBytes(request));
+    try {
+      return LineClient.ask(path, JSON.writeValueAsBytes(request), MOST_ANSWER);
     } catch (JsonProcessingException e) {
       throw new AssertionError("a request is text", e);
     } catch (IOException | IllegalArgumentException e) {
-      throw new CommandFailedException(explain(path, e), e);
+      throw new CommandFailedException(
+          LineClient.explain(
+              socket,
+              path,
+              "%s was not started with --inject: start it again with that".formatted(socket),
+              e),
+          e);
     }
-  }
-
-  private static byte[] exchange(SocketChannel channel, byte[] request) throws IOException {
-    long end = System.nanoTime() + LIMIT.toNanos();
-    ByteBuffer line = ByteBuffer.allocate(request.length + 1).put(request).put((byte) '\n').flip();
-    IOException refused = null;
-    try {
-      while (line.hasRemaining()) {
-        // It is far smaller than the socket's buffer.
-        channel.write(line);
-      }
-    } catch (IOException e) {
-      // Whoever hangs up before it is asked may have said why.
-      refused = e;
-    }
-    ByteArrayOutputStream answer = new ByteArrayOutputStream();
-    ByteBuffer received = ByteBuffer.allocate(MOST_ANSWER);
-    channel.configureBlocking(false);
-    try (Selector selector = Selector.open()) {
-      channel.register(selector, SelectionKey.OP_READ);
-      while (read(channel, received.clear(), answer.size() > 0) >= 0
-          && answer.size() < MOST_ANSWER) {
-        answer.write(received.array(), 0, received.position());
-        long left = Duration.ofNanos(end - System.nanoTime()).toMillis();
-        if (left <= 0) {
-          throw new IOException("no answer in %d s".formatted(LIMIT.toSeconds()));
-        }
-        selector.select(left);
-      }
-    }
-    if (answer.size() == 0 && refused != null) {
-      throw refused;
-    }
-    return answer.toByteArray();
-  }
-
-  /** Who hangs up on a request that it has not read resets the connection after its answer. */
-  private static int read(SocketChannel channel, ByteBuffer into, boolean answered)
-      throws IOException {
-    try {
-      return channel.read(into);
-    } catch (IOException e) {
-      if (answered) {
-        return -1;
-      }
-      throw e;
-    }
-  }
-
-  private String explain(Path path, Exception failure) {
-    if (failure instanceof ConnectException && Files.exists(path)) {
-      return "nobody listens at %s: its server has ended, so start it again".formatted(path);
-    }
-    if (!Files.exists(path)) {
-      return Files.exists(socket)
-          ? "%s was not started with --inject: start it again with that".formatted(socket)
-          : "there is no %s: give the path that 'serve' was given".formatted(socket);
-    }
-    return "cannot ask at %s (%s): run this as the user who started the server"
-        .formatted(path, failure.getMessage());
   }
 }

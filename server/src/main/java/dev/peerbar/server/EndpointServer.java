@@ -7,8 +7,10 @@ import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.socket.DescriptorServerSocketChannel;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
 import dev.peerbar.protocol.socket.SocketEventLoop;
+import dev.peerbar.server.fault.FaultRequest;
 import dev.peerbar.server.fault.Faults;
 import dev.peerbar.server.function.ServedFunction;
+import dev.peerbar.server.screenshot.ScreenshotRequest;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
@@ -16,6 +18,7 @@ import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
@@ -42,19 +45,19 @@ public final class EndpointServer implements AutoCloseable {
   private final ServedFunction function;
   private final Connections connections;
   private final Optional<SocketFile> socketFile;
-  private final Optional<FaultSocket> faultSocket;
+  private final List<LineSocket> lineSockets;
 
   private EndpointServer(
       EventLoopGroup functionThread,
       ServedFunction function,
       Connections connections,
       Optional<SocketFile> socketFile,
-      Optional<FaultSocket> faultSocket) {
+      List<LineSocket> lineSockets) {
     this.functionThread = functionThread;
     this.function = function;
     this.connections = connections;
     this.socketFile = socketFile;
-    this.faultSocket = faultSocket;
+    this.lineSockets = List.copyOf(lineSockets);
   }
 
   /** Begins to serve whoever the socket lets in, with {@link ServerOptions#DEFAULT}. */
@@ -85,8 +88,8 @@ public final class EndpointServer implements AutoCloseable {
           SocketFile file = SocketFile.listen(atPath.path(), atPath.mode());
           try {
             listen(loop, file.descriptor(), connections);
-            Optional<FaultSocket> faults = faults(function, atPath.path(), options);
-            yield new EndpointServer(loop, function, connections, Optional.of(file), faults);
+            List<LineSocket> beside = beside(function, endpoint, atPath.path(), options);
+            yield new EndpointServer(loop, function, connections, Optional.of(file), beside);
           } catch (IOException | RuntimeException | Error e) {
             file.close();
             throw e;
@@ -99,7 +102,7 @@ public final class EndpointServer implements AutoCloseable {
                     .formatted(inherited));
           }
           serveInherited(loop, inherited.descriptor(), connections);
-          yield new EndpointServer(loop, function, connections, Optional.empty(), Optional.empty());
+          yield new EndpointServer(loop, function, connections, Optional.empty(), List.of());
         }
       };
     } catch (IOException | RuntimeException | Error e) {
@@ -111,11 +114,33 @@ public final class EndpointServer implements AutoCloseable {
     }
   }
 
-  private static Optional<FaultSocket> faults(
-      ServedFunction function, Path path, ServerOptions options) throws IOException {
-    return options.inject()
-        ? Optional.of(FaultSocket.listen(function.name(), function.faults(), path))
-        : Optional.empty();
+  /** Where it is asked something beside what its clients ask. */
+  private static List<LineSocket> beside(
+      ServedFunction function, Endpoint endpoint, Path path, ServerOptions options)
+      throws IOException {
+    List<LineSocket> sockets = new ArrayList<>();
+    try {
+      if (options.inject()) {
+        sockets.add(
+            LineSocket.listen(
+                function.name(),
+                "inject",
+                FaultRequest.socketOf(path),
+                new FaultAnswering(function.name(), function.faults())));
+      }
+      if (endpoint.screenshots().isPresent()) {
+        sockets.add(
+            LineSocket.listen(
+                function.name(),
+                "screenshot",
+                ScreenshotRequest.socketOf(path),
+                new ScreenshotAnswering(endpoint.screenshots().get())));
+      }
+      return sockets;
+    } catch (IOException | RuntimeException | Error e) {
+      sockets.forEach(LineSocket::close);
+      throw e;
+    }
   }
 
   /** The client has taken away memory that it was trusted to leave. */
@@ -189,7 +214,7 @@ public final class EndpointServer implements AutoCloseable {
   @Override
   public void close() {
     socketFile.ifPresent(SocketFile::close);
-    faultSocket.ifPresent(FaultSocket::close);
+    lineSockets.forEach(LineSocket::close);
     try {
       awaitClosed(functionThread.next().submit(this::finish));
       functionThread.next().submit(this::stop).await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);

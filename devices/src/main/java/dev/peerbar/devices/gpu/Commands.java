@@ -3,6 +3,7 @@ package dev.peerbar.devices.gpu;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.Picture;
 import dev.peerbar.engine.Scratch;
 import dev.peerbar.virtio.VirtioRequest;
 import java.lang.foreign.MemorySegment;

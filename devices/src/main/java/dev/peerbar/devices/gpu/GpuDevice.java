@@ -4,6 +4,8 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.Picture;
+import dev.peerbar.endpoint.Screenshots;
 import dev.peerbar.endpoint.Timer;
 import dev.peerbar.engine.Scratch;
 import dev.peerbar.virtio.VirtioDevice;
@@ -21,7 +23,7 @@ import java.util.stream.IntStream;
  * <p>Commands of both queues are carried out on one engine. The configuration is the function's
  * thread's.
  */
-public final class GpuDevice implements VirtioDevice {
+public final class GpuDevice implements VirtioDevice, Screenshots {
   static final long F_EDID = 1 << 1;
   static final long F_RESOURCE_UUID = 1 << 2;
   static final long F_RESOURCE_BLOB = 1 << 3;
@@ -102,18 +104,16 @@ public final class GpuDevice implements VirtioDevice {
 
   // For whoever serves the device.
 
-  /** How many displays it has: they are counted from 0. For any thread. */
+  @Override
   public int outputs() {
     return outputs;
   }
 
   /**
-   * What an output shows: what it was flushed last, with the cursor where that is now. Empty if the
-   * driver has it show nothing. For any thread; waits for nobody, and may be asked before the
+   * What an output was flushed last, with the cursor where that is now; it may be asked before the
    * device is started.
-   *
-   * @throws IndexOutOfBoundsException if there is no such output
    */
+  @Override
   public Optional<Picture> screenshot(int output) {
     return commands.picture(output);
   }
@@ -145,6 +145,11 @@ public final class GpuDevice implements VirtioDevice {
   @Override
   public VirtioIdentity identity() {
     return identity;
+  }
+
+  @Override
+  public Optional<Screenshots> screenshots() {
+    return Optional.of(this);
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.peerbar.devices.gpu;
 
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.Picture;
 import java.util.Optional;
 
 /**

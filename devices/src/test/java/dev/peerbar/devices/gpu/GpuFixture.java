@@ -7,6 +7,7 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
+import dev.peerbar.endpoint.Picture;
 import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.PciFunction;

@@ -14,6 +14,7 @@ import static dev.peerbar.devices.gpu.GpuFixture.unref;
 import static dev.peerbar.devices.gpu.GpuFixture.updateCursor;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.endpoint.Picture;
 import dev.peerbar.pci.ResetKind;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;

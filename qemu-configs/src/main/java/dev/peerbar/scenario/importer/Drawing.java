@@ -1,7 +1,7 @@
 package dev.peerbar.scenario.importer;
 
-import dev.peerbar.devices.gpu.Picture;
 import dev.peerbar.driver.Memory;
+import dev.peerbar.endpoint.Picture;
 import dev.peerbar.scenario.UnexpectedException;
 import dev.peerbar.scenario.fixture.Wait;
 import dev.peerbar.scenario.fixture.gpu.HbmAndGpu;

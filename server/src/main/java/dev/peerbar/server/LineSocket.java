@@ -1,16 +1,9 @@
 package dev.peerbar.server;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.socket.DescriptorServerSocketChannel;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
 import dev.peerbar.protocol.socket.SocketEventLoop;
-import dev.peerbar.server.fault.FaultAnswer;
-import dev.peerbar.server.fault.FaultRequest;
-import dev.peerbar.server.fault.Faults;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -30,12 +23,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where a running endpoint takes {@link FaultRequest}s: a UNIX socket beside its own, for its owner
- * only, with a thread of its own. A connection carries one line of JSON and one back. For any
- * thread.
+ * Where a running endpoint is asked something beside what its clients ask: a UNIX socket beside its
+ * own, for its owner only, with a thread of its own. A connection carries one line, and an answer
+ * back. For any thread.
  */
-final class FaultSocket implements AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(FaultSocket.class);
+final class LineSocket implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(LineSocket.class);
 
   /** Of a request. In bytes. */
   private static final int LONGEST = 4096;
@@ -46,38 +39,48 @@ final class FaultSocket implements AutoCloseable {
   /** How long a connection may take. */
   private static final long LIMIT_SECONDS = 30;
 
-  private static final ObjectMapper JSON =
-      JsonMapper.builder()
-          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-          .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
-          .build();
+  /** What is asked, and answered. For the socket's thread. */
+  interface Answering {
+    /**
+     * Answers a line.
+     *
+     * @param line without its end
+     */
+    CompletableFuture<byte[]> answer(byte[] line);
+
+    /** An answer that says why there is no other. */
+    byte[] refusal(String sentence);
+  }
 
   private final String name;
-  private final Faults faults;
+  private final Answering answering;
   private final SocketFile file;
   private final EventLoopGroup thread;
 
   /** For the socket's thread. */
   private int connections;
 
-  private FaultSocket(String name, Faults faults, SocketFile file, EventLoopGroup thread) {
+  private LineSocket(String name, Answering answering, SocketFile file, EventLoopGroup thread) {
     this.name = name;
-    this.faults = faults;
+    this.answering = answering;
     this.file = file;
     this.thread = thread;
   }
 
   /**
-   * Begins to take requests.
+   * Begins to answer.
    *
    * @param name of the endpoint
-   * @param endpoint the path of its socket
+   * @param what is asked, in a word
+   * @param path of the socket
    * @throws IOException with a sentence if nobody can listen there
    */
-  static FaultSocket listen(String name, Faults faults, Path endpoint) throws IOException {
-    SocketFile file = SocketFile.listen(FaultRequest.socketOf(endpoint), UnixSocket.OWNER_ONLY);
-    EventLoopGroup thread = SocketEventLoop.group(new DefaultThreadFactory(name + "-inject", true));
-    FaultSocket socket = new FaultSocket(name, faults, file, thread);
+  static LineSocket listen(String name, String what, Path path, Answering answering)
+      throws IOException {
+    SocketFile file = SocketFile.listen(path, UnixSocket.OWNER_ONLY);
+    EventLoopGroup thread =
+        SocketEventLoop.group(new DefaultThreadFactory(name + "-" + what, true));
+    LineSocket socket = new LineSocket(name, answering, file, thread);
     try {
       Channel server = new DescriptorServerSocketChannel(file.descriptor());
       server.pipeline().addLast(socket.new Accepting());
@@ -100,7 +103,7 @@ final class FaultSocket implements AutoCloseable {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-      log.debug("{}: no connection for faults is accepted", name, cause);
+      log.debug("{}: a connection is not accepted", name, cause);
     }
   }
 
@@ -117,7 +120,7 @@ final class FaultSocket implements AutoCloseable {
       if (connections > MOST_CONNECTIONS) {
         answer(
             context,
-            FaultAnswer.refusal("%d others are asking: try again".formatted(MOST_CONNECTIONS)));
+            answering.refusal("%d others are asking: try again".formatted(MOST_CONNECTIONS)));
       }
     }
 
@@ -142,58 +145,35 @@ final class FaultSocket implements AutoCloseable {
       int end = bytes.indexOf(bytes.readerIndex(), bytes.writerIndex(), (byte) '\n');
       int length = end < 0 ? bytes.readableBytes() : end - bytes.readerIndex();
       if (length > line.maxWritableBytes()) {
-        answer(context, FaultAnswer.refusal("a request has %d bytes at most".formatted(LONGEST)));
+        answer(context, answering.refusal("a request has %d bytes at most".formatted(LONGEST)));
         return;
       }
       line.writeBytes(bytes, length);
       if (end >= 0) {
         // Nothing that comes later is of interest.
         answered = true;
-        ask(ByteBufUtil.getBytes(line))
+        answering
+            .answer(ByteBufUtil.getBytes(line))
             .whenComplete((answer, failure) ->
                 answer(
                     context,
                     failure == null
                         ? answer
-                        : FaultAnswer.refusal("%s does not answer".formatted(name))));
+                        : answering.refusal("%s does not answer".formatted(name))));
       }
     }
 
-    private void answer(ChannelHandlerContext context, FaultAnswer answer) {
+    private void answer(ChannelHandlerContext context, byte[] answer) {
       answered = true;
-      byte[] text;
-      try {
-        text = JSON.writeValueAsBytes(answer);
-      } catch (JsonProcessingException e) {
-        throw new AssertionError("an answer is text", e);
-      }
       context
-          .writeAndFlush(Unpooled.wrappedBuffer(text, new byte[] {'\n'}))
+          .writeAndFlush(Unpooled.wrappedBuffer(answer))
           .addListener(ChannelFutureListener.CLOSE);
     }
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-      log.debug("{}: a connection for faults ended", name, cause);
+      log.debug("{}: a connection ended", name, cause);
       context.close();
-    }
-  }
-
-  private CompletableFuture<FaultAnswer> ask(byte[] line) {
-    try {
-      FaultRequest request = JSON.readValue(line, FaultRequest.class);
-      if (request == null) {
-        throw new IllegalArgumentException("ask for one of inject, clear and list");
-      }
-      CompletableFuture<FaultAnswer> answer = request.askOf(faults);
-      log.info("{}: asked for faults, {}", name, request);
-      return answer;
-    } catch (IllegalArgumentException e) {
-      return CompletableFuture.completedFuture(FaultAnswer.refusal(e.getMessage()));
-    } catch (IOException e) {
-      return CompletableFuture.completedFuture(
-          FaultAnswer.refusal(
-              "not a request: one line of JSON with inject (and for, times), clear or list"));
     }
   }
 

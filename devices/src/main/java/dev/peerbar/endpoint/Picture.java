@@ -1,4 +1,4 @@
-package dev.peerbar.devices.gpu;
+package dev.peerbar.endpoint;
 
 /**
  * What an output showed at some time, its cursor on top.

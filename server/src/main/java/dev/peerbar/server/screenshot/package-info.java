@@ -1,0 +1,2 @@
+/** Pictures of a running endpoint's outputs. */
+package dev.peerbar.server.screenshot;
