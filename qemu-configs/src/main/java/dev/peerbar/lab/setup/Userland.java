@@ -14,7 +14,15 @@ import java.util.stream.Stream;
  */
 final class Userland {
   private static final List<String> PACKAGES =
-      List.of("bash", "coreutils", "e2fsprogs", "fio", "nvme-cli", "pciutils", "util-linux");
+      List.of(
+          "bash",
+          "coreutils",
+          "e2fsprogs",
+          "fio",
+          "libdrm-tests",
+          "nvme-cli",
+          "pciutils",
+          "util-linux");
 
   /**
    * What only their maintainer scripts and services need, or programs that no lab runs: a third of

@@ -6,6 +6,7 @@ import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.lab.drm.DrmDevice;
 import dev.peerbar.lab.guest.GuestErrnoException;
 import dev.peerbar.lab.guest.PciDevice;
+import dev.peerbar.lab.guest.ResetMethod;
 import dev.peerbar.lab.uapi.VfioDeviceFeatureDmaBuf.VfioRegionDmaRange;
 import dev.peerbar.lab.uapi.VfioPciRegion;
 import dev.peerbar.lab.vfio.DmaBuf;
@@ -90,7 +91,15 @@ final class Lifetimes {
                 "importer.unbind-importer",
                 "unbind the card's driver while A's memory is shown, and reset A",
                 "the reset waits for nobody; in Linux 7.3 it waits for ever for the card's answer",
-                Lifetimes::unbound)
+                pair -> withoutCard(pair, PciDevice::unbind))
+            .only(HbmAndGpu::reaches)
+            .spendingGuest(),
+        Case.on(
+                HbmAndGpu.KIND,
+                "importer.reset-importer",
+                "reset the card by sysfs while A's memory is shown, and reset A",
+                "the reset waits for nobody; in Linux 7.3 it waits for ever for the card's answer",
+                pair -> withoutCard(pair, ResetMethod.FLR::reset))
             .only(HbmAndGpu::reaches)
             .spendingGuest(),
         Case.on(
@@ -180,17 +189,17 @@ final class Lifetimes {
 
   // ---- The exporter goes
 
-  /** Something that is done to a function that nobody has open. */
+  /** Something that is done to a function. */
   @FunctionalInterface
-  private interface Closed {
-    void does(PciDevice pci) throws IOException;
+  private interface Doing {
+    void to(PciDevice pci) throws IOException;
   }
 
-  private static String gone(HbmAndGpu pair, Closed closed) throws Exception {
+  private static String gone(HbmAndGpu pair, Doing then) throws Exception {
     PciDevice pci = pair.device().vfio().pci();
     try (Shown shown = Shown.begin(pair, pair.run().seed())) {
       pair.device().close();
-      closed.does(pci);
+      then.to(pci);
       shown.checkCutOff();
     }
     return again(pair, pci);
@@ -226,13 +235,14 @@ final class Lifetimes {
   }
 
   /**
-   * Linux 7.3 queues no command any more when the driver has gone (virtio_gpu_queue_ctrl_sgs), and
-   * waits all the same for the fence of this one (virtgpu_dma_buf_unmap), as long as somebody has
-   * the card open.
+   * A reset of A when the card can answer nothing any more. Linux 7.3 queues no command if the
+   * driver has gone (virtio_gpu_queue_ctrl_sgs), and is told nothing of a reset of the card, which
+   * has forgotten its queues; in both cases it waits for the fence of the detach
+   * (virtio_gpu_detach_object_fenced) as long as somebody has the card open.
    */
-  private static String unbound(HbmAndGpu pair) throws Exception {
+  private static String withoutCard(HbmAndGpu pair, Doing losing) throws Exception {
     Shown.begin(pair, pair.run().seed());
-    pair.card().unbind();
+    losing.to(pair.card());
     Pending reset = Pending.start("reset of A", () -> pair.device().vfio().reset());
     try {
       reset.await(PATIENCE);
@@ -242,7 +252,7 @@ final class Lifetimes {
     }
     String where =
         reset.awaitWithin(pair.guest(), "virtio_gpu_detach_object_fenced", PATIENCE).orElse("it");
-    return "known: the reset waits in %s for an answer of a card without a driver".formatted(where);
+    return "known: the reset waits in %s for an answer that does not come".formatted(where);
   }
 
   // ---- What is imported, and by whom
