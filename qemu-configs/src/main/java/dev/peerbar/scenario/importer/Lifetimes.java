@@ -137,21 +137,21 @@ final class Lifetimes {
     return "%d orders".formatted(orders.size());
   }
 
+  /** What is not closed here is when the scenario is over. */
   private static void close(HbmAndGpu pair, PciDevice pci, List<Part> order) throws Exception {
-    try (GuestDevice function = pair.open(pci);
-        DrmDevice card = pair.openCard()) {
-      DmaBuf exported = pair.exportToCard(function, Shown.LENGTH);
-      int handle = card.importDmaBuf(exported.fd());
-      for (Part part : order) {
-        switch (part) {
-          case FUNCTION -> function.close();
-          case DMABUF -> exported.close();
-          case CARD -> card.close();
-          case HANDLE -> {
-            // A card takes its handles with it.
-            if (order.indexOf(Part.CARD) > order.indexOf(Part.HANDLE)) {
-              card.closeHandle(handle);
-            }
+    GuestDevice function = pair.open(pci);
+    DrmDevice card = pair.openCard();
+    DmaBuf exported = pair.exportToCard(function, Shown.LENGTH);
+    int handle = card.importDmaBuf(exported.fd());
+    for (Part part : order) {
+      switch (part) {
+        case FUNCTION -> function.close();
+        case DMABUF -> exported.close();
+        case CARD -> card.close();
+        case HANDLE -> {
+          // A card takes its handles with it.
+          if (order.indexOf(Part.CARD) > order.indexOf(Part.HANDLE)) {
+            card.closeHandle(handle);
           }
         }
       }

@@ -225,19 +225,26 @@ final class Revocations {
   }
 
   private static String revoked(HbmAndGpu pair) throws Exception {
-    try (DrmDevice card = pair.openCard();
-        MemoryDecoding off = MemoryDecoding.off(pair.device().vfio());
-        DmaBuf exported = pair.exportToCard(Shown.LENGTH)) {
-      try {
-        card.importDmaBuf(exported.fd());
-        throw new UnexpectedException("it is imported");
-      } catch (GuestErrnoException e) {
-        unless(e.is(Errno.ENODEV), "the import fails with %s", e.getMessage());
+    try (DrmDevice card = pair.openCard()) {
+      DmaBuf exported;
+      try (MemoryDecoding _ = MemoryDecoding.off(pair.device().vfio())) {
+        exported = pair.exportToCard(Shown.LENGTH);
+        refused(card, exported);
       }
-      off.close();
-      int handle = card.importDmaBuf(exported.fd());
-      card.closeHandle(handle);
+      try (exported) {
+        card.closeHandle(card.importDmaBuf(exported.fd()));
+      }
     }
     return "ENODEV";
+  }
+
+  private static void refused(DrmDevice card, DmaBuf exported) throws Exception {
+    try {
+      card.importDmaBuf(exported.fd());
+    } catch (GuestErrnoException e) {
+      unless(e.is(Errno.ENODEV), "the import fails with %s", e.getMessage());
+      return;
+    }
+    throw new UnexpectedException("it is imported");
   }
 }
