@@ -15,6 +15,7 @@ import dev.peerbar.scenario.fixture.Wait;
 import dev.peerbar.scenario.fixture.gpu.HbmAndGpu;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 
 /** What the kernel's driver makes of the card by itself. */
 final class Card {
@@ -53,6 +54,14 @@ final class Card {
                 "have the distribution's modetest show its test picture",
                 "the bars are the output's",
                 Card::modetest)
+            .needing(GuestFeature.USERLAND)
+            .only(HbmAndGpu::isUsual),
+        Case.on(
+                HbmAndGpu.KIND,
+                "importer.libdrm",
+                "have libdrm's drmdevice, proptest and modeprint look at the card",
+                "each finds it, and ends well",
+                Card::looks)
             .needing(GuestFeature.USERLAND)
             .only(HbmAndGpu::isUsual));
   }
@@ -121,6 +130,27 @@ final class Card {
     } finally {
       pair.guest().system().remove(KEYS);
     }
+  }
+
+  private static String looks(HbmAndGpu pair) throws Exception {
+    Map<List<String>, String> programs =
+        Map.of(
+            List.of("drmdevice"),
+            "device_id     %04x".formatted(pair.card().deviceId()),
+            List.of("proptest", "-M", "virtio_gpu"),
+            "(Virtual-1)",
+            List.of("modeprint", "virtio_gpu"),
+            "%dx%d".formatted(WIDTH, HEIGHT));
+    for (Map.Entry<List<String>, String> program : programs.entrySet()) {
+      GuestProgram.Outcome outcome = pair.guest().run(program.getKey().toArray(String[]::new));
+      unless(
+          outcome.status() == 0 && outcome.out().contains(program.getValue()),
+          "%s says nothing of %s: %s",
+          program.getKey(),
+          program.getValue(),
+          outcome);
+    }
+    return "%d programs".formatted(programs.size());
   }
 
   /** Seven bars over the upper two thirds, as of old (SMPTE EG 1). */
