@@ -74,7 +74,7 @@ final class ServeCommandTest {
   void aMisspeltCommandIsGuessed() {
     Outcome outcome = run("sreve");
     assertThat(outcome.status()).isEqualTo(WRONG_USAGE);
-    assertThat(outcome.errors()).contains("peerbar serve?");
+    assertThat(outcome.errors()).contains("Did you mean: peerbar serve");
   }
 
   @ParameterizedTest
