@@ -4,7 +4,6 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.devices.gpu.CommandType;
 import dev.peerbar.lab.drm.DrmDevice;
-import dev.peerbar.lab.guest.GuestErrnoException;
 import dev.peerbar.lab.guest.GuestSystem;
 import dev.peerbar.lab.vfio.DmaBuf;
 import dev.peerbar.linux.Errno;
@@ -14,6 +13,7 @@ import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.UnexpectedException;
 import dev.peerbar.scenario.fixture.MemoryDecoding;
 import dev.peerbar.scenario.fixture.Pending;
+import dev.peerbar.scenario.fixture.Refused;
 import dev.peerbar.scenario.fixture.gpu.HbmAndGpu;
 import dev.peerbar.server.events.TransferEvent;
 import java.time.Duration;
@@ -23,7 +23,6 @@ import java.util.regex.Pattern;
 
 /** What the exporter does to its memory while the card has it imported, and shows it. */
 final class Revocations {
-  private static final String NOT_FLUSHED = "*ERROR* response 0x1200 (command 0x104)";
   private static final Duration LATE = Duration.ofMillis(500);
   private static final Duration VERY_LATE = Duration.ofSeconds(12);
   private static final Duration LIMIT = Duration.ofSeconds(60);
@@ -137,7 +136,7 @@ final class Revocations {
 
   private static String underLoad(HbmAndGpu pair) throws Exception {
     // A flush that the driver had begun may come to the card after the detach.
-    pair.run().mayComplain(line -> line.endsWith(NOT_FLUSHED));
+    pair.run().mayComplain(line -> line.endsWith(Shown.NOT_FLUSHED));
     int flushes = 0;
     int refused = 0;
     try (Shown shown = Shown.begin(pair, pair.run().seed())) {
@@ -229,22 +228,12 @@ final class Revocations {
       DmaBuf exported;
       try (MemoryDecoding _ = MemoryDecoding.off(pair.device().vfio())) {
         exported = pair.exportToCard(Shown.LENGTH);
-        refused(card, exported);
+        Refused.with(Errno.ENODEV, "the import", () -> card.importDmaBuf(exported.fd()));
       }
       try (exported) {
         card.closeHandle(card.importDmaBuf(exported.fd()));
       }
     }
     return "ENODEV";
-  }
-
-  private static void refused(DrmDevice card, DmaBuf exported) throws Exception {
-    try {
-      card.importDmaBuf(exported.fd());
-    } catch (GuestErrnoException e) {
-      unless(e.is(Errno.ENODEV), "the import fails with %s", e.getMessage());
-      return;
-    }
-    throw new UnexpectedException("it is imported");
   }
 }

@@ -4,7 +4,6 @@ import static dev.peerbar.scenario.UnexpectedException.unless;
 
 import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.lab.drm.DrmDevice;
-import dev.peerbar.lab.guest.GuestErrnoException;
 import dev.peerbar.lab.guest.PciDevice;
 import dev.peerbar.lab.qemu.Viommu;
 import dev.peerbar.lab.vfio.DmaBuf;
@@ -14,7 +13,7 @@ import dev.peerbar.scenario.FixtureKind;
 import dev.peerbar.scenario.Route;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
-import dev.peerbar.scenario.UnexpectedException;
+import dev.peerbar.scenario.fixture.Refused;
 import dev.peerbar.scenario.fixture.Wait;
 import dev.peerbar.scenario.fixture.gpu.HbmAndGpu;
 import dev.peerbar.scenario.topology.P2pRule;
@@ -26,9 +25,6 @@ import java.time.Duration;
 /** By which way the card is led to A's memory, held to the kernel's own rule. */
 final class Routes implements Scenario<HbmAndGpu> {
   private static final Duration LIMIT = Duration.ofSeconds(30);
-
-  /** What the driver says of a command that its device could not carry out. */
-  private static final String NOT_READ = "*ERROR* response 0x1200 (command 0x104)";
 
   @Override
   public Description description() {
@@ -76,18 +72,13 @@ final class Routes implements Scenario<HbmAndGpu> {
   }
 
   private static String refused(DrmDevice card, DmaBuf exported) throws Exception {
-    try {
-      card.importDmaBuf(exported.fd());
-    } catch (GuestErrnoException e) {
-      unless(e.is(Errno.EINVAL), "the import fails with %s", e.getMessage());
-      return "EINVAL";
-    }
-    throw new UnexpectedException("it is imported");
+    Refused.with(Errno.EINVAL, "the import", () -> card.importDmaBuf(exported.fd()));
+    return "EINVAL";
   }
 
   /** QEMU's vIOMMU is in front of each function, so that a bus address means nothing to it. */
   private static String lost(HbmAndGpu pair, DrmDevice card, DmaBuf exported) throws Exception {
-    pair.run().mayComplain(line -> line.endsWith(NOT_READ));
+    pair.run().mayComplain(line -> line.endsWith(Shown.NOT_FLUSHED));
     int framebuffer = framebuffer(card, exported);
     card.show(card.outputs().getFirst(), framebuffer);
     Wait.until(

@@ -24,6 +24,9 @@ final class Shown implements AutoCloseable {
   static final int PITCH = WIDTH * Integer.BYTES;
   static final long LENGTH = 8L << 20;
 
+  /** What the driver says of a flush that its device could not carry out. */
+  static final String NOT_FLUSHED = "*ERROR* response 0x1200 (command 0x104)";
+
   private final HbmAndGpu pair;
   private final DrmDevice card;
   private final DmaBuf exported;
