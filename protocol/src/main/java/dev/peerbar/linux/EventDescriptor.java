@@ -13,7 +13,6 @@ import java.time.Duration;
 public final class EventDescriptor {
   private static final int EFD_NONBLOCK = 0x800;
   private static final int EFD_CLOEXEC = 0x80000;
-  private static final int RWF_NOWAIT = 0x8;
   private static final String LINK = "anon_inode:[eventfd]";
 
   // The counter going out or coming in, and a struct iovec of it.
@@ -113,7 +112,7 @@ public final class EventDescriptor {
     MemorySegment count = COUNT.get();
     // Whoever shares the open file may have made it wait, and may read between a poll and a read of
     // ours; the kernel looks at this flag and the count at the same time (Linux 5.8).
-    if (Libc.preadv2(number, count.address() + IOV_BASE, 1, -1, RWF_NOWAIT) < 0) {
+    if (Libc.preadv2(number, count.address() + IOV_BASE, 1, -1, Libc.RWF_NOWAIT) < 0) {
       int errno = Libc.errno();
       if (errno == Errno.EOPNOTSUPP.code()) {
         return takeIfReady(number, count);

@@ -1,5 +1,7 @@
 package dev.peerbar.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -20,6 +22,10 @@ public final class FileContents {
   private static final int O_EXCL = 0x80;
   private static final int O_NONBLOCK = 0x800;
   private static final int O_CLOEXEC = 0x80000;
+
+  /** A struct iovec for each thread. */
+  private static final ThreadLocal<MemorySegment> RANGE =
+      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(2 * Long.BYTES, Long.BYTES));
 
   private FileContents() {}
 
@@ -101,6 +107,33 @@ public final class FileContents {
         }
         done += transferred("pread", part);
       }
+    } finally {
+      file.release();
+    }
+  }
+
+  /**
+   * Reads what needs no waiting (preadv2(2), RWF_NOWAIT): what the kernel has in memory, of a file
+   * system that can say so.
+   *
+   * @return whether all of it was read; if not, its content is undefined. Never into a segment that
+   *     is not native
+   */
+  public static boolean readNow(FileDescriptor file, long offset, MemorySegment into) {
+    if (!into.isNative()) {
+      return false;
+    }
+    int number;
+    try {
+      number = file.acquire("preadv2");
+    } catch (LinuxException _) {
+      return false;
+    }
+    try {
+      MemorySegment range = RANGE.get();
+      range.set(JAVA_LONG, 0, into.address());
+      range.set(JAVA_LONG, Long.BYTES, into.byteSize());
+      return Libc.preadNow(number, range.address(), offset) == into.byteSize();
     } finally {
       file.release();
     }

@@ -35,6 +35,10 @@ final class Libc {
   static final int F_OFD_GETLK = 36;
   static final int F_OFD_SETLK = 37;
 
+  static final int RWF_NOWAIT = 0x8;
+
+  private static final long EPOLL_PWAIT2 = 441;
+
   private static final Linker LINKER = Linker.nativeLinker();
   private static final StructLayout CALL_STATE = Linker.Option.captureStateLayout();
   private static final long ERRNO =
@@ -50,8 +54,18 @@ final class Libc {
               JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
           Linker.Option.captureCallState("errno"));
 
+  /** As {@link #CALL} without errno, which takes a segment for each call. Linked if needed. */
+  private static final class Plain {
+    static final MethodHandle CALL =
+        LINKER.downcallHandle(
+            FunctionDescriptor.of(
+                JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+
+    private Plain() {}
+  }
+
   private static final MemorySegment OPEN = function("open64");
-  private static final MemorySegment GETPID = function("getpid");
+  private static final MemorySegment LABS = function("labs");
   private static final MemorySegment CLOSE = function("close");
   private static final MemorySegment FCNTL = function("fcntl");
   private static final MemorySegment MEMFD_CREATE = function("memfd_create");
@@ -119,6 +133,15 @@ final class Libc {
     return new AssertionError(t);
   }
 
+  private static long callPlain(
+      MemorySegment function, long a, long b, long c, long d, long e, long f) {
+    try {
+      return (long) Plain.CALL.invokeExact(function, a, b, c, d, e, f);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
   private static long call(MemorySegment function, long a) {
     return call(function, a, 0, 0, 0, 0, 0);
   }
@@ -151,8 +174,9 @@ final class Libc {
     return (int) call(OPEN, path.address(), flags, 0);
   }
 
-  static int getpid() {
-    return (int) call(GETPID, 0);
+  /** Leaves Java and comes back. */
+  static void nothing() {
+    callPlain(LABS, 0, 0, 0, 0, 0, 0);
   }
 
   static int close(int fd) {
@@ -191,6 +215,11 @@ final class Libc {
     return call(WRITE, fd, address, length);
   }
 
+  /** A preadv2 of one range that does not wait, without errno if it fails. */
+  static long preadNow(int fd, long range, long offset) {
+    return callPlain(PREADV2, fd, range, 1, offset, RWF_NOWAIT, 0);
+  }
+
   static long preadv2(int fd, long ranges, int count, long offset, int flags) {
     return call(PREADV2, fd, ranges, count, offset, flags);
   }
@@ -205,6 +234,21 @@ final class Libc {
 
   static int epollWait(int epoll, long events, int count, int milliseconds) {
     return (int) call(EPOLL_WAIT, epoll, events, count, milliseconds);
+  }
+
+  /** As {@link #epollWait} without waiting, and without errno if it fails. */
+  static int epollLook(int epoll, long events, int count) {
+    return (int) callPlain(EPOLL_WAIT, epoll, events, count, 0, 0, 0);
+  }
+
+  /**
+   * Without a set of signals. By its number, the same on all architectures: C libraries have a
+   * function for it only since glibc 2.35.
+   *
+   * @param time of a timespec; 0 for ever
+   */
+  static int epollPwait2(int epoll, long events, int count, long time) {
+    return (int) syscall(EPOLL_PWAIT2, epoll, events, count, time, 0);
   }
 
   static int prctl(int option, long argument) {

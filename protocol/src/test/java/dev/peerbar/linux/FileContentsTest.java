@@ -2,6 +2,7 @@ package dev.peerbar.linux;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
@@ -46,6 +47,24 @@ final class FileContentsTest {
       assertThat(read[2]).isZero();
     }
     assertThat(Files.size(path)).isEqualTo(3 * PAGE);
+  }
+
+  @Test
+  void readsWhatIsAtHand() throws Exception {
+    try (FileDescriptor file = FileContents.open(file(3 * PAGE));
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment written = arena.allocate(PAGE).fill((byte) 7);
+      FileContents.write(file, PAGE, written);
+      MemorySegment read = arena.allocate(PAGE);
+      assumeThat(FileContents.readNow(file, PAGE, read))
+          .as("this file system knows what it has in memory")
+          .isTrue();
+      assertThat(read.mismatch(written)).isEqualTo(-1);
+      assertThat(FileContents.readNow(file, 3 * PAGE - 1, read)).as("not all of it").isFalse();
+      assertThat(FileContents.readNow(file, PAGE, MemorySegment.ofArray(new byte[8])))
+          .as("not native")
+          .isFalse();
+    }
   }
 
   @Test

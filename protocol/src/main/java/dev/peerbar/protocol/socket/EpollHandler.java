@@ -1,6 +1,7 @@
 package dev.peerbar.protocol.socket;
 
 import dev.peerbar.linux.Epoll;
+import dev.peerbar.linux.Errno;
 import dev.peerbar.linux.EventDescriptor;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
@@ -41,6 +42,8 @@ final class EpollHandler implements IoHandler {
   // Whether the loop's own thread waits, or is about to, and nobody has told it to wake up.
   private final AtomicBoolean waiting = new AtomicBoolean();
   private long deadline;
+  // Null where nothing happens but on sockets.
+  private PolledWait polled;
 
   private EpollHandler(SocketEventLoop.LoopLock loopLock) {
     this.loopLock = loopLock;
@@ -84,13 +87,29 @@ final class EpollHandler implements IoHandler {
   }
 
   private int look() throws LinuxException {
+    if (polled != null && polled.active()) {
+      polled.settle();
+      loopLock.yieldToWaiters();
+      return epoll.look();
+    }
     loopLock.yieldToWaiters();
     return epoll.await(0);
   }
 
   private int await(IoHandlerContext context) throws LinuxException {
+    boolean polls = polled != null && polled.active();
+    if (polls) {
+      int events = polled.spin(context);
+      if (events >= 0) {
+        return events;
+      }
+      if (!polled.settle()) {
+        loopLock.yieldToWaiters();
+        return epoll.look();
+      }
+    }
     deadline = context.deadlineNanos();
-    int milliseconds = milliseconds(context.delayNanos(System.nanoTime()));
+    long nanos = context.delayNanos(System.nanoTime());
     waiting.set(true);
     try {
       // Whoever had something for the loop before this line does not wake it up.
@@ -99,12 +118,26 @@ final class EpollHandler implements IoHandler {
       }
       loopLock.unlock();
       try {
-        return epoll.await(milliseconds);
+        return polls ? polled.watch(context, nanos) : epoll.await(milliseconds(nanos));
       } finally {
         loopLock.lock();
       }
     } finally {
       waiting.set(false);
+    }
+  }
+
+  /** Has the loop's own thread look for more than events of sockets. */
+  void poll(Poller poller, long spinNanos) {
+    polled = new PolledWait(poller, spinNanos, loopLock, epoll);
+  }
+
+  /**
+   * Does what has come with the message that was handled just now. Not on the loop's own thread.
+   */
+  void settle() {
+    if (polled != null && polled.active() && !polled.settleMessage()) {
+      wakeup();
     }
   }
 
@@ -141,6 +174,10 @@ final class EpollHandler implements IoHandler {
       try {
         EventDescriptor.signal(wakeUp);
       } catch (LinuxException e) {
+        if (e.errno() == Errno.EBADF) {
+          // It was told to end, and woke by itself in time to see that.
+          return;
+        }
         throw new UncheckedIOException(e);
       }
     }

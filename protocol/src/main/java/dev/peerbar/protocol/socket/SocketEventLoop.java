@@ -144,9 +144,26 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
     }
   }
 
+  /**
+   * Has the loop look for more than events of its sockets: its own thread while it has nothing else
+   * to do, and any of its threads after what it has done. At most once; on the loop.
+   *
+   * @param spinNanos for how long it does not sleep once nothing is found any more, {@link
+   *     Long#MAX_VALUE} for ever; it has the loop's lock all the time then, so that sockets are to
+   *     be left to it. With 0 it looks for some microseconds, and then now and again
+   */
+  public void poll(Poller poller, long spinNanos) {
+    handler().poll(poller, spinNanos);
+  }
+
+  private EpollHandler handler() {
+    return (EpollHandler) ioHandler();
+  }
+
   /** Gives the loop's lock back. */
   void leave() {
     try {
+      handler().settle();
       wakeInTime();
     } finally {
       loopLock.holder = null;
@@ -156,7 +173,7 @@ public final class SocketEventLoop extends SingleThreadIoEventLoop {
 
   /** What was scheduled may be due before the loop's own thread would look. */
   private void wakeInTime() {
-    ((EpollHandler) ioHandler()).wakeBy(nextScheduledTaskDeadlineNanos());
+    handler().wakeBy(nextScheduledTaskDeadlineNanos());
   }
 
   /** Something to wait for with the loop's lock, which others may take meanwhile. */
