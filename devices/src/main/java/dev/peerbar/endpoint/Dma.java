@@ -43,6 +43,45 @@ public interface Dma {
   void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException;
 
   /**
+   * Reads client memory to a part of a segment: as {@link #read(long, MemorySegment)}, which makes
+   * an object of each part.
+   *
+   * @param offset of the part, in bytes
+   * @param length of it, in bytes
+   */
+  default void read(long iova, MemorySegment into, long offset, long length)
+      throws DmaFaultException, JobEndedException {
+    read(iova, into.asSlice(offset, length));
+  }
+
+  /**
+   * Writes a part of a segment to client memory, as {@link #read(long, MemorySegment, long, long)}.
+   */
+  default void write(long iova, MemorySegment from, long offset, long length)
+      throws DmaFaultException, JobEndedException {
+    write(iova, from.asSlice(offset, length));
+  }
+
+  /**
+   * Writes client memory, and a flag in it last: who sees that sees the rest. As two calls of
+   * {@link #write(long, MemorySegment)}, for less.
+   *
+   * @param flagOffset of the flag in the segment, 0 or such that it is at the end
+   * @param flagBytes of the flag, at most as many as the segment has
+   * @throws DmaFaultException if a byte cannot be written; the flag is not, then
+   * @throws JobEndedException if the job ended before; the flag is not written, then
+   */
+  default void writeFlagged(long iova, MemorySegment from, long flagOffset, long flagBytes)
+      throws DmaFaultException, JobEndedException {
+    long rest = from.byteSize() - flagBytes;
+    long restOffset = flagOffset == 0 ? flagBytes : 0;
+    if (rest > 0) {
+      write(iova + restOffset, from, restOffset, rest);
+    }
+    write(iova + flagOffset, from, flagOffset, flagBytes);
+  }
+
+  /**
    * Copies client memory to client memory, ascending. The ranges may be anywhere but must not
    * overlap.
    *
@@ -58,4 +97,20 @@ public interface Dma {
    * @throws JobEndedException if the job ended before all was copied
    */
   void local(MemorySegment from, MemorySegment to) throws JobEndedException;
+
+  /**
+   * Whether bytes of a range can be moved by messages or by waiting for a disk only, as far as they
+   * can be at all. In {@linkplain Engine.Polled polled work} that is so until it returns; elsewhere
+   * it may have changed.
+   */
+  default boolean mayWait(long iova, long length) {
+    return false;
+  }
+
+  /**
+   * What follows, of which no single call says so, takes long altogether.
+   *
+   * @throws MustWaitException in {@linkplain Engine.Polled polled work}
+   */
+  default void takesLong() throws JobEndedException {}
 }

@@ -41,6 +41,59 @@ public interface Engine {
     return new RepeatedWork(this, work, failed);
   }
 
+  /** How much of what endpoints do the host does on the function's thread. */
+  enum Polling {
+    /** Nothing: there is no {@link #poll}. */
+    NEVER,
+    /** What is short, right after what brought it. A backlog is the engines' threads'. */
+    BRIEFLY,
+    /** All that need not wait: that thread does not sleep, and engines' threads cost another. */
+    ALWAYS
+  }
+
+  /** Whether, and how far, the host polls; the same from start to end. For any thread. */
+  default Polling polling() {
+    return Polling.NEVER;
+  }
+
+  /**
+   * Has the host look for work, and do it, on the function's thread: again and again if it polls
+   * {@linkplain Polling#ALWAYS always}, and else after all that happens there. Jobs of this engine
+   * run beside it.
+   *
+   * @param failed as for {@link #submit}; it is not looked at any more then
+   * @return the means to end it; a reset of any kind ends it too
+   * @throws UnsupportedOperationException if the host polls {@linkplain Polling#NEVER never}
+   */
+  default Ticket poll(Polled work, Consumer<Throwable> failed) {
+    throw new UnsupportedOperationException("a host that does not poll");
+  }
+
+  /**
+   * Work that is looked for. On the function's thread, where it must neither wait nor take long.
+   */
+  interface Polled {
+
+    /**
+     * Does a piece of work, some tens of microseconds of it, if there is any.
+     *
+     * @param job its memory accesses throw {@link MustWaitException} where they would have to wait;
+     *     what is still to be done then has to be submitted to the engine
+     * @return whether there was any
+     */
+    boolean poll(Job job) throws JobEndedException;
+
+    /**
+     * Nothing was found, and the host will not look until something happens on the function's
+     * thread: what a driver does without that has to make something happen from now on.
+     *
+     * @return false if there is something to do after all
+     */
+    default boolean rest(Job job) throws JobEndedException {
+      return true;
+    }
+  }
+
   /** A job as the function's thread sees it. */
   interface Ticket {
 

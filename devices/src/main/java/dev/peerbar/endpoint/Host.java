@@ -64,4 +64,11 @@ public interface Host {
    * @param offset of the register in the BAR, in bytes
    */
   void clearDoorbell(int bar, long offset);
+
+  /**
+   * Has the next store to a doorbell in memory shared with the client ring, even if it is of the
+   * value that was stored last: for drivers that store only now and then. What the register reads
+   * as until then is anything. For the function's thread.
+   */
+  default void expectDoorbell(int bar, long offset) {}
 }

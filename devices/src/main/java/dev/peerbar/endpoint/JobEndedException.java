@@ -1,11 +1,18 @@
 package dev.peerbar.endpoint;
 
-/** The job was ended, by a reset or by its ticket: there is nothing left to do but return. */
-public final class JobEndedException extends Exception {
+/**
+ * There is nothing left to do but return: the job was ended, by a reset or by its ticket, or {@link
+ * MustWaitException goes on elsewhere}.
+ */
+public sealed class JobEndedException extends Exception permits MustWaitException {
   private static final long serialVersionUID = 1L;
 
   public JobEndedException() {
+    this("job ended");
+  }
+
+  JobEndedException(String message) {
     // Control flow between two threads: a stack trace would say nothing about who ended the job.
-    super("job ended", null, false, false);
+    super(message, null, false, false);
   }
 }

@@ -11,10 +11,8 @@ import java.lang.foreign.MemorySegment;
  */
 public final class CompletionWriter {
   private final MemorySegment entry;
-  private final MemorySegment body;
-  private final MemorySegment flag;
-  private final long bodyOffset;
   private final long flagOffset;
+  private final long flagBytes;
 
   /**
    * @param bytes of a completion
@@ -30,10 +28,8 @@ public final class CompletionWriter {
               .formatted(flagBytes, flagOffset, bytes));
     }
     this.flagOffset = flagOffset;
-    bodyOffset = flagOffset == 0 ? flagBytes : 0;
+    this.flagBytes = flagBytes;
     entry = Scratch.allocate(bytes);
-    flag = entry.asSlice(flagOffset, flagBytes);
-    body = entry.asSlice(bodyOffset, bytes - flagBytes);
   }
 
   /** What is written next, to be filled in: it holds the completion before. */
@@ -48,9 +44,6 @@ public final class CompletionWriter {
    * @throws JobEndedException if the job ended before; the flag is not written, then
    */
   public void write(Dma dma, long iova) throws DmaFaultException, JobEndedException {
-    if (body.byteSize() > 0) {
-      dma.write(iova + bodyOffset, body);
-    }
-    dma.write(iova + flagOffset, flag);
+    dma.writeFlagged(iova, entry, flagOffset, flagBytes);
   }
 }

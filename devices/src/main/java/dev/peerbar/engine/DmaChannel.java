@@ -5,6 +5,7 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.MustWaitException;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -25,6 +26,13 @@ import java.util.function.Consumer;
  * do: to raise an interrupt that is held back, to take a failure, or to have the engine do what
  * became valid meanwhile.
  *
+ * <p>Where the host polls, the function's thread carries descriptors out itself, a turn at a time,
+ * and leaves to a job what it must not: a descriptor that has to wait or takes long, which is begun
+ * again from its start, and those behind it. What one run of a descriptor would have left, two do,
+ * as nothing has said after the first that it is done: its driver still keeps its source for it. If
+ * the host polls only {@linkplain Engine.Polling#BRIEFLY briefly}, a job takes over what is left
+ * after a turn, too, so that several channels have several processors.
+ *
  * <p>Nothing is allocated for a descriptor, nor for a batch of them beyond the host's job.
  *
  * @param <F> a failure as the device tells it
@@ -32,6 +40,9 @@ import java.util.function.Consumer;
 public final class DmaChannel<F> {
   /** Descriptors that are fetched at a time, at most. */
   public static final int MOST_FETCHED = 16;
+
+  /** How long the function's thread carries out descriptors before it looks at anything else. */
+  private static final long TURN_NANOS = 20_000;
 
   private final Engine engine;
   private final DescriptorHandler<F> handler;
@@ -41,6 +52,9 @@ public final class DmaChannel<F> {
 
   /** Since the last start; null while the channel is stopped. */
   private Run run;
+
+  /** The one before that, of which a job that has ended may not have returned yet. */
+  private Run before;
 
   /** The device's side of a channel. For the function's thread, but for {@link #vector}. */
   public interface Owner<F> {
@@ -84,6 +98,8 @@ public final class DmaChannel<F> {
   public void start(DescriptorSource source) {
     stop();
     run = new Run(source);
+    run.begin(before != null && before.away);
+    before = run;
   }
 
   /**
@@ -167,8 +183,11 @@ public final class DmaChannel<F> {
     STOPPED
   }
 
-  /** What the engine does between a start and the next stop. */
-  private final class Run implements Engine.Work {
+  /**
+   * What is done between a start and the next stop: by jobs of the engine, or on the function's
+   * thread.
+   */
+  private final class Run implements Engine.Work, Engine.Polled {
     private final DescriptorSource source;
     private final AtomicReference<Pace> pace = new AtomicReference<>(Pace.GOING);
 
@@ -184,8 +203,10 @@ public final class DmaChannel<F> {
     /** How many are valid, complete or not. Written by the function's thread alone. */
     private volatile long valid;
 
-    // What the function's thread knows: how many the engine was given, and how many are complete.
-    private long limit;
+    /** How many the engine was given. Written by the function's thread alone. */
+    private volatile long limit;
+
+    /** How many the function's thread knows to be complete. */
     private long told;
 
     /** Whether nothing more is to be submitted. */
@@ -194,9 +215,13 @@ public final class DmaChannel<F> {
     // A job that has done all it was given may yet signal when the next one is queued.
     private Engine.Ticket ticket = Engine.Ticket.NONE;
     private Engine.Ticket ticketBefore = Engine.Ticket.NONE;
+    private Engine.Ticket polling = Engine.Ticket.NONE;
 
-    // For the engine's thread: of the job under way, and of those fetched last, which a job that
-    // was asked to stop leaves to the next one.
+    /** Whether what is given is a job's to do. It says so itself once it is not. */
+    private volatile boolean away;
+
+    // For whoever carries descriptors out: of the job under way, and of those fetched last, which a
+    // job that was asked to stop leaves to the next one.
     private Dma dma;
     private int batch;
     private int nextInBatch;
@@ -217,15 +242,61 @@ public final class DmaChannel<F> {
       tell();
     }
 
-    private void submit() {
+    /**
+     * @param engineAway whether the engine may be inside a job yet, with what all runs work with
+     */
+    void begin(boolean engineAway) {
+      if (polls()) {
+        polling = engine.poll(this, threw);
+        if (engineAway) {
+          handOver();
+        }
+      }
+    }
+
+    private boolean polls() {
+      return engine.polling() != Engine.Polling.NEVER;
+    }
+
+    /** Gives away what is valid by now. */
+    private void give() {
       limit = valid;
+      if (!polls()) {
+        submit();
+      }
+    }
+
+    private void submit() {
       ticketBefore = ticket;
       ticket = engine.submit(this, threw);
     }
 
     void end() {
+      polling.end();
       ticketBefore.end();
       ticket.end();
+    }
+
+    @Override
+    public boolean poll(Job job) throws JobEndedException {
+      if (finished.getPlain() == limit || away || failure != null || pace.get() == Pace.STOPPED) {
+        return false;
+      }
+      try {
+        if (runAll(job, true) && engine.polling() == Engine.Polling.BRIEFLY) {
+          handOver();
+        }
+      } catch (MustWaitException _) {
+        handOver();
+      }
+      tell();
+      return true;
+    }
+
+    /** Has a job of the engine go on. */
+    private void handOver() {
+      away = true;
+      submit();
     }
 
     boolean suspended() {
@@ -238,7 +309,7 @@ public final class DmaChannel<F> {
 
     void resume() {
       if (pace.getAndSet(Pace.GOING) == Pace.STOPPED) {
-        submit();
+        give();
       }
       tell();
     }
@@ -259,7 +330,7 @@ public final class DmaChannel<F> {
         fail(failed);
       } else if (run == this && mayGoOn()) {
         // The job is over but for its return; the next one queues behind it.
-        submit();
+        give();
       }
       if (held.compareAndSet(true, false)) {
         owner.interrupt();
@@ -288,12 +359,32 @@ public final class DmaChannel<F> {
       }
     }
 
-    // The engine's thread.
+    // The engine's thread, or the function's.
 
     @Override
     public void run(Job job) throws JobEndedException {
       try {
-        runAll(job);
+        runAll(job, false);
+      } finally {
+        away = false;
+      }
+      // What became valid too late to be seen when the last one was complete is seen here: who says
+      // that more is valid looks at what is finished afterwards, and this the other way round.
+      VarHandle.fullFence();
+      if (valid != finished.getPlain()) {
+        job.update(tell);
+      }
+    }
+
+    /**
+     * Carries out what is given.
+     *
+     * @param aTurn whether not for longer than a turn
+     * @return whether any are left for want of time
+     */
+    private boolean runAll(Job job, boolean aTurn) throws JobEndedException {
+      try {
+        return failure == null && carryOut(job, aTurn);
       } catch (RuntimeException | Error e) {
         // For whoever looks before the host has told.
         failure = handler.broken();
@@ -301,36 +392,39 @@ public final class DmaChannel<F> {
       }
     }
 
-    private void runAll(Job job) throws JobEndedException {
-      if (failure != null) {
-        return;
-      }
+    private boolean carryOut(Job job, boolean aTurn) throws JobEndedException {
       dma = job.dma();
+      long begin = 0;
       long end = limit;
       long at = finished.getPlain();
+      // A few are no reason to look at the clock.
+      long unmeasured = at + MOST_FETCHED;
       while (at != end) {
         if (pace.get() == Pace.STOPPING && pace.compareAndSet(Pace.STOPPING, Pace.STOPPED)) {
-          return;
+          return false;
         }
         if (nextInBatch == batch) {
+          if (aTurn && at - unmeasured >= 0) {
+            long now = System.nanoTime();
+            begin = begin == 0 ? now : begin;
+            if (now - begin > TURN_NANOS) {
+              return true;
+            }
+          }
           nextInBatch = 0;
+          batch = 0;
           batch = fetch(job, (int) (end - at));
           if (batch == 0) {
-            return;
+            return false;
           }
         }
         if (!runOne(job, nextInBatch)) {
-          return;
+          return false;
         }
         nextInBatch++;
         at++;
       }
-      // What became valid too late to be seen when the last one was complete is seen here: who says
-      // that more is valid looks at what is finished afterwards, and this the other way round.
-      VarHandle.fullFence();
-      if (valid != end) {
-        job.update(tell);
-      }
+      return false;
     }
 
     /** Returns how many were fetched; 0 if none could be, which is told. */

@@ -92,6 +92,9 @@ public final class Moves {
   /** Fills a range with a pattern of 8 bytes, little-endian, of which the last may be cut. */
   public void fill(Dma dma, boolean local, long to, long length, long pattern)
       throws DmaFaultException, JobEndedException {
+    if (length > PIECE_BYTES) {
+      dma.takesLong();
+    }
     MemorySegment piece = scratch.first(PIECE_BYTES);
     for (long at = 0; at < Math.min(length, PIECE_BYTES); at += Long.BYTES) {
       piece.set(LONG, at, pattern);
@@ -135,6 +138,9 @@ public final class Moves {
    */
   public long crc32c(Dma dma, boolean local, long from, long length)
       throws DmaFaultException, JobEndedException {
+    if (length > PIECE_BYTES) {
+      dma.takesLong();
+    }
     crc.reset();
     for (long done = 0; done < length; ) {
       int bytes = (int) Math.min(length - done, PIECE_BYTES);

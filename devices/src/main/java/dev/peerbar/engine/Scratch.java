@@ -16,6 +16,9 @@ public final class Scratch {
   private final long bytes;
   private MemorySegment memory;
 
+  // What was asked for last, which is likely to be asked for next.
+  private MemorySegment first = MemorySegment.NULL;
+
   /**
    * @param bytes the most that is ever needed at once; allocated when some is needed first
    */
@@ -37,6 +40,9 @@ public final class Scratch {
     if (memory == null) {
       memory = allocate(bytes);
     }
-    return memory.asSlice(0, length);
+    if (first.byteSize() != length) {
+      first = memory.asSlice(0, length);
+    }
+    return first;
   }
 }

@@ -52,6 +52,16 @@ public final class BlockLocks {
     return lock(first(position, length), end(position, length), true);
   }
 
+  /** As {@link #toRead}, unless it would have to wait: null then. */
+  public Held toReadNow(long position, long length) {
+    return lockNow(first(position, length), end(position, length), false);
+  }
+
+  /** As {@link #toWrite}, unless it would have to wait: null then. */
+  public Held toWriteNow(long position, long length) {
+    return lockNow(first(position, length), end(position, length), true);
+  }
+
   /** Waits until nobody reads or writes anywhere, and keeps it so. */
   public Held everything() {
     return lock(0, Long.MAX_VALUE, true);
@@ -68,6 +78,21 @@ public final class BlockLocks {
   }
 
   private synchronized Held lock(long first, long end, boolean alone) {
+    Held held = add(first, end, alone);
+    awaitThoseBefore(held);
+    return held;
+  }
+
+  private synchronized Held lockNow(long first, long end, boolean alone) {
+    Held held = add(first, end, alone);
+    if (isExcluded(held)) {
+      release(held);
+      return null;
+    }
+    return held;
+  }
+
+  private Held add(long first, long end, boolean alone) {
     Held held = spare;
     if (held == null) {
       held = new Held();
@@ -81,7 +106,6 @@ public final class BlockLocks {
     held.after = list;
     held.before.after = held;
     list.before = held;
-    awaitThoseBefore(held);
     return held;
   }
 

@@ -78,6 +78,45 @@ public final class MemoryStorage implements Storage {
   }
 
   @Override
+  public <X extends Exception> boolean show(long position, long length, Taker<X> taker) throws X {
+    Objects.checkFromIndexSize(position, length, size());
+    try (BlockLocks.Held held = locks.toReadNow(position, length)) {
+      if (held == null) {
+        return false;
+      }
+      checkOpen();
+      taker.take(memory.segment(), position);
+      return true;
+    }
+  }
+
+  @Override
+  public boolean readNow(long position, MemorySegment into) {
+    Objects.checkFromIndexSize(position, into.byteSize(), size());
+    try (BlockLocks.Held held = locks.toReadNow(position, into.byteSize())) {
+      if (held == null) {
+        return false;
+      }
+      checkOpen();
+      MemorySegment.copy(memory.segment(), position, into, 0, into.byteSize());
+      return true;
+    }
+  }
+
+  @Override
+  public boolean writeNow(long position, MemorySegment from, boolean durable) {
+    Objects.checkFromIndexSize(position, from.byteSize(), size());
+    try (BlockLocks.Held held = locks.toWriteNow(position, from.byteSize())) {
+      if (held == null) {
+        return false;
+      }
+      checkOpen();
+      MemorySegment.copy(from, 0, memory.segment(), position, from.byteSize());
+      return true;
+    }
+  }
+
+  @Override
   public void write(long position, MemorySegment from, boolean durable) {
     Objects.checkFromIndexSize(position, from.byteSize(), size());
     try (BlockLocks.Held _ = locks.toWrite(position, from.byteSize())) {

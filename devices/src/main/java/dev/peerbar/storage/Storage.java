@@ -32,6 +32,49 @@ public interface Storage extends AutoCloseable {
    */
   void read(long position, MemorySegment into) throws StorageException;
 
+  /** Whoever takes what is there from where it is. */
+  @FunctionalInterface
+  interface Taker<X extends Exception> {
+
+    /**
+     * @param memory of which the bytes from the offset on are what was asked for, until this
+     *     returns; not to be written. Others that write there wait meanwhile
+     */
+    void take(MemorySegment memory, long offset) throws X;
+  }
+
+  /**
+   * Shows what is there without a copy of it, if that can be, and without waiting.
+   *
+   * @param position in bytes
+   * @param length in bytes
+   * @param taker does not wait for anything
+   * @return false if it cannot be, and nothing was shown
+   * @throws IndexOutOfBoundsException for a range that is not within the storage
+   */
+  default <X extends Exception> boolean show(long position, long length, Taker<X> taker) throws X {
+    return false;
+  }
+
+  /**
+   * As {@link #read}, unless that would have to wait: for a disk, or for another thread.
+   *
+   * @return false if it would, and the segment's content is undefined
+   */
+  default boolean readNow(long position, MemorySegment into) throws StorageException {
+    return false;
+  }
+
+  /**
+   * As {@link #write}, unless that would have to wait: for a disk, or for another thread.
+   *
+   * @return false if it would, and nothing was written
+   */
+  default boolean writeNow(long position, MemorySegment from, boolean durable)
+      throws StorageException {
+    return false;
+  }
+
   /**
    * Replaces what is there. Later reads, of any thread, see it.
    *

@@ -54,6 +54,25 @@ final class BlockLocksTest {
     }
   }
 
+  @Test
+  void whoMustNotWaitGetsNothingWhereOthersWould() throws Exception {
+    try (BlockLocks.Held _ = locks.toRead(BLOCK, BLOCK)) {
+      assertThat(locks.toWriteNow(2 * BLOCK - 1, 1)).isNull();
+      BlockLocks.Held reading = locks.toReadNow(BLOCK, BLOCK);
+      assertThat(reading).isNotNull();
+      reading.close();
+      BlockLocks.Held writing = locks.toWriteNow(2 * BLOCK, BLOCK);
+      assertThat(writing).isNotNull();
+      assertThat(locks.toReadNow(0, ALL)).isNull();
+      writing.close();
+    }
+    try (BlockLocks.Held held = locks.toWriteNow(0, ALL)) {
+      assertThat(held).as("those who got nothing have left nothing").isNotNull();
+      assertThat(locks.toReadNow(0, 1)).isNull();
+    }
+    other(() -> locks.toWrite(0, ALL));
+  }
+
   /** Gets what it wants, however slow the machine is. */
   private static void other(Locking wanted) throws Exception {
     CompletableFuture.runAsync(() -> wanted.lock().close(), command -> new Thread(command).start())

@@ -19,6 +19,7 @@ final class MemoryStorageTest {
     private final MemorySegment segment = Arena.ofAuto().allocate(SIZE);
     private final List<Long> given = new ArrayList<>();
     private int closed;
+    private Runnable whenGiven = () -> {};
 
     @Override
     public MemorySegment segment() {
@@ -27,6 +28,7 @@ final class MemoryStorageTest {
 
     @Override
     public void giveBack(long position, long length) {
+      whenGiven.run();
       assertThat(position % BLOCK).isZero();
       assertThat(length % BLOCK).isZero();
       for (long at = position; at < position + length; at += BLOCK) {
@@ -53,6 +55,70 @@ final class MemoryStorageTest {
     MemorySegment data = MemorySegment.ofArray(new byte[1]);
     storage.read(position, data);
     return data.get(ValueLayout.JAVA_BYTE, 0);
+  }
+
+  /** Runs something while somebody else reads, or changes, a block. */
+  private void whileBlockIs(boolean written, Runnable action) {
+    if (written) {
+      pages.whenGiven = action;
+      storage.discard(BLOCK, BLOCK);
+    } else {
+      boolean shown = storage.show(BLOCK, BLOCK, (_, _) -> action.run());
+      assertThat(shown).isTrue();
+    }
+  }
+
+  @Test
+  void whatIsThereIsShownInPlace() {
+    storage.write(BLOCK, ones(BLOCK), false);
+    List<Long> shown = new ArrayList<>();
+    assertThat(
+            storage.show(
+                BLOCK - 512,
+                1024,
+                (memory, offset) -> {
+                  shown.add(offset);
+                  shown.add((long) memory.get(ValueLayout.JAVA_BYTE, offset + 511));
+                  shown.add((long) memory.get(ValueLayout.JAVA_BYTE, offset + 512));
+                }))
+        .isTrue();
+    assertThat(shown).containsExactly(BLOCK - 512L, 0L, 1L);
+    assertThatThrownBy(() -> storage.show(SIZE - 512, 1024, (_, _) -> shown.clear()))
+        .isInstanceOf(IndexOutOfBoundsException.class);
+    assertThat(shown).hasSize(3);
+  }
+
+  @Test
+  void whoMustNotWaitIsToldSo() {
+    List<Boolean> done = new ArrayList<>();
+    whileBlockIs(
+        true,
+        () -> {
+          done.add(storage.readNow(2 * BLOCK - 512, ones(512)));
+          done.add(storage.show(BLOCK, 512, (_, _) -> done.clear()));
+          done.add(storage.writeNow(BLOCK, ones(512), true));
+          done.add(storage.writeNow(2 * BLOCK, ones(512), true));
+        });
+    assertThat(done).containsExactly(false, false, false, true);
+    done.clear();
+    whileBlockIs(
+        false,
+        () -> {
+          done.add(storage.readNow(BLOCK, ones(512)));
+          done.add(storage.writeNow(BLOCK, ones(512), false));
+        });
+    assertThat(done).containsExactly(true, false);
+    assertThat(at(BLOCK)).isZero();
+    assertThat(at(2 * BLOCK)).isOne();
+    MemorySegment read = ones(1024);
+    assertThat(storage.readNow(2 * BLOCK, read)).isTrue();
+    assertThat(read.mismatch(at(2 * BLOCK, 1024))).isEqualTo(-1);
+  }
+
+  private MemorySegment at(long position, int length) {
+    MemorySegment data = ones(length);
+    storage.read(position, data);
+    return data;
   }
 
   @Test

@@ -253,7 +253,8 @@ final class Channel implements DmaChannel.Owner<Failure> {
     }
   }
 
-  private void doorbell(long value) {
+  /** TAIL was written. */
+  void doorbell(long value) {
     if (!enabled) {
       return;
     }

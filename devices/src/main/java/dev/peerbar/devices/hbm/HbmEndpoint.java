@@ -75,7 +75,7 @@ public final class HbmEndpoint implements Migratable {
                           HbmRegisters.DOORBELLS,
                           HbmRegisters.DOORBELLS_LENGTH,
                           HbmRegisters.DOORBELL_STRIDE,
-                          HbmConfig.MOST_CHANNELS))
+                          config.channels()))
                   .build();
         };
   }
@@ -129,8 +129,24 @@ public final class HbmEndpoint implements Migratable {
 
   @Override
   public void write(int bar, long offset, AccessWidth width, long value) {
+    Channel rung = width == AccessWidth.DWORD ? rung(offset) : null;
+    if (rung != null) {
+      // What drivers do most: it concerns no other channel, and is not looked up.
+      rung.catchUp();
+      rung.doorbell(value);
+      return;
+    }
     channels.forEach(Channel::catchUp);
     registers.write(offset, width, value);
+  }
+
+  /** The channel whose doorbell is at an offset, or null. */
+  private Channel rung(long offset) {
+    long at = offset - HbmRegisters.DOORBELLS;
+    long index = at / HbmRegisters.DOORBELL_STRIDE;
+    return at >= 0 && at % HbmRegisters.DOORBELL_STRIDE == 0 && index < channels.size()
+        ? channels.get((int) index)
+        : null;
   }
 
   /** Every kind clears the registers; only function-level resets count in RESET_COUNT. */

@@ -7,6 +7,7 @@ import dev.peerbar.driver.Interrupt;
 import dev.peerbar.driver.Memory;
 import dev.peerbar.driver.SegmentMemory;
 import dev.peerbar.endpoint.Endpoint;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.ConfigLayout.Msix;
@@ -47,7 +48,12 @@ public final class FakeDevice implements Device {
 
   /** Starts the endpoint; the function is as after power-on, and masters the bus when told to. */
   public FakeDevice(Endpoint endpoint) {
-    this(new FakeHost(endpoint));
+    this(endpoint, Engine.Polling.NEVER);
+  }
+
+  /** As {@link #FakeDevice(Endpoint)}, with a host that polls if told to. */
+  public FakeDevice(Endpoint endpoint, Engine.Polling polling) {
+    this(new FakeHost(endpoint, polling));
     host.busMaster(function.busMasterEnabled());
   }
 

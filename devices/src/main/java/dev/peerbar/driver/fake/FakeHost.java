@@ -9,6 +9,7 @@ import dev.peerbar.endpoint.Interrupts;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.endpoint.Migratable;
+import dev.peerbar.endpoint.MustWaitException;
 import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.Bar;
 import dev.peerbar.pci.PciFunction;
@@ -23,38 +24,55 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Consumer;
 
 /**
  * A host in one thread, in which nothing happens by itself: jobs run and updates take their turn
  * when a test says so, and time passes when it says so. Client memory is a map of segments by IOVA.
  * Vectors are told as the endpoint names them, whichever mechanism a driver has enabled, or none.
+ *
+ * <p>It may poll. Then it looks for work where it would run a job, too: nothing that a driver does
+ * can happen amid that work, which is on the thread that registers are accessed on. Where a test
+ * does something amid a job, {@link #mustWait} or {@link #mapByMessages} have polled work leave
+ * what it was about to do to a job of its engine.
  */
 public final class FakeHost implements Host {
+  /** The most bytes of a call of polled work. */
+  private static final long MOST_IN_PLACE = 128 << 10;
 
-  private record Mapping(MemorySegment bytes, boolean readable, boolean writable) {}
+  /** What never rests has no end. */
+  private static final int MOST_LOOKS = 10_000_000;
 
   private final Endpoint endpoint;
+  private final Engine.Polling polling;
   private final Map<Integer, MemorySegment> memory = new HashMap<>();
-  private final TreeMap<Long, Mapping> mappings = new TreeMap<>(Long::compareUnsigned);
+  private final FakeMemory client = new FakeMemory();
   private final Deque<FakeJob> jobs = new ArrayDeque<>();
   private final Deque<Runnable> updates = new ArrayDeque<>();
   private final List<FakeJob> allJobs = new ArrayList<>();
+  private final List<PolledWork> polled = new ArrayList<>();
   private final List<Integer> raised = new ArrayList<>();
   private final Map<Integer, Long> signals = new HashMap<>();
   private final List<String> journal = new ArrayList<>();
   private final FakeTimers timers = new FakeTimers();
   private boolean tellable = true;
-  private boolean busMaster = true;
   private boolean held;
   private Runnable beforeTransfer = () -> {};
+  private Runnable meanwhile = () -> {};
   private Runnable beforeSignal = () -> {};
   private Runnable atRaise = () -> {};
 
-  /** Starts the endpoint. */
+  private record PolledWork(FakeJob job, Engine.Polled work) {}
+
+  /** Starts the endpoint, and never polls. */
   public FakeHost(Endpoint endpoint) {
+    this(endpoint, Engine.Polling.NEVER);
+  }
+
+  /** Starts the endpoint. */
+  public FakeHost(Endpoint endpoint, Engine.Polling polling) {
     this.endpoint = endpoint;
+    this.polling = polling;
     PciFunction function = endpoint.function();
     for (Bar bar : function.bars()) {
       switch (bar) {
@@ -85,16 +103,37 @@ public final class FakeHost implements Host {
 
   public MemorySegment map(long iova, long bytes, boolean readable, boolean writable) {
     MemorySegment segment = allocate(bytes);
-    mappings.put(iova, new Mapping(segment, readable, writable));
+    client.map(iova, segment, readable, writable);
     return segment;
   }
 
+  /** Memory that can be reached by messages only, for whose answers polled work must not wait. */
+  public MemorySegment mapByMessages(long iova, long bytes) {
+    byMessages(iova, bytes);
+    return map(iova, bytes);
+  }
+
+  /** A part of memory can be reached by messages only from now on, its content as it was. */
+  public void byMessages(long iova, long bytes) {
+    client.byMessages(iova, bytes);
+  }
+
+  /** What {@link #byMessages} was said of can be reached in place. */
+  public void inPlace(long iova) {
+    client.inPlace(iova);
+  }
+
+  /** Whether nothing can be moved without waiting. */
+  public void mustWait(boolean on) {
+    client.mustWait(on);
+  }
+
   public void unmap(long iova) {
-    mappings.remove(iova);
+    client.unmap(iova);
   }
 
   public void busMaster(boolean enabled) {
-    busMaster = enabled;
+    client.busMaster(enabled);
   }
 
   /** Whether something holds interrupts back, so that engines cannot signal them. */
@@ -107,6 +146,14 @@ public final class FakeHost implements Host {
     beforeTransfer = action;
   }
 
+  /**
+   * Called at the beginning of every transfer that is not polled work's, within the job: what the
+   * function's thread does meanwhile.
+   */
+  public void meanwhile(Runnable action) {
+    meanwhile = action;
+  }
+
   /** Called when an engine is about to signal a vector, within the job. */
   public void beforeSignal(Runnable action) {
     beforeSignal = action;
@@ -117,8 +164,17 @@ public final class FakeHost implements Host {
     atRaise = action;
   }
 
-  /** Runs the oldest job to its end; its updates stay queued. */
+  /**
+   * Runs the oldest job to its end; its updates stay queued. If there is none, and this host polls,
+   * what is polled is done first.
+   */
   public void runJob() {
+    if (jobs.isEmpty() && polls()) {
+      poll();
+      if (jobs.isEmpty()) {
+        return;
+      }
+    }
     FakeJob job = jobs.removeFirst();
     try {
       if (!job.ended) {
@@ -131,17 +187,99 @@ public final class FakeHost implements Host {
     }
   }
 
+  private boolean polls() {
+    return polling != Engine.Polling.NEVER;
+  }
+
+  /** Has all polled work done that there is. Updates stay queued. */
+  public void poll() {
+    for (int looks = 0; look(); looks++) {
+      if (looks == MOST_LOOKS) {
+        throw new IllegalStateException("polled work without an end");
+      }
+    }
+  }
+
+  /** Has a piece done of each polled work. Returns whether there was any. */
+  public boolean look() {
+    boolean any = false;
+    // A copy: they end each other, and begin others.
+    for (PolledWork each : List.copyOf(polled)) {
+      any |= ask(each, each.work::poll, false);
+    }
+    return any;
+  }
+
+  /** Says that nothing is looked for until something happens. Returns false if there is work. */
+  public boolean rest() {
+    for (PolledWork each : List.copyOf(polled)) {
+      if (!ask(each, each.work::rest, true)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private interface Question {
+    boolean ask(Job job) throws JobEndedException;
+  }
+
+  private boolean ask(PolledWork each, Question question, boolean ifEnded) {
+    if (each.job.ended) {
+      return ifEnded;
+    }
+    try {
+      return question.ask(each.job);
+    } catch (MustWaitException e) {
+      threw(each, new IllegalStateException("polled work was not handed over", e));
+    } catch (JobEndedException _) {
+      journal.add("ended");
+    } catch (RuntimeException | Error e) {
+      threw(each, e);
+    }
+    return !ifEnded;
+  }
+
+  private void threw(PolledWork each, Throwable cause) {
+    polled.remove(each);
+    each.job.threw(cause);
+  }
+
   public void runUpdates() {
     while (!updates.isEmpty()) {
       updates.removeFirst().run();
     }
   }
 
-  /** Runs jobs and updates until there are none. */
+  /** Runs jobs and updates, and has polled work done, until there are none and that may rest. */
   public void settle() {
+    // Something happened on the function's thread, or this would not be called.
+    wake();
+    settleUnasked();
+  }
+
+  /**
+   * As {@link #settle}, if nothing has happened on the function's thread since polled work was told
+   * to rest: it is looked for once an update brings that thread something to do.
+   */
+  public void settleUnasked() {
+    while (!jobs.isEmpty() || !updates.isEmpty()) {
+      if (updates.isEmpty()) {
+        runJob();
+      }
+      if (!updates.isEmpty()) {
+        wake();
+      }
+    }
+  }
+
+  /** Something has happened on the function's thread: runs updates, and looks for polled work. */
+  public void wake() {
     runUpdates();
-    while (!jobs.isEmpty()) {
-      runJob();
+    for (int looks = 0; look() || !rest(); looks++) {
+      if (looks == MOST_LOOKS) {
+        throw new IllegalStateException("polled work without an end");
+      }
       runUpdates();
     }
   }
@@ -185,6 +323,7 @@ public final class FakeHost implements Host {
   /** Ends every job where it is, and cancels timers, as {@link #pause} does first. */
   public void endJobs() {
     allJobs.forEach(FakeJob::end);
+    polled.clear();
     timers.cancelAll();
   }
 
@@ -264,11 +403,30 @@ public final class FakeHost implements Host {
 
   @Override
   public Engine engine(String name) {
-    return (work, failed) -> {
-      FakeJob job = new FakeJob(work, failed);
-      jobs.add(job);
-      allJobs.add(job);
-      return job;
+    return new Engine() {
+      @Override
+      public Ticket submit(Work work, Consumer<Throwable> failed) {
+        FakeJob job = new FakeJob(work, failed);
+        jobs.add(job);
+        allJobs.add(job);
+        return job;
+      }
+
+      @Override
+      public Polling polling() {
+        return polling;
+      }
+
+      @Override
+      public Ticket poll(Polled work, Consumer<Throwable> failed) {
+        if (!polls()) {
+          return Engine.super.poll(work, failed);
+        }
+        FakeJob job = new FakeJob(null, failed);
+        polled.add(new PolledWork(job, work));
+        allJobs.add(job);
+        return job;
+      }
     };
   }
 
@@ -296,6 +454,9 @@ public final class FakeHost implements Host {
     private boolean ended;
     private boolean told;
 
+    /**
+     * @param work null if it is polled
+     */
     FakeJob(Engine.Work work, Consumer<Throwable> failed) {
       this.work = work;
       this.failed = failed;
@@ -312,9 +473,14 @@ public final class FakeHost implements Host {
       });
     }
 
+    private boolean inPlace() {
+      return work == null;
+    }
+
     @Override
     public void end() {
       ended = true;
+      polled.removeIf(each -> each.job == this);
     }
 
     @Override
@@ -343,7 +509,11 @@ public final class FakeHost implements Host {
 
     @Override
     public void raise(int vector) throws JobEndedException {
-      update(() -> interrupts().raise(vector));
+      if (!inPlace()) {
+        update(() -> interrupts().raise(vector));
+      } else if (!signal(vector)) {
+        interrupts().raise(vector);
+      }
     }
 
     @Override
@@ -359,7 +529,7 @@ public final class FakeHost implements Host {
 
     @Override
     public void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
-      begin();
+      begin(into.byteSize());
       for (long done = 0; done < into.byteSize(); ) {
         MemorySegment from = find(DmaFaultException.Access.READ, iova + done, done);
         long bytes = Math.min(from.byteSize(), into.byteSize() - done);
@@ -370,7 +540,7 @@ public final class FakeHost implements Host {
 
     @Override
     public void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException {
-      begin();
+      begin(from.byteSize());
       for (long done = 0; done < from.byteSize(); ) {
         MemorySegment into = find(DmaFaultException.Access.WRITE, iova + done, done);
         long bytes = Math.min(into.byteSize(), from.byteSize() - done);
@@ -383,7 +553,7 @@ public final class FakeHost implements Host {
     @Override
     public void copy(long fromIova, long toIova, long length)
         throws DmaFaultException, JobEndedException {
-      begin();
+      begin(length);
       for (long done = 0; done < length; ) {
         MemorySegment from = find(DmaFaultException.Access.READ, fromIova + done, done);
         MemorySegment into = find(DmaFaultException.Access.WRITE, toIova + done, done);
@@ -395,14 +565,44 @@ public final class FakeHost implements Host {
 
     @Override
     public void local(MemorySegment from, MemorySegment to) throws JobEndedException {
-      beforeTransfer.run();
+      judge(from.byteSize());
+      tell();
       checkAlive();
       MemorySegment.copy(from, 0, to, 0, from.byteSize());
     }
 
-    private void begin() throws JobEndedException {
-      beforeTransfer.run();
+    @Override
+    public boolean mayWait(long iova, long length) {
+      return client.mayWait(iova, length);
+    }
+
+    @Override
+    public void takesLong() throws JobEndedException {
+      if (inPlace()) {
+        throw MustWaitException.INSTANCE;
+      }
+    }
+
+    private void begin(long bytes) throws JobEndedException {
+      judge(bytes);
+      if (inPlace() && client.mustWait()) {
+        throw MustWaitException.INSTANCE;
+      }
+      tell();
       checkAlive();
+    }
+
+    private void tell() {
+      beforeTransfer.run();
+      if (!inPlace()) {
+        meanwhile.run();
+      }
+    }
+
+    private void judge(long bytes) throws JobEndedException {
+      if (inPlace() && bytes > MOST_IN_PLACE) {
+        throw MustWaitException.INSTANCE;
+      }
     }
 
     private void checkAlive() throws JobEndedException {
@@ -411,23 +611,9 @@ public final class FakeHost implements Host {
       }
     }
 
-    /** The bytes at an IOVA, up to the end of their mapping. */
     private MemorySegment find(DmaFaultException.Access access, long iova, long done)
-        throws DmaFaultException {
-      if (!busMaster) {
-        throw new DmaFaultException(
-            access, DmaFaultException.Reason.BUS_MASTER_DISABLED, iova, done);
-      }
-      Map.Entry<Long, Mapping> below = mappings.floorEntry(iova);
-      if (below == null
-          || Long.compareUnsigned(iova - below.getKey(), below.getValue().bytes.byteSize()) >= 0) {
-        throw new DmaFaultException(access, DmaFaultException.Reason.UNMAPPED, iova, done);
-      }
-      Mapping mapping = below.getValue();
-      if (access == DmaFaultException.Access.READ ? !mapping.readable : !mapping.writable) {
-        throw new DmaFaultException(access, DmaFaultException.Reason.NOT_PERMITTED, iova, done);
-      }
-      return mapping.bytes.asSlice(iova - below.getKey());
+        throws DmaFaultException, JobEndedException {
+      return client.find(access, iova, done, inPlace());
     }
   }
 }
