@@ -2,11 +2,13 @@ package dev.peerbar.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.MustWaitException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,7 +22,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The function's thread and the engine's, at full speed. */
+/** The function's thread and the engine's, at full speed; where the host polls, both at work. */
+@InEveryMode
 @Timeout(600)
 final class DmaChannelRaceTest {
   private static final int ROUNDS = 20_000;
@@ -32,6 +35,11 @@ final class DmaChannelRaceTest {
   private final ExecutorService engineThread = Executors.newSingleThreadExecutor();
   private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
   private final AtomicReference<Throwable> thrown = new AtomicReference<>();
+  private final Engine.Polling polling;
+
+  DmaChannelRaceTest(Engine.Polling polling) {
+    this.polling = polling;
+  }
 
   @AfterEach
   void stop() throws InterruptedException {
@@ -41,18 +49,48 @@ final class DmaChannelRaceTest {
     }
   }
 
-  /** Runs jobs on a thread of its own, and updates on the function's. */
+  /**
+   * Runs jobs on a thread of its own, and updates on the function's. What is polled is looked for
+   * after those, and after what the driver does, until there is nothing.
+   */
   private final class ThreadedEngine implements Engine {
     private final List<ThreadedJob> jobs = new ArrayList<>();
+    private Polled polled;
+    private ThreadedJob polledJob;
 
     private void endAll() {
       jobs.forEach(ThreadedJob::end);
       jobs.clear();
     }
 
+    /** On the function's thread. */
+    private void look() {
+      try {
+        boolean found = polled != null;
+        while (found && !polledJob.ended) {
+          found = polled.poll(polledJob);
+        }
+      } catch (JobEndedException e) {
+        thrown.set(e);
+      }
+    }
+
+    @Override
+    public Polling polling() {
+      return polling;
+    }
+
+    @Override
+    public Ticket poll(Polled work, Consumer<Throwable> failed) {
+      polled = work;
+      polledJob = new ThreadedJob(this, true);
+      jobs.add(polledJob);
+      return polledJob;
+    }
+
     @Override
     public Ticket submit(Work work, Consumer<Throwable> failed) {
-      ThreadedJob job = new ThreadedJob();
+      ThreadedJob job = new ThreadedJob(this, false);
       jobs.add(job);
       engineThread.execute(() -> {
         try {
@@ -70,7 +108,14 @@ final class DmaChannelRaceTest {
   }
 
   private final class ThreadedJob implements Job, Dma, Engine.Ticket {
+    private final ThreadedEngine engine;
+    private final boolean inPlace;
     private volatile boolean ended;
+
+    ThreadedJob(ThreadedEngine engine, boolean inPlace) {
+      this.engine = engine;
+      this.inPlace = inPlace;
+    }
 
     @Override
     public void end() {
@@ -94,6 +139,7 @@ final class DmaChannelRaceTest {
         if (!ended) {
           change.run();
         }
+        engine.look();
       });
     }
 
@@ -170,18 +216,36 @@ final class DmaChannelRaceTest {
     }
 
     @Override
-    public String execute(Dma dma, MemorySegment fetched, long offset, long iova) {
+    public String execute(Dma dma, MemorySegment fetched, long offset, long iova)
+        throws JobEndedException {
       assertThat(iova).isEqualTo(0x1000 + executed % ENTRIES * 64);
+      if (executed == waitsBefore || isOneIn(5)) {
+        mustWait(dma);
+      }
       while (executed == waitsBefore && !ending) {
         waiting = true;
         Thread.yield();
       }
-      executed++;
       return null;
     }
 
     @Override
-    public void complete(Dma dma, String failure) {}
+    public void complete(Dma dma, String failure) throws JobEndedException {
+      if (isOneIn(7)) {
+        mustWait(dma);
+      }
+      executed++;
+    }
+
+    private boolean isOneIn(int parts) {
+      return executed * 0x9e37_79b9L % parts == 0;
+    }
+
+    private static void mustWait(Dma dma) throws JobEndedException {
+      if (((ThreadedJob) dma).inPlace) {
+        throw MustWaitException.INSTANCE;
+      }
+    }
 
     @Override
     public boolean interrupts() {
@@ -217,38 +281,51 @@ final class DmaChannelRaceTest {
       channel.more((int) (valid - completed - channel.given()));
     }
 
-    private boolean idle() {
-      channel.catchUp();
-      return !channel.running();
+    private boolean done() {
+      return executed == valid;
     }
   }
 
-  private void onFunctionThread(Runnable action) throws Exception {
-    functionThread.submit(action).get(LIMIT_SECONDS, TimeUnit.SECONDS);
+  private void onFunctionThread(Device device, Runnable action) throws Exception {
+    functionThread
+        .submit(() -> {
+          action.run();
+          device.engine.look();
+        })
+        .get(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 
-  /** Ends when nothing is left to do, or the test's limit says that something was lost. */
+  /**
+   * Ends when nothing is left to do, or the test's limit says that something was lost: asking does
+   * not help it on.
+   */
   private void settle(Device device) throws Exception {
-    while (!functionThread.submit(device::idle).get(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+    while (!functionThread.submit(device::done).get(LIMIT_SECONDS, TimeUnit.SECONDS)) {
       assertThat(thrown.get()).isNull();
+      assertThat(System.nanoTime()).as("nothing is lost").isLessThan(deadline);
       Thread.yield();
     }
+    onFunctionThread(device, device.channel::catchUp);
+    assertThat(device.channel.running()).isFalse();
   }
 
   @Test
   void nothingThatBecomesValidIsForgotten() throws Exception {
     Device device = new Device();
     Random random = new Random(1);
-    onFunctionThread(device::start);
+    onFunctionThread(device, device::start);
     for (int i = 0; i < ROUNDS; i++) {
       int count = 1 + random.nextInt(3);
       boolean looks = random.nextBoolean();
-      onFunctionThread(() -> {
-        if (looks) {
-          device.channel.catchUp();
-        }
-        device.more(count);
-      });
+      onFunctionThread(
+          device,
+          () -> {
+            if (looks) {
+              device.channel.catchUp();
+            }
+            device.more(count);
+          });
       if (random.nextInt(8) == 0) {
         settle(device);
       }
@@ -263,19 +340,21 @@ final class DmaChannelRaceTest {
   void nothingIsForgottenAroundASuspension() throws Exception {
     Device device = new Device();
     Random random = new Random(2);
-    onFunctionThread(device::start);
+    onFunctionThread(device, device::start);
     for (int i = 0; i < ROUNDS; i++) {
       int what = random.nextInt(4);
-      onFunctionThread(() -> {
-        device.channel.catchUp();
-        switch (what) {
-          case 0 -> device.channel.suspend();
-          case 1 -> device.channel.resume();
-          default -> device.more(20);
-        }
-      });
+      onFunctionThread(
+          device,
+          () -> {
+            device.channel.catchUp();
+            switch (what) {
+              case 0 -> device.channel.suspend();
+              case 1 -> device.channel.resume();
+              default -> device.more(20);
+            }
+          });
     }
-    onFunctionThread(device.channel::resume);
+    onFunctionThread(device, device.channel::resume);
     settle(device);
 
     assertThat(device.completed).isEqualTo(device.valid).isEqualTo(device.executed);
@@ -288,11 +367,13 @@ final class DmaChannelRaceTest {
     Random random = new Random(3);
     for (int i = 0; i < ROUNDS / 10; i++) {
       begin(device, 1 + random.nextInt(50));
-      onFunctionThread(() -> {
-        // The engine goes on while its job ends, and leaves sooner or later, or has done all.
-        device.ending = true;
-        device.engine.endAll();
-      });
+      onFunctionThread(
+          device,
+          () -> {
+            // The engine goes on while its job ends, and leaves sooner or later, or has done all.
+            device.ending = true;
+            device.engine.endAll();
+          });
       leave(device);
     }
     assertThat(thrown.get()).isNull();
@@ -309,10 +390,12 @@ final class DmaChannelRaceTest {
       while (!device.waiting) {
         Thread.yield();
       }
-      onFunctionThread(() -> {
-        device.engine.endAll();
-        device.ending = true;
-      });
+      onFunctionThread(
+          device,
+          () -> {
+            device.engine.endAll();
+            device.ending = true;
+          });
       leave(device);
       assertThat(device.completed).as("the one under way is done").isGreaterThan(before);
       assertThat(device.completed).as("and the last is not").isLessThan(VALID);
@@ -322,25 +405,27 @@ final class DmaChannelRaceTest {
 
   /** The engine waits before one of the descriptors for the end to begin. */
   private void begin(Device device, int waitsBefore) throws Exception {
-    onFunctionThread(() -> {
-      device.executed = 0;
-      device.ending = false;
-      device.waiting = false;
-      device.waitsBefore = waitsBefore;
-      device.completed = 0;
-      device.valid = 0;
-      device.start();
-      device.more(VALID);
-    });
+    onFunctionThread(
+        device,
+        () -> {
+          device.executed = 0;
+          device.ending = false;
+          device.waiting = false;
+          device.waitsBefore = waitsBefore;
+          device.completed = 0;
+          device.valid = 0;
+          device.start();
+          device.more(VALID);
+        });
   }
 
   /** Waits for the engine to have left the job that has ended. */
   private void leave(Device device) throws Exception {
     engineThread.submit(() -> {}).get(LIMIT_SECONDS, TimeUnit.SECONDS);
-    onFunctionThread(device.channel::leave);
+    onFunctionThread(device, device.channel::leave);
     long done = device.completed;
     assertThat(done).isEqualTo(device.executed);
-    onFunctionThread(device.channel::catchUp);
+    onFunctionThread(device, device.channel::catchUp);
     assertThat(device.completed).isEqualTo(done);
   }
 }

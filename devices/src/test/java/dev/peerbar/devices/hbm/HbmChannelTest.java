@@ -11,7 +11,9 @@ import static dev.peerbar.devices.hbm.HbmFixture.RING;
 import static dev.peerbar.devices.hbm.HbmFixture.UNMAPPED;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.driver.hbm.Completion;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
 import java.util.ArrayList;
@@ -24,6 +26,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@InEveryMode
 final class HbmChannelTest {
   private static final int IDLE = 0;
   private static final int RUNNING = 1;
@@ -33,7 +36,11 @@ final class HbmChannelTest {
   private static final int ENABLE = 1;
   private static final int ABORT = 2;
 
-  private final HbmFixture hbm = new HbmFixture().enable();
+  private final HbmFixture hbm;
+
+  HbmChannelTest(Engine.Polling polling) {
+    hbm = new HbmFixture(polling).enable();
+  }
 
   /** The endpoint's own work throws, by a mistake or for want of memory. */
   @Nested
@@ -141,6 +148,7 @@ final class HbmChannelTest {
     /** Its last entry is complete, but nobody may have been told. */
     @Test
     void haltsWhenTheRunHasHandedOver() {
+      hbm.host.mustWait(true);
       hbm.host.beforeSignal(() -> {
         hbm.put(nop()).ring();
         throw new IllegalStateException("broken");
@@ -155,6 +163,7 @@ final class HbmChannelTest {
 
     @Test
     void isNothingToAChannelThatWasEnabledAgain() {
+      hbm.host.mustWait(true);
       hbm.host.beforeSignal(() -> {
         hbm.put(nop()).ring();
         hbm.write4(CTRL, 0);
@@ -258,6 +267,7 @@ final class HbmChannelTest {
 
     @Test
     void showsHowFarItIsWhileItRuns() {
+      hbm.host.mustWait(true);
       hbm.put(nop()).put(copy(64).from(RAM).toLocal(0)).ring();
       List<Long> seen = new ArrayList<>();
       int[] transfers = {0};
@@ -273,6 +283,7 @@ final class HbmChannelTest {
 
     @Test
     void raisesWhatTheEngineCannotSignal() {
+      hbm.host.mustWait(true);
       hbm.host.holdInterrupts(true);
       hbm.put(nop().interrupt()).ring();
       hbm.host.runJob();
@@ -284,6 +295,7 @@ final class HbmChannelTest {
 
     @Test
     void asksOnceForManyInterruptsThatAreHeld() {
+      hbm.host.mustWait(true);
       hbm.host.holdInterrupts(true);
       hbm.put(nop().interrupt()).put(nop().interrupt()).put(nop().interrupt()).ring();
       hbm.host.runJob();
@@ -358,6 +370,7 @@ final class HbmChannelTest {
 
     @Test
     void goesOnForDoorbellWhileItRuns() {
+      hbm.host.mustWait(true);
       hbm.put(copy(64).from(RAM).toLocal(64)).ring();
       int[] transfers = {0};
       hbm.host.beforeTransfer(() -> {
@@ -378,7 +391,7 @@ final class HbmChannelTest {
       hbm.put(nop()).ring();
       hbm.host.runJob();
       hbm.put(fill(0, 64).toLocal(0)).ring();
-      assertThat(hbm.host.jobsWaiting()).isEqualTo(1);
+      hbm.isGiven();
 
       hbm.host.settle();
       assertThat(hbm.completed()).isEqualTo(2);
@@ -387,6 +400,7 @@ final class HbmChannelTest {
 
     @Test
     void isStillRunningWhenMoreIsToDoAtTheInterrupt() {
+      hbm.host.mustWait(true);
       hbm.put(nop()).ring();
       hbm.put(nop()).ring();
       hbm.host.runJob();
@@ -417,7 +431,7 @@ final class HbmChannelTest {
 
     @Test
     void ofDisabledChannelIsIgnored() {
-      HbmFixture disabled = new HbmFixture();
+      HbmFixture disabled = new HbmFixture(hbm.polling);
       disabled.ringDoorbell(1);
 
       assertThat(disabled.host.jobsWaiting()).isZero();
@@ -457,7 +471,8 @@ final class HbmChannelTest {
 
     @Test
     void ofMappedPageAreClearedByEnabling() {
-      HbmFixture mapped = new HbmFixture(new HbmConfig(1 << 20, 2, DoorbellMode.MAP, false));
+      HbmFixture mapped =
+          new HbmFixture(hbm.polling, new HbmConfig(1 << 20, 2, DoorbellMode.MAP, false));
       mapped.enable();
       mapped.write4(0x1110, 8);
       mapped.write4(0x1100, ENABLE);
@@ -558,6 +573,7 @@ final class HbmChannelTest {
 
     /** Stops the channel in the middle of the second transfer after the fetch. */
     private void whileCopying(Runnable stop) {
+      hbm.host.mustWait(true);
       hbm.put(copy(64).from(RAM).toLocal(0));
       hbm.put(crc32c(512 << 10).from(RAM).interrupt());
       hbm.put(fill(0, 64).to(RAM).interrupt());
@@ -608,6 +624,7 @@ final class HbmChannelTest {
 
     @Test
     void abortCountsWhatIsComplete() {
+      hbm.host.mustWait(true);
       hbm.host.holdInterrupts(true);
       hbm.put(nop().interrupt()).ring();
       hbm.host.runJob();
@@ -621,6 +638,7 @@ final class HbmChannelTest {
 
     @Test
     void resetDropsAnInterruptThatIsHeld() {
+      hbm.host.mustWait(true);
       hbm.host.holdInterrupts(true);
       hbm.put(nop().interrupt()).ring();
       hbm.host.runJob();
@@ -634,6 +652,7 @@ final class HbmChannelTest {
 
     @Test
     void resetDropsUpdatesOfAFault() {
+      hbm.host.mustWait(true);
       hbm.put(copy(64).from(UNMAPPED).toLocal(0)).ring();
       hbm.host.runJob();
       hbm.host.reset(ResetKind.FUNCTION_LEVEL);
@@ -654,7 +673,7 @@ final class HbmChannelTest {
 
     @Test
     void abortOfDisabledChannelIsIgnored() {
-      HbmFixture disabled = new HbmFixture();
+      HbmFixture disabled = new HbmFixture(hbm.polling);
       disabled.write4(CTRL, ABORT | ENABLE);
 
       assertThat(disabled.state()).isEqualTo(IDLE);

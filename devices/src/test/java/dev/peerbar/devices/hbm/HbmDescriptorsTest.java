@@ -12,7 +12,9 @@ import static dev.peerbar.devices.hbm.HbmFixture.UNMAPPED;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.driver.fake.FakeHost;
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.driver.hbm.Completion;
+import dev.peerbar.endpoint.Engine;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -26,13 +28,18 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@InEveryMode
 final class HbmDescriptorsTest {
   private static final long MEMORY_BYTES = 1 << 20;
 
   /** More than one piece of scratch memory, and no multiple of anything. */
   private static final long LONG = 600_001;
 
-  private final HbmFixture hbm = new HbmFixture().enable();
+  private final HbmFixture hbm;
+
+  HbmDescriptorsTest(Engine.Polling polling) {
+    hbm = new HbmFixture(polling).enable();
+  }
 
   private void succeeded(long moved, long result, long tag) {
     assertThat(hbm.record()).isEqualTo(new Completion(1, 0, moved, result, tag));
@@ -412,6 +419,7 @@ final class HbmDescriptorsTest {
     void busMasterDisabledAfterFetch() {
       hbm.put(copy(64).from(RAM).toLocal(0));
       hbm.ring();
+      hbm.host.mustWait(true);
       hbm.host.beforeTransfer(() -> hbm.host.beforeTransfer(() -> hbm.host.busMaster(false)));
       hbm.host.settle();
 

@@ -1,5 +1,7 @@
 package dev.peerbar.devices.hbm;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.SegmentMemory;
 import dev.peerbar.driver.fake.FakeDevice;
@@ -7,6 +9,7 @@ import dev.peerbar.driver.fake.FakeHost;
 import dev.peerbar.driver.hbm.Completion;
 import dev.peerbar.driver.hbm.HbmChannel;
 import dev.peerbar.driver.hbm.HbmDriver;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
 import java.io.IOException;
@@ -32,6 +35,7 @@ final class HbmFixture {
 
   static final long UNMAPPED = 0xdead_0000L;
 
+  final Engine.Polling polling;
   final HbmEndpoint endpoint;
   final FakeHost host;
   final MemorySegment ring;
@@ -42,13 +46,14 @@ final class HbmFixture {
   /** Channel 0. */
   final HbmChannel channel;
 
-  HbmFixture() {
-    this(new HbmConfig(1 << 20, 2, DoorbellMode.TRAP, false));
+  HbmFixture(Engine.Polling polling) {
+    this(polling, new HbmConfig(1 << 20, 2, DoorbellMode.TRAP, false));
   }
 
-  HbmFixture(HbmConfig config) {
+  HbmFixture(Engine.Polling polling, HbmConfig config) {
+    this.polling = polling;
     endpoint = new HbmEndpoint(config);
-    host = new FakeHost(endpoint);
+    host = new FakeHost(endpoint, polling);
     driver = expected(() -> new HbmDriver(new FakeDevice(host), List.of()));
     memory = host.memory(2);
     ring = host.map(RING, 2 * ENTRIES * 64);
@@ -152,6 +157,11 @@ final class HbmFixture {
     expected(() -> channel.put(descriptors).ring());
     host.settle();
     return this;
+  }
+
+  /** What is valid is a job of the engine's, or for the host to look for. */
+  void isGiven() {
+    assertThat(host.jobsWaiting()).isEqualTo(polling == Engine.Polling.NEVER ? 1 : 0);
   }
 
   Completion record() {

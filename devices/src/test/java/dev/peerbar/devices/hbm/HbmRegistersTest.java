@@ -15,6 +15,7 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import dev.peerbar.driver.fake.FakeHost;
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.RegisterMap;
@@ -34,8 +35,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.slf4j.LoggerFactory;
 
+@InEveryMode
 final class HbmRegistersTest {
-  private final HbmFixture hbm = new HbmFixture();
+  private final HbmFixture hbm;
+
+  HbmRegistersTest(Engine.Polling polling) {
+    hbm = new HbmFixture(polling);
+  }
+
   private final Logger log = (Logger) LoggerFactory.getLogger(RegisterMap.class);
   private final ListAppender<ILoggingEvent> logged = new ListAppender<>();
 
@@ -226,7 +233,8 @@ final class HbmRegistersTest {
   @ParameterizedTest
   @EnumSource(ResetKind.class)
   void scrubsMemoryIfToldTo(ResetKind kind) {
-    HbmFixture scrubbing = new HbmFixture(new HbmConfig(1 << 20, 1, DoorbellMode.TRAP, true));
+    HbmFixture scrubbing =
+        new HbmFixture(hbm.polling, new HbmConfig(1 << 20, 1, DoorbellMode.TRAP, true));
 
     scrubbing.host.reset(kind);
 

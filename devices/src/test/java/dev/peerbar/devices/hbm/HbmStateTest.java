@@ -9,6 +9,8 @@ import static dev.peerbar.devices.hbm.HbmFixture.UNMAPPED;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peerbar.driver.fake.InEveryMode;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.StateReader;
 import dev.peerbar.endpoint.StateWriter;
 import dev.peerbar.pci.InvalidStateException;
@@ -20,6 +22,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 
 /** Pausing in the middle of work, and registers that are saved and taken on. */
+@InEveryMode
 final class HbmStateTest {
   private static final int IDLE = 0;
   private static final int RUNNING = 1;
@@ -27,7 +30,11 @@ final class HbmStateTest {
   private static final int ABORTED = 3;
   private static final long CTRL = 0x1000;
 
-  private final HbmFixture hbm = new HbmFixture().enable();
+  private final HbmFixture hbm;
+
+  HbmStateTest(Engine.Polling polling) {
+    hbm = new HbmFixture(polling).enable();
+  }
 
   private static byte[] save(HbmFixture from) {
     StateWriter state = new StateWriter();
@@ -35,8 +42,8 @@ final class HbmStateTest {
     return state.toBytes();
   }
 
-  private static HbmFixture restored(byte[] state) throws InvalidStateException {
-    HbmFixture other = new HbmFixture();
+  private HbmFixture restored(byte[] state) throws InvalidStateException {
+    HbmFixture other = new HbmFixture(hbm.polling);
     other.host.pause();
     other.endpoint.restore(new StateReader(state));
     return other;
@@ -70,6 +77,7 @@ final class HbmStateTest {
 
     @Test
     void stopsAtTheEntryThatWasBegun() {
+      hbm.host.mustWait(true);
       hbm.put(nop().recordAt(RECORD))
           .put(copy(64).from(RAM).toLocal(0).interrupt())
           .put(nop())
@@ -116,6 +124,7 @@ final class HbmStateTest {
 
     @Test
     void raisesAnInterruptThatTheEndOfTheJobKept() {
+      hbm.host.mustWait(true);
       hbm.put(nop().interrupt()).put(nop()).ring();
       hbm.host.beforeSignal(hbm.host::endJobs);
       hbm.host.runJob();
@@ -147,13 +156,14 @@ final class HbmStateTest {
       assertThat(hbm.state()).isEqualTo(RUNNING);
 
       hbm.endpoint.resume();
-      assertThat(hbm.host.jobsWaiting()).isEqualTo(1);
+      hbm.isGiven();
       hbm.host.settle();
       assertThat(hbm.head()).isEqualTo(2);
     }
 
     @Test
     void givesTheEngineNothing() {
+      hbm.host.mustWait(true);
       hbm.put(nop()).ring();
       hbm.host.beforeTransfer(() -> {
         hbm.host.beforeTransfer(() -> {});
@@ -177,7 +187,7 @@ final class HbmStateTest {
       hbm.write4(CTRL, 2);
       assertThat(hbm.state()).isEqualTo(ABORTED);
       hbm.endpoint.resume();
-      assertThat(hbm.host.jobsWaiting()).isEqualTo(1);
+      hbm.isGiven();
       hbm.host.settle();
       assertThat(hbm.completed()).isZero();
     }
@@ -288,7 +298,7 @@ final class HbmStateTest {
     }
 
     private void refuses(byte[] state) {
-      HbmFixture other = new HbmFixture();
+      HbmFixture other = new HbmFixture(hbm.polling);
       other.write4(0x1c, 42);
       other.host.pause();
       byte[] before = save(other);

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.driver.fake.FakeDevice;
 import dev.peerbar.driver.fake.FakeHost;
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.driver.ioat.IoatChannel;
 import dev.peerbar.driver.ioat.IoatDriver;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.AccessWidth;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -13,13 +15,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.Random;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A channel by its driver: chains, errors, interrupts, suspension and resets. */
+@InEveryMode
 class IoatChannelTest {
   private static final long RAM = 0x4000_0000;
   private static final int RAM_BYTES = 4 << 20;
@@ -30,15 +32,14 @@ class IoatChannelTest {
   /** Of a loop's transfers, that which fetches the 34th descriptor; it is copied, and completed. */
   private static final int FETCH = 100;
 
-  private FakeHost host;
+  private final FakeHost host;
   private IoatDriver driver;
   private IoatChannel channel;
   private MemorySegment ram;
   private int transfers;
 
-  @BeforeEach
-  void start() throws IOException {
-    host = new FakeHost(new IoatEndpoint(new IoatConfig(2)));
+  IoatChannelTest(Engine.Polling polling) throws IOException {
+    host = new FakeHost(new IoatEndpoint(new IoatConfig(2)), polling);
     driver = IoatDriver.of(new FakeDevice(host));
     channel = driver.channel(0, ENTRIES);
     ram = host.map(RAM, RAM_BYTES);
@@ -64,6 +65,7 @@ class IoatChannelTest {
     channel.copy(RAM, RAM + 0x1000, 64);
     channel.issue(0xffff);
     transfers = 0;
+    host.mustWait(true);
     host.beforeTransfer(() -> {
       if (++transfers == transfer) {
         ram.asSlice(0x1000, 64).fill((byte) 0);

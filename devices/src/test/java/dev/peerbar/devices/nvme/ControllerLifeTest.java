@@ -11,7 +11,9 @@ import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
 import dev.peerbar.storage.StorageException;
@@ -26,6 +28,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@InEveryMode
 final class ControllerLifeTest {
   private static final int RDY = 1;
   private static final int CFS = 2;
@@ -37,7 +40,11 @@ final class ControllerLifeTest {
 
   private static final long QUEUES = 0x8000_0000L;
 
-  private final NvmeFixture nvme = new NvmeFixture();
+  private final NvmeFixture nvme;
+
+  ControllerLifeTest(Engine.Polling polling) {
+    nvme = new NvmeFixture(polling);
+  }
 
   /** Admin queues of 32 entries where there is memory, the controller disabled. */
   private void prepare() {
@@ -332,7 +339,8 @@ final class ControllerLifeTest {
 
   @Test
   void mappedDoorbellsBeginAtZero() throws IOException {
-    NvmeFixture mapped = new NvmeFixture(new NvmeConfig(512, 0, 2, DoorbellMode.MAP, "TEST"));
+    NvmeFixture mapped =
+        new NvmeFixture(nvme.polling, new NvmeConfig(512, 0, 2, DoorbellMode.MAP, "TEST"));
     mapped.driver.enable();
     mapped.host.journal().clear();
 

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peerbar.devices.nvme.queue.ControllerMemory;
+import dev.peerbar.driver.fake.InEveryMode;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.RegisterMap;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
@@ -21,6 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@InEveryMode
 final class ControllerRegistersTest {
   private static final long CAP = 0x00;
   private static final long VS = 0x08;
@@ -37,7 +40,11 @@ final class ControllerRegistersTest {
   private static final long CMBMSC = 0x50;
   private static final long CMBSTS = 0x58;
 
-  private final NvmeFixture nvme = new NvmeFixture();
+  private final NvmeFixture nvme;
+
+  ControllerRegistersTest(Engine.Polling polling) {
+    nvme = new NvmeFixture(polling);
+  }
 
   private static NvmeEndpoint endpoint(long cmbSize, DoorbellMode doorbells) {
     return new NvmeEndpoint(
@@ -214,7 +221,8 @@ final class ControllerRegistersTest {
 
   @Test
   void withoutCmbItsRegistersReadZero() throws IOException {
-    NvmeFixture plain = new NvmeFixture(new NvmeConfig(512, 0, 1, DoorbellMode.TRAP, "TEST"));
+    NvmeFixture plain =
+        new NvmeFixture(nvme.polling, new NvmeConfig(512, 0, 1, DoorbellMode.TRAP, "TEST"));
     plain.write8(CMBMSC, 0x1_0000_0003L);
 
     assertThat(plain.read8(CAP) >>> 57 & 1).isZero();

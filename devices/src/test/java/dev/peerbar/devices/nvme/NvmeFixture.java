@@ -9,6 +9,7 @@ import dev.peerbar.driver.fake.FakeHost;
 import dev.peerbar.driver.nvme.DataPointer;
 import dev.peerbar.driver.nvme.NvmeCommands;
 import dev.peerbar.driver.nvme.NvmeDriver;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.DoorbellMode;
 import java.io.IOException;
@@ -22,28 +23,30 @@ public final class NvmeFixture {
   static final long RAM_BYTES = 32 << 20;
   static final long CMB_BYTES = 1 << 20;
 
+  public final Engine.Polling polling;
   public final TestStorage storage;
   public final FakeHost host;
   public final NvmeDriver driver;
   final NvmeEndpoint endpoint;
   final FakeDevice device;
 
-  public NvmeFixture() {
-    this(new TestStorage(1 << 20));
+  public NvmeFixture(Engine.Polling polling) {
+    this(polling, new TestStorage(1 << 20));
   }
 
-  public NvmeFixture(TestStorage storage) {
-    this(new NvmeConfig(512, CMB_BYTES, 4, DoorbellMode.TRAP, "TEST"), storage);
+  public NvmeFixture(Engine.Polling polling, TestStorage storage) {
+    this(polling, new NvmeConfig(512, CMB_BYTES, 4, DoorbellMode.TRAP, "TEST"), storage);
   }
 
-  NvmeFixture(NvmeConfig config) {
-    this(config, new TestStorage(1 << 20));
+  NvmeFixture(Engine.Polling polling, NvmeConfig config) {
+    this(polling, config, new TestStorage(1 << 20));
   }
 
-  private NvmeFixture(NvmeConfig config, TestStorage storage) {
+  private NvmeFixture(Engine.Polling polling, NvmeConfig config, TestStorage storage) {
+    this.polling = polling;
     this.storage = storage;
     endpoint = new NvmeEndpoint(config, storage);
-    host = new FakeHost(endpoint);
+    host = new FakeHost(endpoint, polling);
     device = new FakeDevice(host);
     try {
       driver = new NvmeDriver(device, device.allocate(RAM, RAM_BYTES), List.of());

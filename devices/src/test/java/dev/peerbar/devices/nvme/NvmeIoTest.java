@@ -7,8 +7,10 @@ import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.driver.nvme.NvmeDriver;
 import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.ResetKind;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -18,12 +20,19 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** The whole controller as a driver uses it: enabled, queues made, blocks written and read. */
+@InEveryMode
 final class NvmeIoTest {
   private static final int LBA = 512;
 
-  private final NvmeFixture nvme = new NvmeFixture();
-  private final TestStorage storage = nvme.storage;
-  private final NvmeDriver driver = nvme.driver;
+  private final NvmeFixture nvme;
+  private final TestStorage storage;
+  private final NvmeDriver driver;
+
+  NvmeIoTest(Engine.Polling polling) {
+    nvme = new NvmeFixture(polling);
+    storage = nvme.storage;
+    driver = nvme.driver;
+  }
 
   @BeforeEach
   void enable() throws IOException {

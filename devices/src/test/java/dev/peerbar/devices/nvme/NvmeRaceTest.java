@@ -9,12 +9,14 @@ import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.driver.fake.ThreadedDevice;
 import dev.peerbar.driver.nvme.Doorbells;
 import dev.peerbar.driver.nvme.NvmeCommands;
 import dev.peerbar.driver.nvme.NvmeDriver;
 import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.driver.nvme.ShadowDoorbells;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.ResetKind;
 import java.io.IOException;
@@ -46,6 +48,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The controller on real threads: what must hold however they meet. */
+@InEveryMode
 @Tag("long")
 @Timeout(value = 10, unit = TimeUnit.MINUTES)
 final class NvmeRaceTest {
@@ -57,14 +60,17 @@ final class NvmeRaceTest {
   private static final int LONG_COMMANDS = 1000;
 
   private final TestStorage storage = new TestStorage(4 << 20);
-  private final ThreadedDevice device =
-      new ThreadedDevice(
-          new NvmeEndpoint(
-              new NvmeConfig(LBA, 1 << 20, QUEUES, DoorbellMode.TRAP, "TEST"), storage));
-  private final DmaRange memory = device.allocate(NvmeFixture.RAM, NvmeFixture.RAM_BYTES);
+  private final ThreadedDevice device;
+  private final DmaRange memory;
   private final NvmeDriver driver;
 
-  NvmeRaceTest() throws IOException {
+  NvmeRaceTest(Engine.Polling polling) throws IOException {
+    device =
+        new ThreadedDevice(
+            new NvmeEndpoint(
+                new NvmeConfig(LBA, 1 << 20, QUEUES, DoorbellMode.TRAP, "TEST"), storage),
+            polling);
+    memory = device.allocate(NvmeFixture.RAM, NvmeFixture.RAM_BYTES);
     driver = driver(memory);
   }
 
@@ -195,6 +201,57 @@ final class NvmeRaceTest {
     assertThat(pair.poll()).isEmpty();
   }
 
+  /**
+   * What is polled has to be left to workers from some time on, amid everything: because a queue,
+   * or the shadows, must be waited for, after some data had to be.
+   */
+  @ParameterizedTest
+  @CsvSource({"false", "true"})
+  void nothingIsLostWhereAPollerLeavesOff(boolean shadow) throws Exception {
+    device.enableMsix(1);
+    Random random = new Random(6);
+    for (int generation = 0; generation < 40; generation++) {
+      device.byMessages(_ -> false);
+      driver.enable();
+      ShadowDoorbells shadows = shadow ? driver.ringByShadows() : null;
+      NvmeQueue[] pairs = pairs(32);
+      if (shadow) {
+        ringBy(shadows, pairs, 3);
+      }
+      DmaRange data = driver.allocate(QUEUES * 32 * NvmeDriver.PAGE);
+      List<Callable<Void>> work = new ArrayList<>();
+      for (int i = 0; i < QUEUES; i++) {
+        int index = i;
+        DmaRange its = data.slice(32L * i * NvmeDriver.PAGE, 32 * NvmeDriver.PAGE);
+        work.add(() -> {
+          hammer(pairs[index], its, index * 1000L, 30, index);
+          return null;
+        });
+      }
+      DmaRange last =
+          switch (random.nextInt(shadow ? 4 : 2)) {
+            case 0 -> pairs[1].submissions();
+            case 1 -> pairs[2].completions();
+            case 2 -> shadows.shadows();
+            default -> shadows.events();
+          };
+      int wait = random.nextInt(2_000_000);
+      work.add(() -> {
+        device.byMessages(iova -> covers(data, iova) && iova / NvmeDriver.PAGE % 4 == 1);
+        LockSupport.parkNanos(wait);
+        device.byMessages(iova -> covers(data, iova) || covers(last, iova));
+        return null;
+      });
+      onThreads(work);
+      assertThat(driver.status()).isEqualTo(NvmeRegisters.CSTS_RDY);
+      driver.disable();
+    }
+  }
+
+  private static boolean covers(DmaRange range, long iova) {
+    return iova >= range.iova() && iova - range.iova() < range.length();
+  }
+
   /** A doorbell that goes around between two looks has moved too. */
   @ParameterizedTest
   @CsvSource({"false", "true"})
@@ -235,6 +292,8 @@ final class NvmeRaceTest {
     CountDownLatch polls = new CountDownLatch(1);
     CountDownLatch go = new CountDownLatch(1);
     long shadow = shadows.shadows().iova();
+    // Only a worker waits for the host.
+    device.byMessages(iova -> iova >= shadow && iova < shadow + NvmeDriver.PAGE);
     device.beforeRead(iova -> {
       if (iova == shadow && Thread.currentThread().getName().startsWith("io-")) {
         polls.countDown();
@@ -276,6 +335,8 @@ final class NvmeRaceTest {
     CountDownLatch polls = new CountDownLatch(1);
     CountDownLatch go = new CountDownLatch(1);
     long shadow = shadows.shadows().iova();
+    // Only a worker waits for the host.
+    device.byMessages(iova -> iova >= shadow && iova < shadow + NvmeDriver.PAGE);
     device.beforeRead(iova -> {
       if (iova == shadow && Thread.currentThread().getName().startsWith("io-")) {
         polls.countDown();
@@ -438,6 +499,7 @@ final class NvmeRaceTest {
   /** A generation ends while storage is stuck; the next is not ready before that has come back. */
   @Test
   void aLifeBeginsOnceStorageHasLeftTheLast() throws Exception {
+    storage.mayWait(true);
     driver.enable();
     NvmeQueue pair = driver.createQueue(1, 16);
     CountDownLatch stuck = new CountDownLatch(1);
@@ -556,6 +618,40 @@ final class NvmeRaceTest {
     }
     go.countDown();
     for (int i = 0; i < LONG_COMMANDS; i++) {
+      assertThat(slow.remove(pair.await().commandId())).isTrue();
+    }
+  }
+
+  /** Nor does a command wait for them that only has to wait for its memory. */
+  @Test
+  void longCommandsLeaveAnEngineForWhatCannotBePolled() throws IOException {
+    driver.enable();
+    NvmeQueue pair = driver.createQueue(1, 64);
+    CountDownLatch go = new CountDownLatch(1);
+    storage.before(what -> {
+      if (what.startsWith("discard")) {
+        await(go);
+      }
+    });
+    DmaRange ranges = driver.allocate(NvmeDriver.PAGE);
+    ranges.storeInt(4, 8);
+    DmaRange far = driver.allocate(NvmeDriver.PAGE);
+    device.byMessages(iova -> covers(far, iova));
+    Set<Integer> slow = new HashSet<>();
+    for (int i = 0; i < 20; i++) {
+      slow.add(pair.put(io(IoOpcode.DATASET_MANAGEMENT, 0, 1, ranges).dword(10, 0).dword(11, 4)));
+    }
+    pair.ring();
+    long deadline = System.nanoTime() + LIMIT_NANOS;
+    while (storage.waiting() < 4) {
+      assertThat(System.nanoTime()).isLessThan(deadline);
+      Thread.yield();
+    }
+    for (int i = 0; i < 20; i++) {
+      assertThat(slow).doesNotContain(pair.execute(io(IoOpcode.READ, i, 1, far)).commandId());
+    }
+    go.countDown();
+    for (int i = 0; i < 20; i++) {
       assertThat(slow.remove(pair.await().commandId())).isTrue();
     }
   }

@@ -8,11 +8,13 @@ import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.driver.DmaRange;
 import dev.peerbar.driver.fake.FakeHost;
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.driver.nvme.Doorbells;
 import dev.peerbar.driver.nvme.NvmeCommands;
 import dev.peerbar.driver.nvme.NvmeDriver;
 import dev.peerbar.driver.nvme.NvmeQueue;
 import dev.peerbar.driver.nvme.ShadowDoorbells;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.pci.DoorbellMode;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -25,15 +27,28 @@ import org.junit.jupiter.api.Timeout;
 
 /** Which doorbell counts, the register or its shadow; and memory that is not there to look at. */
 @Timeout(value = 2, unit = TimeUnit.MINUTES)
+@InEveryMode
 final class ShadowDoorbellsTest {
   private static final int ENTRIES = 5;
 
-  private final NvmeFixture nvme =
-      new NvmeFixture(new NvmeConfig(512, 0, 4, DoorbellMode.TRAP, "TEST"));
-  private final TestStorage storage = nvme.storage;
-  private final FakeHost host = nvme.host;
-  private final NvmeDriver driver = nvme.driver;
+  /**
+   * How often the machine may be in the way. A worker whose last commands were slow tells the host
+   * to ring before it begins the next one, and need not look for long after it.
+   */
+  private static final int MOST_ATTEMPTS = 100;
+
+  private final NvmeFixture nvme;
+  private final TestStorage storage;
+  private final FakeHost host;
+  private final NvmeDriver driver;
   private DmaRange buffer;
+
+  ShadowDoorbellsTest(Engine.Polling polling) {
+    nvme = new NvmeFixture(polling, new NvmeConfig(512, 0, 4, DoorbellMode.TRAP, "TEST"));
+    storage = nvme.storage;
+    host = nvme.host;
+    driver = nvme.driver;
+  }
 
   @BeforeEach
   void enable() throws IOException {
@@ -197,17 +212,35 @@ final class ShadowDoorbellsTest {
   /** As when QEMU changes the layout of the guest's memory: it is taken away and put back. */
   @Test
   void memoryThatIsAwayWhileNothingIsUnderWayIsNoFault() throws IOException {
-    driver.ringByShadows();
+    ShadowDoorbells shadows = driver.ringByShadows();
     NvmeQueue pair = driver.createQueue(1, ENTRIES);
     runs(pair, 3);
     for (int away = 1; away < 12; away++) {
-      AtomicInteger left = takeAwayAfterCompletion(away, _ -> {});
-      runs(pair, 1);
-      assertThat(left.get()).as("looked for as long as it was away").isNegative();
-      isReady();
-      runs(pair, 3);
-      isReady();
+      for (int attempt = 0; !looksFor(away, pair, shadows); attempt++) {
+        assertThat(attempt).as("attempts").isLessThan(MOST_ATTEMPTS);
+      }
     }
+  }
+
+  /** Returns whether the endpoint has looked for as long as memory was away. */
+  private boolean looksFor(int away, NvmeQueue pair, ShadowDoorbells shadows) throws IOException {
+    AtomicInteger left = takeAwayAfterCompletion(away, _ -> {});
+    runs(pair, 1);
+    boolean looked = left.get() < 0;
+    putBack();
+    isReady();
+    long rings = shadows.rings();
+    runs(pair, 3);
+    if (!looked) {
+      assertThat(shadows.rings()).as("it rings where nobody looks").isGreaterThan(rings);
+    }
+    isReady();
+    return looked;
+  }
+
+  private void putBack() {
+    host.beforeTransfer(() -> {});
+    host.busMaster(true);
   }
 
   /** What the host adds meanwhile it does not ring for: it was not told to. */
@@ -216,7 +249,14 @@ final class ShadowDoorbellsTest {
     ShadowDoorbells shadows = driver.ringByShadows();
     NvmeQueue pair = driver.createQueue(1, ENTRIES);
     runs(pair, 3);
-    AtomicInteger added = new AtomicInteger();
+    for (int attempt = 0; !isFoundUnasked(pair, shadows); attempt++) {
+      assertThat(attempt).as("attempts").isLessThan(MOST_ATTEMPTS);
+    }
+  }
+
+  /** Returns whether the endpoint had not told the host to ring for what that added. */
+  private boolean isFoundUnasked(NvmeQueue pair, ShadowDoorbells shadows) throws IOException {
+    AtomicInteger added = new AtomicInteger(-1);
     AtomicLong rings = new AtomicLong();
     takeAwayAfterCompletion(
         8,
@@ -231,9 +271,12 @@ final class ShadowDoorbellsTest {
     pair.put(io(IoOpcode.READ, 0, 1, buffer));
     pair.ring();
     pair.await();
-    assertThat(pair.await().commandId()).isEqualTo(added.get());
-    assertThat(rings.get()).as("the host had not been told to ring").isZero();
+    if (added.get() >= 0) {
+      assertThat(pair.await().commandId()).isEqualTo(added.get());
+    }
+    putBack();
     isReady();
+    return added.get() >= 0 && rings.get() == 0;
   }
 
   /** A ring, late or not, while memory is away for a moment. */

@@ -81,6 +81,23 @@ public final class TestStorage implements Storage {
   }
 
   @Override
+  public boolean readNow(long position, MemorySegment into) throws StorageException {
+    if (!mayWait) {
+      read(position, into);
+    }
+    return !mayWait;
+  }
+
+  @Override
+  public boolean writeNow(long position, MemorySegment from, boolean durable)
+      throws StorageException {
+    if (!mayWait) {
+      write(position, from, durable);
+    }
+    return !mayWait;
+  }
+
+  @Override
   public void flush() throws StorageException {
     begin("flush");
   }

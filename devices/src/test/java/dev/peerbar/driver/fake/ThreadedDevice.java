@@ -14,6 +14,7 @@ import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Interrupts;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.MustWaitException;
 import dev.peerbar.endpoint.Timer;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
@@ -27,6 +28,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,19 +39,24 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
+import java.util.function.LongPredicate;
 import java.util.stream.IntStream;
 
 /**
  * An endpoint as its driver has it, on real threads: one of the function, one of each engine.
  * Register writes are posted, in order; reads wait for them. Its mastering of the bus is not asked
- * for.
+ * for. It may poll on the function's thread: until there has been nothing for a while, or only
+ * after what else happens there.
  *
  * <p>For tests of what meets what; accesses of registers may come from any thread.
  */
@@ -58,14 +65,26 @@ public final class ThreadedDevice implements Device, Host {
   private static final long FIRST_IOVA = 1L << 32;
   private static final long LONGEST_SECONDS = 60;
 
+  /** The most bytes of a call of polled work. */
+  private static final long MOST_IN_PLACE = 128 << 10;
+
+  /** How long it is looked in vain for polled work. */
+  private static final long LOOK_NANOS = 100_000;
+
+  /** How often it is looked before the function's thread does anything else. */
+  private static final int TURNS = 4;
+
   private record Mapping(long iova, MemorySegment bytes) {}
 
+  private record PolledWork(FakeJob job, Engine.Polled work) {}
+
   private final Endpoint endpoint;
+  private final Engine.Polling polling;
   private final Map<Integer, MemorySegment> memory = new HashMap<>();
   private final Map<Integer, Memory> bars = new ConcurrentHashMap<>();
   private final Map<Integer, Semaphore> vectors = new ConcurrentHashMap<>();
   private final AtomicLong nextIova = new AtomicLong(FIRST_IOVA);
-  private final ExecutorService functionThread = Executors.newSingleThreadExecutor();
+  private final ExecutorService functionThread;
   private final List<ExecutorService> engines = new CopyOnWriteArrayList<>();
   private final List<FakeJob> jobs = new CopyOnWriteArrayList<>();
   private final List<Mapping> mappings = new CopyOnWriteArrayList<>();
@@ -76,11 +95,20 @@ public final class ThreadedDevice implements Device, Host {
   private final List<Thread> engineThreads = new CopyOnWriteArrayList<>();
   private volatile LongConsumer beforeWrite = _ -> {};
   private volatile LongConsumer beforeRead = _ -> {};
+  private volatile LongPredicate byMessages = _ -> false;
   private final Set<Long> lent = ConcurrentHashMap.newKeySet();
 
+  // For the function's thread.
+  private final List<PolledWork> polled = new ArrayList<>();
+  private final Runnable look = this::lookForWork;
+  private boolean looks;
+  private long lastFind;
+
   /** Starts the endpoint. */
-  public ThreadedDevice(Endpoint endpoint) {
+  public ThreadedDevice(Endpoint endpoint, Engine.Polling polling) {
     this.endpoint = endpoint;
+    this.polling = polling;
+    functionThread = new FunctionThread();
     for (Bar bar : endpoint.function().bars()) {
       if (bar instanceof Bar.Memory) {
         memory.put(bar.index(), Arena.ofAuto().allocate(bar.size(), PAGE));
@@ -110,6 +138,11 @@ public final class ThreadedDevice implements Device, Host {
   /** Called on the engine's thread before it reads client memory, with the IOVA. */
   public void beforeRead(LongConsumer newBeforeRead) {
     beforeRead = newBeforeRead;
+  }
+
+  /** Which memory polled work must leave alone from now on, by IOVA. */
+  public void byMessages(LongPredicate newByMessages) {
+    inFunction(() -> byMessages = newByMessages);
   }
 
   /** The addresses of all memory that the endpoint has lent to transfers. */
@@ -145,6 +178,76 @@ public final class ThreadedDevice implements Device, Host {
         failures.add(e);
       }
     });
+  }
+
+  // What is polled.
+
+  /** Looks for polled work after whatever it has run. */
+  private final class FunctionThread extends ThreadPoolExecutor {
+    FunctionThread() {
+      super(1, 1, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>());
+    }
+
+    @Override
+    protected void afterExecute(Runnable task, Throwable thrown) {
+      if (task != look && !looks && !polled.isEmpty()) {
+        lastFind = System.nanoTime();
+        lookForWork();
+      }
+    }
+  }
+
+  /** Looks a few times, and again after what else there is to do, unless nothing may come. */
+  private void lookForWork() {
+    looks = false;
+    for (int turn = 0; turn < TURNS; turn++) {
+      boolean found = false;
+      for (PolledWork each : List.copyOf(polled)) {
+        found |= ask(each, each.work::poll, false);
+      }
+      if (found) {
+        lastFind = System.nanoTime();
+      } else if (polling == Engine.Polling.BRIEFLY || System.nanoTime() - lastFind > LOOK_NANOS) {
+        boolean rests = true;
+        for (PolledWork each : List.copyOf(polled)) {
+          rests &= ask(each, each.work::rest, true);
+        }
+        if (rests) {
+          return;
+        }
+      }
+    }
+    try {
+      looks = true;
+      functionThread.execute(look);
+    } catch (RejectedExecutionException _) {
+      // It is closed, and nothing is done any more.
+    }
+  }
+
+  private interface Question {
+    boolean ask(Job job) throws JobEndedException;
+  }
+
+  private boolean ask(PolledWork each, Question question, boolean ifEnded) {
+    if (each.job.ended) {
+      return ifEnded;
+    }
+    try {
+      return question.ask(each.job);
+    } catch (MustWaitException e) {
+      threw(each, new IllegalStateException("polled work was not handed over", e));
+    } catch (JobEndedException _) {
+      // As it is meant to be.
+    } catch (RuntimeException | Error e) {
+      threw(each, e);
+    }
+    return !ifEnded;
+  }
+
+  private void threw(PolledWork each, Throwable cause) {
+    polled.remove(each);
+    each.job.threw(cause);
   }
 
   // What a driver does.
@@ -298,6 +401,7 @@ public final class ThreadedDevice implements Device, Host {
   private void resetNow(ResetKind kind) {
     jobs.forEach(job -> job.ended = true);
     jobs.clear();
+    polled.clear();
     drain();
     endpoint.function().reset(kind);
     endpoint.reset(kind);
@@ -354,11 +458,27 @@ public final class ThreadedDevice implements Device, Host {
           return started;
         });
     engines.add(thread);
-    return (work, failed) -> {
-      FakeJob job = new FakeJob(failed);
-      jobs.add(job);
-      thread.execute(() -> job.run(work));
-      return job;
+    return new Engine() {
+      @Override
+      public Ticket submit(Work work, Consumer<Throwable> failed) {
+        FakeJob job = new FakeJob(failed, false);
+        jobs.add(job);
+        thread.execute(() -> job.run(work));
+        return job;
+      }
+
+      @Override
+      public Polling polling() {
+        return polling;
+      }
+
+      @Override
+      public Ticket poll(Polled work, Consumer<Throwable> failed) {
+        FakeJob job = new FakeJob(failed, true);
+        jobs.add(job);
+        polled.add(new PolledWork(job, work));
+        return job;
+      }
     };
   }
 
@@ -377,10 +497,12 @@ public final class ThreadedDevice implements Device, Host {
 
   private final class FakeJob implements Job, Dma, Engine.Ticket {
     private final Consumer<Throwable> failed;
+    private final boolean inPlace;
     private volatile boolean ended;
 
-    FakeJob(Consumer<Throwable> failed) {
+    FakeJob(Consumer<Throwable> failed, boolean inPlace) {
       this.failed = failed;
+      this.inPlace = inPlace;
     }
 
     void run(Engine.Work work) {
@@ -390,14 +512,18 @@ public final class ThreadedDevice implements Device, Host {
       } catch (JobEndedException _) {
         // As it is meant to be.
       } catch (RuntimeException | Error e) {
-        failures.add(e);
-        post(() -> {
-          if (!ended) {
-            failed.accept(e);
-          }
-        });
+        threw(e);
       }
       functionThread.execute(() -> jobs.remove(this));
+    }
+
+    private void threw(Throwable cause) {
+      failures.add(cause);
+      post(() -> {
+        if (!ended) {
+          failed.accept(cause);
+        }
+      });
     }
 
     private void check() throws JobEndedException {
@@ -416,6 +542,9 @@ public final class ThreadedDevice implements Device, Host {
       if (jobs.remove(this)) {
         ended = true;
         drain();
+        if (inPlace) {
+          polled.removeIf(each -> each.job == this);
+        }
       }
     }
 
@@ -453,6 +582,7 @@ public final class ThreadedDevice implements Device, Host {
 
     @Override
     public void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
+      mayMove(iova, into.byteSize());
       beforeRead.accept(iova);
       lent.add(into.address());
       step(() -> copy(find(DmaFaultException.Access.READ, iova, into.byteSize()), into));
@@ -460,6 +590,7 @@ public final class ThreadedDevice implements Device, Host {
 
     @Override
     public void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException {
+      mayMove(iova, from.byteSize());
       beforeWrite.accept(iova);
       lent.add(from.address());
       step(() -> copy(from, find(DmaFaultException.Access.WRITE, iova, from.byteSize())));
@@ -468,6 +599,8 @@ public final class ThreadedDevice implements Device, Host {
     @Override
     public void copy(long fromIova, long toIova, long length)
         throws DmaFaultException, JobEndedException {
+      mayMove(fromIova, length);
+      mayMove(toIova, length);
       step(() ->
           copy(
               find(DmaFaultException.Access.READ, fromIova, length),
@@ -476,12 +609,33 @@ public final class ThreadedDevice implements Device, Host {
 
     @Override
     public void local(MemorySegment from, MemorySegment to) throws JobEndedException {
+      if (inPlace && from.byteSize() > MOST_IN_PLACE) {
+        throw MustWaitException.INSTANCE;
+      }
       gate.readLock().lock();
       try {
         check();
         copy(from, to);
       } finally {
         gate.readLock().unlock();
+      }
+    }
+
+    @Override
+    public boolean mayWait(long iova, long length) {
+      return byMessages.test(iova);
+    }
+
+    @Override
+    public void takesLong() throws JobEndedException {
+      if (inPlace) {
+        throw MustWaitException.INSTANCE;
+      }
+    }
+
+    private void mayMove(long iova, long length) throws JobEndedException {
+      if (inPlace && (length > MOST_IN_PLACE || byMessages.test(iova))) {
+        throw MustWaitException.INSTANCE;
       }
     }
 

@@ -33,13 +33,8 @@ public record CompletionEntry(
   private static final int STATUS_SHIFT = 49;
   private static final int WORD = 0xffff;
 
-  /** The 8 bytes at {@link #FIRST}. */
-  private long first() {
-    return Integer.toUnsignedLong(dword0);
-  }
-
   /** The 8 bytes at {@link #SECOND}, to be written last: the phase tag is in them. */
-  private long second() {
+  private static long second(int sqHead, int sqId, int commandId, boolean phase, Status status) {
     return sqHead & WORD
         | (long) (sqId & WORD) << SQ_ID_SHIFT
         | (long) (commandId & WORD) << COMMAND_ID_SHIFT
@@ -76,7 +71,20 @@ public record CompletionEntry(
 
   /** Writes the entry at an offset, plainly: who shares the queue orders the halves itself. */
   public void encode(MemorySegment queue, long offset) {
-    queue.set(LONG, offset + FIRST, first());
-    queue.set(LONG, offset + SECOND, second());
+    encode(queue, offset, dword0, sqHead, sqId, commandId, phase, status);
+  }
+
+  /** As {@link #encode(MemorySegment, long)}, without an object. */
+  public static void encode(
+      MemorySegment queue,
+      long offset,
+      int dword0,
+      int sqHead,
+      int sqId,
+      int commandId,
+      boolean phase,
+      Status status) {
+    queue.set(LONG, offset + FIRST, Integer.toUnsignedLong(dword0));
+    queue.set(LONG, offset + SECOND, second(sqHead, sqId, commandId, phase, status));
   }
 }

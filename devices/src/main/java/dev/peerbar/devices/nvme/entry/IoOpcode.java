@@ -1,7 +1,5 @@
 package dev.peerbar.devices.nvme.entry;
 
-import java.util.Optional;
-
 /** Commands of the NVM command set that the endpoint has (NVMe 1.4 figure 346). */
 public enum IoOpcode {
   FLUSH(0x00),
@@ -31,9 +29,11 @@ public enum IoOpcode {
   }
 
   /**
+   * The command, or null if the endpoint has none such.
+   *
    * @param code 0 to 255
    */
-  public static Optional<IoOpcode> of(int code) {
-    return Optional.ofNullable(BY_CODE[code]);
+  public static IoOpcode of(int code) {
+    return BY_CODE[code];
   }
 }

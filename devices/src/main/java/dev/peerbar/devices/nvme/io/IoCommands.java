@@ -6,6 +6,7 @@ import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.devices.nvme.queue.IoHandler;
 import dev.peerbar.devices.nvme.queue.Transfer;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.MustWaitException;
 import dev.peerbar.storage.Storage;
 import dev.peerbar.storage.StorageException;
 import java.lang.foreign.MemorySegment;
@@ -67,9 +68,21 @@ public final class IoCommands implements IoHandler {
   }
 
   @Override
-  public boolean takesLong(SubmissionEntry command) {
-    IoOpcode opcode = IoOpcode.of(command.opcode()).orElse(IoOpcode.READ);
+  public boolean mustWait(SubmissionEntry command) {
+    IoOpcode opcode = IoOpcode.of(command.opcode());
     return switch (opcode) {
+      case null -> false;
+      case READ, COMPARE -> false;
+      case WRITE, FLUSH -> storage.mayWait();
+      case WRITE_ZEROES, VERIFY, DATASET_MANAGEMENT -> true;
+    };
+  }
+
+  @Override
+  public boolean takesLong(SubmissionEntry command) {
+    IoOpcode opcode = IoOpcode.of(command.opcode());
+    return switch (opcode) {
+      case null -> false;
       case DATASET_MANAGEMENT -> true;
       case WRITE_ZEROES, VERIFY -> storage.mayWait() || length(command) > Transfer.MOST_BYTES;
       case FLUSH -> storage.mayWait();
@@ -80,7 +93,6 @@ public final class IoCommands implements IoHandler {
 
   @Override
   public Status execute(SubmissionEntry command, Transfer transfer) throws JobEndedException {
-    long begin = System.nanoTime();
     try {
       return judgeAndRun(command, transfer);
     } catch (StorageException e) {
@@ -91,14 +103,17 @@ public final class IoCommands implements IoHandler {
         case READ_FAILED -> Status.UNRECOVERED_READ_ERROR;
         case WRITE_FAILED -> Status.WRITE_FAULT;
       };
-    } finally {
-      counters.busy(System.nanoTime() - begin);
     }
+  }
+
+  @Override
+  public void busy(long nanos) {
+    counters.busy(nanos);
   }
 
   private Status judgeAndRun(SubmissionEntry command, Transfer transfer)
       throws StorageException, JobEndedException {
-    IoOpcode opcode = IoOpcode.of(command.opcode()).orElse(null);
+    IoOpcode opcode = IoOpcode.of(command.opcode());
     if (opcode == null) {
       transfer.blame(0, 0);
       return Status.INVALID_COMMAND_OPCODE;
@@ -162,13 +177,41 @@ public final class IoCommands implements IoHandler {
       transfer.blame(AT_DATA_POINTER, 0);
       return status;
     }
-    MemorySegment data = transfer.buffer(length);
-    storage.read(position, data);
-    status = transfer.scatter(data);
+    status = move(transfer, position, length);
     if (status == Status.SUCCESS) {
       counters.read(length, true);
     }
     return status;
+  }
+
+  private Status move(Transfer transfer, long position, int length)
+      throws StorageException, JobEndedException {
+    if (transfer.neverWaits() && storage.show(position, length, transfer.scatterer(length))) {
+      return transfer.scattered();
+    }
+    MemorySegment data = transfer.buffer(length);
+    load(transfer, position, data);
+    return transfer.scatter(data);
+  }
+
+  /** Reads blocks. */
+  private void load(Transfer transfer, long position, MemorySegment into)
+      throws StorageException, JobEndedException {
+    if (!transfer.neverWaits()) {
+      storage.read(position, into);
+    } else if (!storage.readNow(position, into)) {
+      throw MustWaitException.INSTANCE;
+    }
+  }
+
+  /** Writes blocks. */
+  private void store(Transfer transfer, long position, MemorySegment from, boolean durable)
+      throws StorageException, JobEndedException {
+    if (!transfer.neverWaits()) {
+      storage.write(position, from, durable);
+    } else if (!storage.writeNow(position, from, durable)) {
+      throw MustWaitException.INSTANCE;
+    }
   }
 
   private Status write(SubmissionEntry command, Transfer transfer, long position, int length)
@@ -180,7 +223,7 @@ public final class IoCommands implements IoHandler {
       return status;
     }
     transfer.checkLife();
-    storage.write(position, data, durable(command));
+    store(transfer, position, data, durable(command));
     counters.wrote(length);
     return Status.SUCCESS;
   }
@@ -194,7 +237,7 @@ public final class IoCommands implements IoHandler {
       return status;
     }
     MemorySegment stored = transfer.secondBuffer(length);
-    storage.read(position, stored);
+    load(transfer, position, stored);
     counters.read(length, false);
     long mismatch = data.mismatch(stored);
     if (mismatch >= 0) {

@@ -173,7 +173,7 @@ final class AdminQueue {
   void transfer(SubmissionEntry command, TransferWork work, TransferEnd end) {
     engine.submit((job, buffers) -> {
       Transfer transfer = buffers.transfer();
-      transfer.job(job.dma(), settings.pageSize(), () -> false);
+      transfer.job(job.dma(), false, settings.pageSize(), () -> false);
       transfer.begin();
       // PCIe: PRPs for all admin commands (NVMe 1.4 4.2).
       Status status =

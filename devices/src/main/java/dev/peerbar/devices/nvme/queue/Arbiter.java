@@ -2,9 +2,8 @@ package dev.peerbar.devices.nvme.queue;
 
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.endpoint.JobEndedException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /**
  * Who executes what: the I/O queues of one generation, and what its workers are about. Any thread;
@@ -13,6 +12,9 @@ import java.util.function.Consumer;
  * <p>A worker is idle, or it watches, so that it will look for work again soon, or it is away with
  * a command that may take long. What comes in is seen by whoever watches; if nobody does, one who
  * is idle is woken. Commands that an absent worker has fetched but not begun are taken by others.
+ *
+ * <p>Where the host polls, one worker more is on the function's thread, and always watches.
+ * Commands that it must not execute it puts aside, for which others are woken.
  *
  * <p>Of commands that take long one fewer than there are workers may be under way. What is fetched
  * beyond that is put aside, so that there is always a worker for the others.
@@ -55,8 +57,8 @@ final class Arbiter {
   /** Commands under way that take long. */
   private int longUnderWay;
 
-  private volatile List<SubmissionQueue> submissionQueues = List.of();
-  private volatile List<CompletionQueue> completionQueues = List.of();
+  private volatile SubmissionQueue[] submissionQueues = {};
+  private volatile CompletionQueue[] completionQueues = {};
 
   /** Changes with everything that may give an idle worker work. */
   private volatile int signals;
@@ -64,6 +66,9 @@ final class Arbiter {
   private volatile boolean over;
 
   private volatile boolean pinInUse;
+
+  /** The worker that the host polls; null if there is none. It always watches. */
+  private volatile IoWorker poller;
 
   Arbiter(boolean weighted, ArbitrationFeature feature, int busyWorkers, IoHandler io) {
     rotation = new Rotation(weighted, feature);
@@ -73,6 +78,63 @@ final class Arbiter {
 
   void add(IoWorker worker) {
     workers.add(worker);
+  }
+
+  // What is polled. For the function's thread, but for the questions.
+
+  /** There is a worker that the host polls. */
+  synchronized void polled(IoWorker worker) {
+    worker.state = IoWorker.State.WATCHING;
+    workers.add(worker);
+    poller = worker;
+  }
+
+  /** Whether there is one, which then is the only one that looks at shadow doorbells. */
+  boolean isPolled() {
+    return poller != null;
+  }
+
+  /**
+   * A worker that was polled is not any more, and leaves what it has fetched to others.
+   *
+   * @return the worker to be woken for it, or null
+   */
+  synchronized IoWorker retire(IoWorker worker) {
+    poller = null;
+    settle(worker);
+    Batch batch = worker.batch();
+    if (batch.claimed()) {
+      SubmissionQueue queue = batch.queue();
+      queue.fetching = false;
+      queue.inFlight -= batch.count();
+      queue.completions.reserved -= batch.count();
+      batch.drop();
+    }
+    worker.state = IoWorker.State.AWAY;
+    if (polls.inUse()) {
+      // A look that it had begun has seen nothing.
+      polls.want();
+    }
+    signals++;
+    return workers.watched() ? null : workers.takeIdle();
+  }
+
+  /** A worker that is polled has taken a command that must wait: others are to execute it. */
+  synchronized void putAside(IoWorker worker) {
+    if (worker.aborted != null) {
+      // Whoever wishes that is told once it has completed.
+      aborts.add(worker.queue().id, worker.command().commandId(), worker.aborted);
+      worker.aborted = null;
+    }
+    boolean takesLong = io.takesLong(worker.command());
+    putAside.add(worker.queue(), worker.command(), takesLong);
+    rotation.crowded(putAside.isCrowded());
+    signals++;
+    // A worker that watches takes it, or another one is worth its processor.
+    int watching = workers.watchingBeside(worker);
+    if (takesLong ? mayBeginLong() : watching == 0 || putAside.others() > BACKLOG * watching) {
+      worker.needs(workers.takeIdle());
+    }
   }
 
   boolean over() {
@@ -88,11 +150,13 @@ final class Arbiter {
     return signals;
   }
 
-  List<SubmissionQueue> submissionQueues() {
+  /** Never changed: there is another one when there are other queues. */
+  SubmissionQueue[] submissionQueues() {
     return submissionQueues;
   }
 
-  List<CompletionQueue> completionQueues() {
+  /** As {@link #submissionQueues}. */
+  CompletionQueue[] completionQueues() {
     return completionQueues;
   }
 
@@ -103,21 +167,22 @@ final class Arbiter {
   }
 
   synchronized void add(CompletionQueue queue) {
-    List<CompletionQueue> all = new ArrayList<>(completionQueues);
-    all.add(queue);
-    completionQueues = List.copyOf(all);
+    completionQueues =
+        Stream.concat(Stream.of(completionQueues), Stream.of(queue))
+            .toArray(CompletionQueue[]::new);
   }
 
   synchronized void remove(CompletionQueue queue) {
-    completionQueues = completionQueues.stream().filter(q -> q != queue).toList();
+    completionQueues =
+        Stream.of(completionQueues).filter(q -> q != queue).toArray(CompletionQueue[]::new);
   }
 
   synchronized void add(SubmissionQueue queue) {
     queue.completions.users++;
     rotation.add(queue);
-    List<SubmissionQueue> all = new ArrayList<>(submissionQueues);
-    all.add(queue);
-    submissionQueues = List.copyOf(all);
+    submissionQueues =
+        Stream.concat(Stream.of(submissionQueues), Stream.of(queue))
+            .toArray(SubmissionQueue[]::new);
   }
 
   /**
@@ -128,7 +193,8 @@ final class Arbiter {
    */
   synchronized boolean remove(SubmissionQueue queue, Runnable whenEmpty) {
     rotation.remove(queue);
-    submissionQueues = submissionQueues.stream().filter(q -> q != queue).toList();
+    submissionQueues =
+        Stream.of(submissionQueues).filter(q -> q != queue).toArray(SubmissionQueue[]::new);
     queue.whenEmpty = whenEmpty;
     if (queue.inFlight > 0) {
       deletions++;
@@ -211,6 +277,10 @@ final class Arbiter {
       return null;
     }
     signals++;
+    if (poller != null) {
+      // It looks next. What it put aside has been given to others.
+      return null;
+    }
     return workers.watched() ? null : workers.takeIdle();
   }
 
@@ -332,13 +402,16 @@ final class Arbiter {
         return Next.EXECUTE;
       }
     }
-    Rotation.Grant turn = rotation.next(Buffers.BATCH);
-    if (turn != null) {
-      SubmissionQueue queue = turn.queue();
+    if (!fetches(worker)) {
+      return Next.NOTHING;
+    }
+    SubmissionQueue queue = rotation.next(Buffers.BATCH);
+    if (queue != null) {
+      int count = rotation.granted();
       queue.fetching = true;
-      queue.inFlight += turn.count();
-      queue.completions.reserved += turn.count();
-      worker.batch().claim(queue, turn.count());
+      queue.inFlight += count;
+      queue.completions.reserved += count;
+      worker.batch().claim(queue, count);
       return Next.FETCH;
     }
     while (workers.steal(worker)) {
@@ -347,6 +420,11 @@ final class Arbiter {
       }
     }
     return Next.NOTHING;
+  }
+
+  /** Where one is polled others fetch only what is worth a processor more. */
+  private boolean fetches(IoWorker worker) {
+    return poller == null || worker == poller || busyWorkers > 1;
   }
 
   /**
@@ -367,24 +445,32 @@ final class Arbiter {
     int watching = workers.watching();
     int backlog = queue.pending() + batch.unstarted();
     if (watching < busyWorkers && backlog > BACKLOG * watching) {
-      worker.helper = workers.takeIdle();
+      worker.needs(workers.takeIdle());
     }
     return begun;
   }
 
   /** Begins a command that was put aside, if there is one that can be begun now. */
   private boolean takeAside(IoWorker worker) {
-    if (!canTakeAside()) {
+    if (worker == poller ? !hasFated() : !canTakeAside()) {
       return false;
     }
-    PutAside.Waiting command = hasFated() ? putAside.take(this::isFated) : putAside.take(_ -> true);
-    rotation.crowded(putAside.isCrowded());
+    PutAside.Waiting command =
+        hasFated() ? putAside.take(this::isFated) : putAside.take(mayBeginLong());
+    if (rotation.crowded(putAside.isCrowded()) && poller != null && worker != poller) {
+      signals++;
+      worker.tells = true;
+    }
     worker.take(command);
     return begin(worker);
   }
 
   private boolean canTakeAside() {
-    return !putAside.isEmpty() && (longUnderWay < QueueEngines.MOST_LONG || hasFated());
+    return putAside.others() > 0 || putAside.hasLong() && mayBeginLong() || hasFated();
+  }
+
+  private boolean mayBeginLong() {
+    return longUnderWay < QueueEngines.MOST_LONG;
   }
 
   private boolean hasFated() {
@@ -408,8 +494,14 @@ final class Arbiter {
       worker.verdict = Status.COMMAND_ABORT_REQUESTED;
     }
     boolean takesLong = worker.verdict == null && io.takesLong(worker.command());
-    if (takesLong && longUnderWay == QueueEngines.MOST_LONG) {
-      putAside.add(worker.queue(), worker.command());
+    if (worker == poller
+        && worker.verdict == null
+        && (takesLong || io.mustWait(worker.command()))) {
+      putAside(worker);
+      return false;
+    }
+    if (takesLong && !mayBeginLong()) {
+      putAside.add(worker.queue(), worker.command(), true);
       rotation.crowded(putAside.isCrowded());
       return false;
     }
@@ -450,7 +542,7 @@ final class Arbiter {
 
   /** Whether a worker that goes must tell the host to ring first. */
   synchronized boolean mustArm(IoWorker worker) {
-    return polls.unarmed() && !workers.othersWatch(worker);
+    return poller == null && polls.unarmed() && !workers.othersWatch(worker);
   }
 
   /** Whether no other worker would see what comes in. */
@@ -466,30 +558,59 @@ final class Arbiter {
   synchronized IoWorker away(IoWorker worker) {
     worker.state = IoWorker.State.AWAY;
     if (workers.othersWatch(worker)) {
+      if (worker.hasUnstarted()) {
+        signals++;
+      }
       return null;
     }
     boolean work =
         workers.anyUnstarted()
-            || polls.wanted()
-            || rotation.waiting()
+            || fetches(worker) && rotation.waiting()
             || canTakeAside()
-            || polls.unarmed();
+            || poller == null && (polls.wanted() || polls.unarmed());
     return work ? workers.takeIdle() : null;
   }
 
   /** A worker wants to go idle. */
   synchronized Leave leave(IoWorker worker) {
     settle(worker);
-    if (rotation.markStarved()) {
+    boolean starved = rotation.markStarved();
+    if (starved) {
       polls.disarm();
     }
-    if (polls.wanted() || rotation.waiting() || canTakeAside()) {
+    if (poller != null) {
+      // What is rung for, and whether the host rings, is for the one that is polled.
+      worker.tells |= starved && polls.inUse();
+      return canTakeAside() || workers.anyLeftBehind() ? Leave.LOOK_AGAIN : idle(worker);
+    }
+    if (polls.wanted() || rotation.waiting() || canTakeAside() || workers.anyLeftBehind()) {
       return Leave.LOOK_AGAIN;
     }
     if (polls.unarmed() && !workers.othersWatch(worker)) {
       return Leave.ARM;
     }
+    return idle(worker);
+  }
+
+  private static Leave idle(IoWorker worker) {
     worker.state = IoWorker.State.IDLE;
+    return Leave.IDLE;
+  }
+
+  /** What is polled will not be for a while. */
+  synchronized Leave rest(IoWorker worker) {
+    settle(worker);
+    if (rotation.markStarved()) {
+      polls.disarm();
+    }
+    if (polls.wanted() || rotation.waiting() || hasFated() || workers.anyLeftBehind()) {
+      return Leave.LOOK_AGAIN;
+    }
+    if (polls.unarmed()) {
+      return Leave.ARM;
+    }
+    // Whoever leaves something behind must not count on it.
+    worker.state = IoWorker.State.AWAY;
     return Leave.IDLE;
   }
 }

@@ -22,6 +22,16 @@ final class Batch {
     open = false;
   }
 
+  /** They are not read after all. */
+  void drop() {
+    count = 0;
+  }
+
+  /** Whether the entries have yet to be read. */
+  boolean claimed() {
+    return count > 0 && !open;
+  }
+
   /** The entries are read. */
   void open() {
     open = true;

@@ -1,6 +1,7 @@
 package dev.peerbar.devices.nvme.queue;
 
 import dev.peerbar.devices.nvme.entry.CompletionEntry;
+import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
@@ -25,6 +26,9 @@ final class Buffers {
   private final MemorySegment fetched = Scratch.allocate((long) BATCH * SubmissionEntry.BYTES);
   private final SubmissionEntry[] entries = new SubmissionEntry[BATCH];
 
+  /** The first entry, the first two, and so on: a slice for each fetch would be garbage. */
+  private final MemorySegment[] first = new MemorySegment[BATCH];
+
   /** An entry that another engine had fetched. */
   private final SubmissionEntry taken =
       new SubmissionEntry(Scratch.allocate(SubmissionEntry.BYTES));
@@ -33,7 +37,7 @@ final class Buffers {
       new CompletionWriter(CompletionEntry.BYTES, CompletionEntry.SECOND, Long.BYTES);
 
   /** Room for a page of shadow doorbells, and for one of them. */
-  private final MemorySegment doorbells = Scratch.allocate(ShadowDoorbells.MOST_BYTES);
+  private final Scratch doorbells = new Scratch(ShadowDoorbells.MOST_BYTES);
 
   private final MemorySegment doorbell = Scratch.allocate(Integer.BYTES);
 
@@ -45,11 +49,12 @@ final class Buffers {
       entries[i] =
           new SubmissionEntry(
               fetched.asSlice((long) i * SubmissionEntry.BYTES, SubmissionEntry.BYTES));
+      first[i] = fetched.asSlice(0, (i + 1L) * SubmissionEntry.BYTES);
     }
   }
 
   MemorySegment fetched(int count) {
-    return fetched.asSlice(0, (long) count * SubmissionEntry.BYTES);
+    return first[count - 1];
   }
 
   /** An entry of what was fetched; it changes with the next fetch. */
@@ -70,8 +75,16 @@ final class Buffers {
     completion.write(dma, slot);
   }
 
+  /** As {@link #complete(Dma, long, CompletionEntry)}, of an I/O command, without an object. */
+  void complete(
+      Dma dma, long slot, int sqHead, int sqId, int commandId, boolean phase, Status status)
+      throws DmaFaultException, JobEndedException {
+    CompletionEntry.encode(completion.entry(), 0, 0, sqHead, sqId, commandId, phase, status);
+    completion.write(dma, slot);
+  }
+
   MemorySegment doorbells(long bytes) {
-    return doorbells.asSlice(0, bytes);
+    return doorbells.first(bytes);
   }
 
   MemorySegment doorbell() {

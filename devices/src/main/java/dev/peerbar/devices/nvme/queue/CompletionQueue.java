@@ -96,6 +96,11 @@ final class CompletionQueue {
     return true;
   }
 
+  /** Of all slots. */
+  long bytes() {
+    return (long) entries * CompletionEntry.BYTES;
+  }
+
   /** The IOVA of a slot. */
   long slotAddress(int slot) {
     return address + (long) slot * CompletionEntry.BYTES;

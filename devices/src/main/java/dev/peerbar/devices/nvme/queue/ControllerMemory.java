@@ -61,18 +61,36 @@ public final class ControllerMemory {
     return length > 0 && (now.contains(address) || now.piece(address, length) < length);
   }
 
-  /** Reads a range that may begin and end anywhere. For an engine's thread. */
-  void read(Dma dma, long address, MemorySegment into) throws DmaFaultException, JobEndedException {
+  /** As {@link Dma#mayWait}: the window is always at hand. */
+  boolean mayWait(Dma dma, long address, long length) {
     Window now = window;
-    long length = into.byteSize();
     for (long done = 0; done < length; ) {
       long at = address + done;
       long piece = now.piece(at, length - done);
-      MemorySegment part = piece == length ? into : into.asSlice(done, piece);
+      if (!now.contains(at) && dma.mayWait(at, piece)) {
+        return true;
+      }
+      done += piece;
+    }
+    return false;
+  }
+
+  /** Reads a range that may begin and end anywhere. For an engine's thread. */
+  void read(Dma dma, long address, MemorySegment into) throws DmaFaultException, JobEndedException {
+    read(dma, address, into, 0, into.byteSize());
+  }
+
+  /** As {@link #read(Dma, long, MemorySegment)}, to a part of a segment. */
+  void read(Dma dma, long address, MemorySegment into, long offset, long length)
+      throws DmaFaultException, JobEndedException {
+    Window now = window;
+    for (long done = 0; done < length; ) {
+      long at = address + done;
+      long piece = now.piece(at, length - done);
       if (now.contains(at)) {
-        dma.local(memory.asSlice(at - now.base, piece), part);
+        dma.local(memory.asSlice(at - now.base, piece), into.asSlice(offset + done, piece));
       } else {
-        dma.read(at, part);
+        dma.read(at, into, offset + done, piece);
       }
       done += piece;
     }
@@ -81,16 +99,20 @@ public final class ControllerMemory {
   /** Writes a range that may begin and end anywhere. For an engine's thread. */
   void write(Dma dma, long address, MemorySegment from)
       throws DmaFaultException, JobEndedException {
+    write(dma, address, from, 0, from.byteSize());
+  }
+
+  /** As {@link #write(Dma, long, MemorySegment)}, of a part of a segment. */
+  void write(Dma dma, long address, MemorySegment from, long offset, long length)
+      throws DmaFaultException, JobEndedException {
     Window now = window;
-    long length = from.byteSize();
     for (long done = 0; done < length; ) {
       long at = address + done;
       long piece = now.piece(at, length - done);
-      MemorySegment part = piece == length ? from : from.asSlice(done, piece);
       if (now.contains(at)) {
-        dma.local(part, memory.asSlice(at - now.base, piece));
+        dma.local(from.asSlice(offset + done, piece), memory.asSlice(at - now.base, piece));
       } else {
-        dma.write(at, part);
+        dma.write(at, from, offset + done, piece);
       }
       done += piece;
     }

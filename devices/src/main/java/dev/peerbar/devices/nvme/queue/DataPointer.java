@@ -104,24 +104,25 @@ final class DataPointer {
   void gather(Dma dma, MemorySegment into) throws DmaFaultException, JobEndedException {
     long at = 0;
     for (int i = 0; i < count; i++) {
-      memory.read(dma, addresses[i], part(into, at, lengths[i]));
+      memory.read(dma, addresses[i], into, at, lengths[i]);
       at += lengths[i];
     }
   }
 
-  /** Writes data to the host, all of it. */
-  void scatter(Dma dma, MemorySegment from) throws DmaFaultException, JobEndedException {
-    long at = 0;
+  /**
+   * Writes data to the host, all of it.
+   *
+   * @param offset of the data in the segment
+   */
+  void scatter(Dma dma, MemorySegment from, long offset)
+      throws DmaFaultException, JobEndedException {
+    long at = offset;
     for (int i = 0; i < count; i++) {
       if (lengths[i] > 0) {
-        memory.write(dma, addresses[i], part(from, at, lengths[i]));
+        memory.write(dma, addresses[i], from, at, lengths[i]);
       }
       at += Math.abs(lengths[i]);
     }
-  }
-
-  private static MemorySegment part(MemorySegment data, long at, int length) {
-    return at == 0 && length == data.byteSize() ? data : data.asSlice(at, length);
   }
 
   /** How many transfers it takes. */
@@ -186,7 +187,7 @@ final class DataPointer {
       int needed = Math.ceilDiv(rest, pageSize);
       boolean chained = needed > room;
       int pages = chained ? room - 1 : needed;
-      memory.read(dma, at, list.asSlice(0, (long) Math.min(room, needed) * PRP_BYTES));
+      memory.read(dma, at, list, 0, (long) Math.min(room, needed) * PRP_BYTES);
       for (int i = 0; i < pages; i++) {
         long page = list.get(LONG, (long) i * PRP_BYTES);
         if ((page & offsetMask) != 0) {
@@ -243,9 +244,7 @@ final class DataPointer {
     for (long first = 0; first < number; first += CHUNK) {
       int chunk = (int) Math.min(CHUNK, number - first);
       memory.read(
-          dma,
-          address + first * DESCRIPTOR_BYTES,
-          list.asSlice(0, (long) chunk * DESCRIPTOR_BYTES));
+          dma, address + first * DESCRIPTOR_BYTES, list, 0, (long) chunk * DESCRIPTOR_BYTES);
       for (int i = 0; i < chunk; i++) {
         Status status = element(i, first + i == number - 1, last);
         if (status != Status.SUCCESS) {

@@ -1,7 +1,9 @@
 package dev.peerbar.devices.nvme.queue;
 
+import dev.peerbar.devices.nvme.NvmeRegisters;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.endpoint.Engine;
+import dev.peerbar.endpoint.Host;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.storage.StorageException;
@@ -16,10 +18,12 @@ final class IoGeneration {
   private final IoHandler io;
   private final Events events;
   private final Arbiter arbiter;
-  private final Map<IoWorker, Engine> workers = new HashMap<>();
+  private final Map<IoWorker, WorkerLoop> workers = new HashMap<>();
 
   /** The last job of each worker. An older one has done all that a ticket can end. */
   private final Map<IoWorker, Engine.Ticket> tickets = new HashMap<>();
+
+  private Engine.Ticket polling = Engine.Ticket.NONE;
 
   private final AtomicBoolean pinPending = new AtomicBoolean();
   private volatile ShadowDoorbells shadow;
@@ -35,7 +39,17 @@ final class IoGeneration {
     for (QueueEngines.BufferedEngine buffered : engines.io()) {
       IoWorker worker = new IoWorker(this, arbiter, buffered.buffers());
       arbiter.add(worker);
-      workers.put(worker, buffered.engine());
+      workers.put(worker, new WorkerLoop(this, arbiter, worker, buffered));
+    }
+    poll(engines.polled());
+  }
+
+  private void poll(QueueEngines.BufferedEngine polled) {
+    if (polled.engine().polling() != Engine.Polling.NEVER) {
+      IoWorker worker = new IoWorker(this, arbiter, polled.buffers());
+      arbiter.polled(worker);
+      IoPoller poller = new IoPoller(this, arbiter, worker, polled.buffers());
+      polling = polled.engine().poll(poller, this::workFailed);
     }
   }
 
@@ -64,14 +78,23 @@ final class IoGeneration {
 
   /** Raises the vectors of all completion queues that are to be. */
   void raise(Job job) throws JobEndedException {
+    boolean interrupts = false;
     for (CompletionQueue queue : arbiter.completionQueues()) {
       if (queue.unraised) {
         queue.unraised = false;
         if (queue.interrupts) {
+          interrupts = true;
           job.raise(queue.vector);
         }
       }
     }
+    if (interrupts) {
+      pinMayChange(job);
+    }
+  }
+
+  /** Has the pin follow what is in the completion queues, if interrupts go by it. */
+  void pinMayChange(Job job) throws JobEndedException {
     // Asked after raising, which looks at the same switch in order with its changes.
     boolean pin = settings.pinInUse().getAsBoolean() || arbiter.pinInUse();
     // One is enough for all that was completed before it runs.
@@ -90,7 +113,18 @@ final class IoGeneration {
   /** Has a worker look for work. */
   void wake(IoWorker worker) {
     if (worker != null && !over) {
-      tickets.put(worker, worker.submitTo(workers.get(worker)));
+      tickets.put(worker, workers.get(worker).submit());
+    }
+  }
+
+  /** The host is about to be told to ring. */
+  void expectDoorbells() {
+    Host host = engines.host();
+    for (SubmissionQueue queue : arbiter.submissionQueues()) {
+      host.expectDoorbell(NvmeRegisters.BAR, NvmeRegisters.submissionDoorbell(queue.id));
+    }
+    for (CompletionQueue queue : arbiter.completionQueues()) {
+      host.expectDoorbell(NvmeRegisters.BAR, NvmeRegisters.completionDoorbell(queue.id));
     }
   }
 
@@ -132,6 +166,7 @@ final class IoGeneration {
   void end() {
     over = true;
     arbiter.end();
+    polling.end();
     tickets.values().forEach(Engine.Ticket::end);
   }
 }

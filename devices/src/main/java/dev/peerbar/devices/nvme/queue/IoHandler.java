@@ -20,4 +20,14 @@ public interface IoHandler {
    * @throws JobEndedException to let through what the transfer throws
    */
   Status execute(SubmissionEntry command, Transfer transfer) throws JobEndedException;
+
+  /**
+   * Whether there is no use in executing the command where nothing may wait, or nothing may take
+   * long. Takes no time itself. One of which this says no may turn out to have to wait all the
+   * same.
+   */
+  boolean mustWait(SubmissionEntry command);
+
+  /** Commands were being executed for so long: an engine's, or the function's thread says so. */
+  void busy(long nanos);
 }

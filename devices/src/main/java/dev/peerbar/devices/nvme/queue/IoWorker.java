@@ -1,48 +1,27 @@
 package dev.peerbar.devices.nvme.queue;
 
-import dev.peerbar.devices.nvme.entry.CompletionEntry;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.endpoint.DmaFaultException;
-import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.engine.Guard;
-import dev.peerbar.engine.GuardedWork;
-import java.util.concurrent.locks.LockSupport;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
- * Executes I/O commands of one generation on one engine: looks for work until there is none for a
- * while. Its job is submitted again when there is.
+ * Executes I/O commands of one generation, as the {@link Arbiter} gives them to it: fetches
+ * entries, executes each, writes its completion, raises interrupts. A {@link WorkerLoop} has it do
+ * so on an engine, the {@link IoPoller} on the function's thread.
  */
 final class IoWorker {
-  /** How long a worker looks for more before it goes idle, if looking has been worth it. */
-  private static final long SPIN_NANOS = 25_000;
-
-  /**
-   * How long after its last command a worker looks at shadow doorbells now and then. As long as it
-   * does the host need not ring, which costs it far more than such a look costs here.
-   */
-  private static final long WATCH_NANOS = 1_000_000;
-
-  /** How long it sleeps between two looks. */
-  private static final long NAP_NANOS = 20_000;
-
   /** Completions that may wait for the interrupt of later ones. */
   private static final int MOST_UNRAISED = 8;
 
-  /** A command that takes so long has waited for something, or for its processor. */
-  private static final long SLOW_NANOS = 300_000;
-
-  /**
-   * How slow the last commands were: a slow one counts so much, a quick one takes away 1. From so
-   * many on the next one is not what others had better wait for.
-   */
-  private static final int SLOW_COUNTS = 2;
-
-  private static final int SLOW = 4;
-  private static final int SLOWEST = 16;
+  /** For the function's thread to look what there is to do, which it does after this. */
+  private static final Runnable LOOK = () -> {};
 
   enum State {
     IDLE,
@@ -53,9 +32,9 @@ final class IoWorker {
   private final IoGeneration generation;
   private final Arbiter arbiter;
   private final Buffers buffers;
-  private final GuardedWork work;
   private final Guard<Status> guard = CommandErrors.guard("an I/O command");
   private final Guard.Attempt<Status> execution = this::executeCommand;
+  private final BooleanSupplier over;
 
   // Guarded by the arbiter: what others may look at.
   State state = State.IDLE;
@@ -70,7 +49,12 @@ final class IoWorker {
   int sqHead;
   boolean unsettled;
   Runnable emptied;
-  IoWorker helper;
+
+  /** Whether the worker that is polled may have something to do that it cannot know of. */
+  boolean tells;
+
+  /** To be woken. */
+  private final List<IoWorker> helpers = new ArrayList<>();
 
   // The command that is being executed.
   private SubmissionQueue queue;
@@ -78,21 +62,13 @@ final class IoWorker {
 
   private volatile long busySince;
   private int unraised;
-  private long lastCommand = System.nanoTime() - WATCH_NANOS;
-  private int slowness;
-  private long idleSince = System.nanoTime() - SPIN_NANOS;
-  private long spinNanos = SPIN_NANOS;
+  private boolean inPlace;
 
   IoWorker(IoGeneration generation, Arbiter arbiter, Buffers buffers) {
     this.generation = generation;
     this.arbiter = arbiter;
     this.buffers = buffers;
-    work = new GuardedWork(this::run, generation::workFailed);
-  }
-
-  /** Has the worker look for work. For the function's thread. */
-  Engine.Ticket submitTo(Engine engine) {
-    return work.submitTo(engine);
+    over = arbiter::over;
   }
 
   // For the arbiter, which holds its lock.
@@ -136,6 +112,18 @@ final class IoWorker {
     command = aside.entry();
   }
 
+  /** Whether it has fetched commands that nobody has begun. */
+  boolean hasUnstarted() {
+    return batch.unstarted() > 0;
+  }
+
+  /** Has a worker woken, unless there is none. */
+  void needs(IoWorker helper) {
+    if (helper != null) {
+      helpers.add(helper);
+    }
+  }
+
   SubmissionQueue queue() {
     return queue;
   }
@@ -149,47 +137,27 @@ final class IoWorker {
     return busySince;
   }
 
-  // On the engine's thread.
-
-  private void run(Job job) throws DmaFaultException, JobEndedException {
-    buffers.transfer().job(job.dma(), generation.pageSize(), arbiter::over);
-    if (System.nanoTime() - idleSince < SPIN_NANOS) {
-      spinNanos = SPIN_NANOS;
-    }
-    boolean waited = false;
-    while (true) {
-      if (arbiter.over()) {
-        throw new JobEndedException();
-      }
-      int seen = arbiter.signals();
-      Arbiter.Next next = look(job);
-      if (next == Arbiter.Next.FETCH) {
-        if (fetch(job)) {
-          execute(job);
-        }
-        waited = false;
-      } else if (next == Arbiter.Next.EXECUTE) {
-        execute(job);
-        waited = false;
-      } else {
-        raise(job);
-        if (waited || !spin(job, seen) && !watch(job, seen)) {
-          waited = true;
-          if (leave(job)) {
-            return;
-          }
-        }
-      }
-    }
+  void busySince(long time) {
+    busySince = time;
   }
 
-  private Arbiter.Next look(Job job) throws DmaFaultException, JobEndedException {
-    ShadowDoorbells shadow = generation.shadow();
-    if (shadow != null && batch.unstarted() == 0) {
-      shadow.poll(job, buffers);
-    }
+  // On the thread that it works on.
+
+  /**
+   * Begins to work for a job.
+   *
+   * @param polled whether it is on the function's thread, and never waits
+   */
+  void begin(Job job, boolean polled) {
+    inPlace = polled;
+    buffers.transfer().job(job.dma(), polled, generation.pageSize(), over);
+  }
+
+  /** Settles what it did, and returns what to do next. */
+  Arbiter.Next next(Job job) throws JobEndedException {
     Arbiter.Next next = arbiter.next(this);
     afterSettling(job);
+    wakeHelpers(job);
     return next;
   }
 
@@ -199,39 +167,43 @@ final class IoWorker {
       emptied = null;
       job.update(done);
     }
+    tell(job);
   }
 
-  /** Returns whether there is a command to execute. */
-  private boolean fetch(Job job) throws DmaFaultException, JobEndedException {
+  /** Has the worker that is polled look for what it may have to do. */
+  void tell(Job job) throws JobEndedException {
+    if (tells) {
+      tells = false;
+      job.update(LOOK);
+    }
+  }
+
+  /** Reads the entries of its batch. Returns whether there is a command to execute. */
+  boolean fetch(Job job) throws DmaFaultException, JobEndedException {
     generation.memory().read(job.dma(), batch.address(), buffers.fetched(batch.count()));
     boolean begun = arbiter.fetched(this);
-    if (helper != null) {
-      wake(job, helper);
-      helper = null;
-    }
+    wakeHelpers(job);
     return begun;
   }
 
-  private void wake(Job job, IoWorker other) throws JobEndedException {
-    job.update(() -> generation.wake(other));
+  private void wakeHelpers(Job job) throws JobEndedException {
+    if (!helpers.isEmpty()) {
+      List<IoWorker> all = List.copyOf(helpers);
+      helpers.clear();
+      if (inPlace) {
+        all.forEach(generation::wake);
+      } else {
+        job.update(() -> all.forEach(generation::wake));
+      }
+    }
   }
 
-  private void execute(Job job) throws DmaFaultException, JobEndedException {
+  /** Executes its command. */
+  void execute(Job job) throws DmaFaultException, JobEndedException {
     buffers.transfer().begin();
     Status status = verdict;
     if (status == null) {
-      if (slowness >= SLOW || takesLong) {
-        raise(job);
-        goAway(job);
-      }
-      long begin = System.nanoTime();
-      busySince = begin;
       status = guard.run(execution);
-      busySince = 0;
-      slowness =
-          System.nanoTime() - begin > SLOW_NANOS
-              ? Math.min(slowness + SLOW_COUNTS, SLOWEST)
-              : Math.max(slowness - 1, 0);
     }
     complete(job, status);
   }
@@ -240,26 +212,21 @@ final class IoWorker {
     return generation.io().execute(command, buffers.transfer());
   }
 
-  private void goAway(Job job) throws DmaFaultException, JobEndedException {
-    if (arbiter.mustArm(this)) {
-      generation.shadow().arm(job, buffers);
-    }
-    IoWorker other = arbiter.away(this);
-    if (other != null) {
-      wake(job, other);
-    }
-  }
-
   private void complete(Job job, Status status) throws DmaFaultException, JobEndedException {
     if (status != Status.SUCCESS) {
       // Ahead of the completion, or the host could ask for the log before it is there.
       tellFailure(job, status);
     }
     arbiter.takeSlot(this);
-    CompletionEntry entry =
-        new CompletionEntry(0, sqHead, queue.id, command.commandId(), phase, status);
     CompletionQueue completions = queue.completions;
-    buffers.complete(job.dma(), completions.slotAddress(slot), entry);
+    buffers.complete(
+        job.dma(),
+        completions.slotAddress(slot),
+        sqHead,
+        queue.id,
+        command.commandId(),
+        phase,
+        status);
     completions.unraised = true;
     unraised++;
     if (aborted != null) {
@@ -286,79 +253,21 @@ final class IoWorker {
     }
   }
 
-  /** Has the interrupts raised of what was completed. */
-  private void raise(Job job) throws JobEndedException {
-    if (unraised > 0) {
-      unraised = 0;
-      arbiter.settle(this);
-      afterSettling(job);
-      generation.raise(job);
-      lastCommand = System.nanoTime();
-    }
-  }
-
-  /**
-   * Waits a little for more to come. Returns whether it may have.
-   *
-   * @param seen the signals before the last look
-   */
-  private boolean spin(Job job, int seen) throws DmaFaultException, JobEndedException {
-    long deadline = System.nanoTime() + spinNanos;
-    ShadowDoorbells shadow = generation.shadow();
-    do {
-      if (shadow != null) {
-        shadow.poll(job, buffers);
-      }
-      if (arbiter.signals() != seen || arbiter.over()) {
-        spinNanos = SPIN_NANOS;
-        return true;
-      }
-      Thread.onSpinWait();
-    } while (System.nanoTime() - deadline < 0);
-    spinNanos /= 2;
-    return false;
-  }
-
-  /**
-   * Waits longer for what shadow doorbells may bring, asleep. Returns whether more may have come.
-   *
-   * @param seen the signals before the last look
-   */
-  private boolean watch(Job job, int seen) throws DmaFaultException, JobEndedException {
-    ShadowDoorbells shadow = generation.shadow();
-    if (shadow == null) {
+  /** Has the interrupts raised of what was completed. Returns whether anything was. */
+  boolean raise(Job job) throws JobEndedException {
+    if (unraised == 0) {
       return false;
     }
-    while (System.nanoTime() - lastCommand < WATCH_NANOS && arbiter.watchesAlone(this)) {
-      LockSupport.parkNanos(NAP_NANOS);
-      shadow.poll(job, buffers);
-      if (arbiter.signals() != seen || arbiter.over()) {
-        return true;
-      }
-    }
-    return false;
+    unraised = 0;
+    arbiter.settle(this);
+    afterSettling(job);
+    generation.raise(job);
+    return true;
   }
 
-  /** Goes idle. Returns false if there is something to look at first. */
-  private boolean leave(Job job) throws DmaFaultException, JobEndedException {
-    switch (arbiter.leave(this)) {
-      case IDLE -> {
-        idleSince = System.nanoTime();
-        return true;
-      }
-      case ARM -> generation.shadow().arm(job, buffers);
-      case LOOK_AGAIN -> {}
-    }
-    rest();
-    return false;
-  }
-
-  /** Leaves shadow doorbells alone that cannot be reached. */
-  private void rest() {
-    ShadowDoorbells shadow = generation.shadow();
-    long nanos = shadow == null ? 0 : shadow.rests();
-    if (nanos > 0) {
-      LockSupport.parkNanos(this, nanos);
-    }
+  /** Does no more: what it did is known. */
+  void stop(Job job) throws JobEndedException {
+    raise(job);
+    wakeHelpers(job);
   }
 }

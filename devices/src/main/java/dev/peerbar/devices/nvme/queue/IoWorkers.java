@@ -1,17 +1,16 @@
 package dev.peerbar.devices.nvme.queue;
 
-import java.util.ArrayList;
-import java.util.List;
+import java.util.stream.Stream;
 
 /** The workers of one generation, and what each is about. Guarded by the {@link Arbiter}. */
 final class IoWorkers {
   /** A watching worker that has been at one command for so long may be stuck with it. */
   private static final long STUCK_NANOS = 200_000;
 
-  private final List<IoWorker> workers = new ArrayList<>();
+  private IoWorker[] workers = {};
 
   void add(IoWorker worker) {
-    workers.add(worker);
+    workers = Stream.concat(Stream.of(workers), Stream.of(worker)).toArray(IoWorker[]::new);
   }
 
   /** An idle worker, which watches from now on; null if there is none. */
@@ -40,6 +39,17 @@ final class IoWorkers {
     return since != 0 && System.nanoTime() - since > STUCK_NANOS;
   }
 
+  /** How many watch besides one, and are at nothing that takes long. */
+  int watchingBeside(IoWorker worker) {
+    int watching = 0;
+    for (IoWorker other : workers) {
+      if (other != worker && other.state == IoWorker.State.WATCHING && !stuck(other)) {
+        watching++;
+      }
+    }
+    return watching;
+  }
+
   boolean othersWatch(IoWorker worker) {
     for (IoWorker other : workers) {
       if (other != worker && other.state == IoWorker.State.WATCHING) {
@@ -60,6 +70,16 @@ final class IoWorkers {
   boolean anyUnstarted() {
     for (IoWorker worker : workers) {
       if (worker.batch().unstarted() > 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether one who is away has fetched commands that nobody has begun. */
+  boolean anyLeftBehind() {
+    for (IoWorker worker : workers) {
+      if (worker.state == IoWorker.State.AWAY && worker.hasUnstarted()) {
         return true;
       }
     }

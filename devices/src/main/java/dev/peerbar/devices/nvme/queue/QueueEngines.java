@@ -19,6 +19,9 @@ public final class QueueEngines {
   private final BufferedEngine admin;
   private final List<BufferedEngine> io;
 
+  /** What is polled. */
+  private final BufferedEngine polled;
+
   /** An engine, and what its work is done with. */
   record BufferedEngine(Engine engine, Buffers buffers) {}
 
@@ -28,6 +31,7 @@ public final class QueueEngines {
     this.memory = memory;
     admin = buffered("admin");
     io = IntStream.range(0, IO_ENGINES).mapToObj(index -> buffered("io-" + index)).toList();
+    polled = buffered("io-polled");
   }
 
   private BufferedEngine buffered(String name) {
@@ -48,5 +52,10 @@ public final class QueueEngines {
 
   List<BufferedEngine> io() {
     return io;
+  }
+
+  /** For the host to poll, if it does. */
+  BufferedEngine polled() {
+    return polled;
   }
 }

@@ -44,7 +44,9 @@ public final class QueueSet {
     this.events = events;
     adminEngine = new AdminEngine(engines.admin(), events);
     admin = new AdminQueue(settings, engines, adminEngine, handler, events);
-    int busyWorkers = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
+    // A host that polls all the time has a processor for it, and no more.
+    boolean alone = engines.polled().engine().polling() == Engine.Polling.ALWAYS;
+    int busyWorkers = alone ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
     arbiter = new Arbiter(settings.weighted(), settings.arbitration(), busyWorkers, io);
     submissionQueues = new SubmissionQueue[settings.queues() + 1];
     completionQueues = new CompletionQueue[settings.queues() + 1];
@@ -274,7 +276,7 @@ public final class QueueSet {
     });
     admin.shadow(doorbells);
     configured = doorbells;
-    setUp(arbiter.submissionQueues(), arbiter.completionQueues());
+    setUp(List.of(arbiter.submissionQueues()), List.of(arbiter.completionQueues()));
   }
 
   /** Has the admin engine begin to use the shadow for queues, ahead of all completions to come. */

@@ -25,9 +25,7 @@ final class Rotation {
 
   private ArbitrationFeature feature;
   private boolean crowded;
-
-  /** What a turn is given. */
-  record Grant(SubmissionQueue queue, int count) {}
+  private int granted;
 
   Rotation(boolean weighted, ArbitrationFeature feature) {
     this.weighted = weighted;
@@ -67,11 +65,12 @@ final class Rotation {
   }
 
   /**
-   * The queue whose turn it is, and how many of its entries, contiguous ones; null if none has any.
+   * The queue whose turn it is; null if none has any entries. {@link #granted} says how many of
+   * them, contiguous ones, are its turn.
    *
    * @param most entries
    */
-  Grant next(int most) {
+  SubmissionQueue next(int most) {
     int burst =
         feature.burstLog2() == ArbitrationFeature.NO_LIMIT ? most : 1 << feature.burstLog2();
     int limit = Math.min(most, burst);
@@ -79,7 +78,7 @@ final class Rotation {
     if (urgent != null) {
       return give(urgent, limit);
     }
-    Grant turn = weightedTurn(limit);
+    SubmissionQueue turn = weightedTurn(limit);
     if (turn == null && weighted) {
       refill();
       turn = weightedTurn(limit);
@@ -87,14 +86,19 @@ final class Rotation {
     return turn;
   }
 
-  private Grant weightedTurn(int limit) {
+  /** How many entries the last turn was given. */
+  int granted() {
+    return granted;
+  }
+
+  private SubmissionQueue weightedTurn(int limit) {
     for (int i = 1; i < CLASSES; i++) {
       if (credits[i] > 0) {
         SubmissionQueue queue = turn(i);
         if (queue != null) {
-          Grant turn = give(queue, Math.min(limit, credits[i]));
-          credits[i] -= turn.count();
-          return turn;
+          give(queue, Math.min(limit, credits[i]));
+          credits[i] -= granted;
+          return queue;
         }
       }
     }
@@ -120,14 +124,21 @@ final class Rotation {
     return null;
   }
 
-  private static Grant give(SubmissionQueue queue, int limit) {
+  private SubmissionQueue give(SubmissionQueue queue, int limit) {
     int contiguous = Math.min(queue.pending(), queue.entries - queue.head);
-    return new Grant(queue, Math.min(limit, Math.min(contiguous, queue.completions.free())));
+    granted = Math.min(limit, Math.min(contiguous, queue.completions.free()));
+    return queue;
   }
 
-  /** Whether nothing is to be fetched from queues that have commands put aside. */
-  void crowded(boolean now) {
+  /**
+   * Whether nothing is to be fetched from queues that have commands put aside.
+   *
+   * @return whether something may be that was not to be before
+   */
+  boolean crowded(boolean now) {
+    boolean over = crowded && !now;
     crowded = now;
+    return over;
   }
 
   private boolean eligible(SubmissionQueue queue) {

@@ -222,7 +222,7 @@ final class ShadowDoorbells {
           && lookAt(job, buffers, queue, all)) {
         moved = true;
         if (pin) {
-          generation.raise(job);
+          generation.pinMayChange(job);
         }
       }
     }

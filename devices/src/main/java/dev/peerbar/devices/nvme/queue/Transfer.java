@@ -6,6 +6,7 @@ import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.JobEndedException;
 import dev.peerbar.engine.Scratch;
+import dev.peerbar.storage.Storage;
 import dev.peerbar.storage.StorageException;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
@@ -25,9 +26,16 @@ public final class Transfer {
   private final Scratch bounce = new Scratch(MOST_BYTES);
   private final Scratch other = new Scratch(MOST_BYTES);
 
+  // Made once: nothing is allocated for a command.
+  private final Storage.Taker<JobEndedException> scatterer = this::scatterShown;
+  private int length;
+  private Status scattered;
+
   private Dma dma;
   private BooleanSupplier over = () -> true;
   private int pageSize;
+  private boolean inPlace;
+  private long moved;
 
   private int parameter;
   private long lba;
@@ -37,9 +45,14 @@ public final class Transfer {
     pointer = new DataPointer(memory);
   }
 
-  /** Begins the work of a job. */
-  void job(Dma newDma, int newPageSize, BooleanSupplier newOver) {
+  /**
+   * Begins the work of a job.
+   *
+   * @param isInPlace whether it never waits
+   */
+  void job(Dma newDma, boolean isInPlace, int newPageSize, BooleanSupplier newOver) {
     dma = newDma;
+    inPlace = isInPlace;
     pageSize = newPageSize;
     over = newOver;
   }
@@ -49,6 +62,11 @@ public final class Transfer {
     parameter = Events.NO_PARAMETER;
     lba = 0;
     storageFailure = null;
+  }
+
+  /** Bytes of data moved so far, by all commands together; may overflow. */
+  long moved() {
+    return moved;
   }
 
   int parameter() {
@@ -86,18 +104,51 @@ public final class Transfer {
     return pointer.resolve(dma, command, pageSize, length, true);
   }
 
+  /**
+   * Whether {@link #scatter} never waits: where the data is, others may be kept from it meanwhile.
+   */
+  public boolean neverWaits() {
+    return inPlace;
+  }
+
   /** Moves data to where {@link #findTarget} found. */
   public Status scatter(MemorySegment from) throws JobEndedException {
+    return scatter(from, 0, from.byteSize());
+  }
+
+  private Status scatter(MemorySegment from, long offset, long bytes) throws JobEndedException {
+    moved += bytes;
     try {
-      pointer.scatter(dma, from);
+      pointer.scatter(dma, from, offset);
       return Status.SUCCESS;
     } catch (DmaFaultException fault) {
       return CommandErrors.INSTANCE.of(fault);
     }
   }
 
+  /**
+   * For {@link Storage#show}: moves what is shown to where {@link #findTarget} found. {@link
+   * #scattered} says what came of it.
+   *
+   * @param bytes of the data
+   */
+  public Storage.Taker<JobEndedException> scatterer(int bytes) {
+    length = bytes;
+    return scatterer;
+  }
+
+  private void scatterShown(MemorySegment memory, long offset) throws JobEndedException {
+    scattered = scatter(memory, offset, length);
+  }
+
+  /** As {@link #scatter} would have answered. */
+  public Status scattered() {
+    return scattered;
+  }
+
   /** Finds the command's data and reads it all. */
   public Status gather(SubmissionEntry command, MemorySegment into) throws JobEndedException {
+    moved += into.byteSize();
     Status status = pointer.resolve(dma, command, pageSize, (int) into.byteSize(), false);
     if (status != Status.SUCCESS) {
       return status;

@@ -11,8 +11,10 @@ import dev.peerbar.devices.nvme.entry.IoOpcode;
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.entry.SubmissionEntry;
 import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.fake.InEveryMode;
 import dev.peerbar.driver.nvme.NvmeDriver;
 import dev.peerbar.driver.nvme.NvmeQueue;
+import dev.peerbar.endpoint.Engine;
 import dev.peerbar.storage.StorageException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -23,6 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** I/O commands, well and badly formed: statuses, what reaches storage, what reaches memory. */
+@InEveryMode
 final class IoCommandsTest {
   private static final int LBA = 512;
   private static final int BLOCKS = 4096;
@@ -30,12 +33,14 @@ final class IoCommandsTest {
   private static final long UNMAPPED = 0x7000_0000L;
 
   private final TestStorage storage = new TestStorage((long) BLOCKS * LBA);
-  private final NvmeFixture nvme = new NvmeFixture(storage);
-  private final NvmeDriver driver = nvme.driver;
+  private final NvmeFixture nvme;
+  private final NvmeDriver driver;
   private final NvmeQueue queue;
   private final DmaRange buffer;
 
-  IoCommandsTest() throws IOException {
+  IoCommandsTest(Engine.Polling polling) throws IOException {
+    nvme = new NvmeFixture(polling, storage);
+    driver = nvme.driver;
     driver.enable();
     queue = driver.createQueue(1, 16);
     buffer = driver.allocate(2 * NvmeDriver.PAGE);

@@ -139,7 +139,7 @@ final class DataPointerTest {
   @Test
   void bitBucketsTakeDataAndGiveNone() throws Exception {
     assertThat(sgl(1, 0x10, 0, 512, 512, true)).isEqualTo(Status.SUCCESS);
-    pointer.scatter(dma, MemorySegment.ofArray(new byte[512]));
+    pointer.scatter(dma, MemorySegment.ofArray(new byte[512]), 0);
     assertThat(dma.journal).isEmpty();
     assertThat(sgl(1, 0x10, 0, 512, 512, false)).isEqualTo(Status.DATA_SGL_LENGTH_INVALID);
   }
@@ -151,7 +151,7 @@ final class DataPointerTest {
     cmb.set(ValueLayout.JAVA_LONG, 0, WINDOW + 0x2000);
     cmb.set(ValueLayout.JAVA_LONG, 8, 0x5000);
     assertThat(prp(WINDOW + 0x1000, WINDOW, 3 * PAGE)).isEqualTo(Status.SUCCESS);
-    pointer.scatter(dma, MemorySegment.ofArray(new byte[3 * PAGE]));
+    pointer.scatter(dma, MemorySegment.ofArray(new byte[3 * PAGE]), 0);
     assertThat(dma.journal).containsExactly("local+16", "local+8192", "write 0x5000+4096");
     memory.close();
     assertThat(prp(WINDOW + 0x1000, WINDOW, 3 * PAGE)).isEqualTo(Status.DATA_TRANSFER_ERROR);
@@ -166,7 +166,7 @@ final class DataPointerTest {
     data[0x100] = 2;
     data[0x1_00ff] = 3;
     data[0x1_0100] = 4;
-    pointer.scatter(dma, MemorySegment.ofArray(data));
+    pointer.scatter(dma, MemorySegment.ofArray(data), 0);
     assertThat(dma.journal).containsExactly("write 0x7f00+256", "local+65536", "write 0x18000+256");
     assertThat(dma.ram.get(ValueLayout.JAVA_BYTE, 0x7fff)).isEqualTo((byte) 1);
     assertThat(cmb.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 2);

@@ -118,10 +118,10 @@ final class PrpPropertyTest {
     MemorySegment before = MemorySegment.ofArray(layout.ram.toArray(ValueLayout.JAVA_BYTE));
     byte[] fresh = new byte[length];
     new Random(~seed).nextBytes(fresh);
-    pointer.scatter(dma, MemorySegment.ofArray(fresh));
+    pointer.scatter(dma, MemorySegment.ofArray(fresh), 0);
     assertThat(layout.content(pageSize, offset, length)).isEqualTo(fresh);
     // Nothing else has changed.
-    pointer.scatter(dma, MemorySegment.ofArray(expected));
+    pointer.scatter(dma, MemorySegment.ofArray(expected), 0);
     assertThat(layout.ram.mismatch(before)).isEqualTo(-1);
   }
 }

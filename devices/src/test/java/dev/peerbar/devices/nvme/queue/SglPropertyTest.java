@@ -124,7 +124,7 @@ final class SglPropertyTest {
       }
     }
     if (toHost) {
-      pointer.scatter(dma, MemorySegment.ofArray(data));
+      pointer.scatter(dma, MemorySegment.ofArray(data), 0);
     } else {
       MemorySegment gathered = MemorySegment.ofArray(new byte[length]);
       pointer.gather(dma, gathered);
