@@ -136,6 +136,11 @@ final class EndpointCommand implements Subcommand {
     return ServeCommand.serve(List.of(new ServeCommand.Placed(endpoint, where)), trace);
   }
 
+  /** The options of every endpoint. */
+  ServeOptions serving() {
+    return serving;
+  }
+
   /** The type's own options that stand on the command line. */
   EndpointOptions given() {
     ParseResult parsed = spec.commandLine().getParseResult();

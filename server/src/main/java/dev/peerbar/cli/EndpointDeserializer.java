@@ -1,5 +1,6 @@
 package dev.peerbar.cli;
 
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.util.JsonParserSequence;
@@ -15,7 +16,9 @@ import dev.peerbar.endpoint.EndpointOption;
 import dev.peerbar.endpoint.EndpointOptions;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Reads one endpoint of a file: its type says which options there are besides those of every
@@ -78,9 +81,11 @@ final class EndpointDeserializer extends StdDeserializer<EndpointSpec> {
         (BeanDeserializerBase)
             context.findRootValueDeserializer(context.constructType(ServeOptions.class));
     EndpointOptions options = EndpointOptions.NONE;
+    Map<String, JsonLocation> places = new HashMap<>();
     while (parser.nextToken() == JsonToken.FIELD_NAME) {
       String name = parser.currentName();
       parser.nextToken();
+      places.put(name, parser.currentTokenLocation());
       EndpointOption<?> option = type.option(name).orElse(null);
       SettableBeanProperty property = option == null ? known.findProperty(name) : null;
       try {
@@ -93,10 +98,21 @@ final class EndpointDeserializer extends StdDeserializer<EndpointSpec> {
           throw unknown(name, type, known, parser);
         }
       } catch (IllegalArgumentException e) {
-        throw JsonMappingException.wrapWithPath(e, EndpointSpec.class, name);
+        throw wrong(e, parser, places.get(name));
       }
     }
+    try {
+      serving.check();
+    } catch (IllegalArgumentException e) {
+      throw wrong(e, parser, places.get(ServeOptions.POLL_IDLE));
+    }
     return new EndpointSpec(type, serving, options);
+  }
+
+  /** What a sentence says of an option. */
+  private static JsonMappingException wrong(
+      IllegalArgumentException sentence, JsonParser parser, JsonLocation place) {
+    return new JsonMappingException(parser, sentence.getMessage(), place);
   }
 
   private static UnrecognizedPropertyException unknown(

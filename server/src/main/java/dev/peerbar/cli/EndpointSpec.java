@@ -20,6 +20,7 @@ record EndpointSpec(FoundType type, ServeOptions serving, EndpointOptions option
    * @throws IllegalArgumentException with a sentence if they do not
    */
   void check() {
+    serving.check();
     type.configure(options);
   }
 

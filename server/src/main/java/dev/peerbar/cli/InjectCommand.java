@@ -2,6 +2,7 @@ package dev.peerbar.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.peerbar.server.TimeText;
 import dev.peerbar.server.fault.FaultAnswer;
 import dev.peerbar.server.fault.FaultRequest;
 import dev.peerbar.server.fault.FaultText;
@@ -101,7 +102,7 @@ public final class InjectCommand implements Subcommand {
     try {
       FaultText.parse(fault);
       if (lasting != null) {
-        FaultText.time(lasting);
+        TimeText.parse(lasting);
       }
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), capitalized(e.getMessage()), e);

@@ -1,6 +1,7 @@
 package dev.peerbar.cli;
 
 import dev.peerbar.server.ListenAddress;
+import dev.peerbar.server.Polling;
 import dev.peerbar.server.dma.DmaTable;
 import dev.peerbar.server.trace.TraceFile;
 import java.io.IOException;
@@ -93,6 +94,7 @@ public final class ServeCommand implements Subcommand {
    * @throws CommandFailedException with a sentence if they cannot all be served
    */
   static int serve(List<Placed> endpoints, TraceOption traceOption) {
+    checkProcessors(endpoints);
     Optional<TraceFile> trace = traceOption.open();
     ServedEndpoints served = new ServedEndpoints();
     Thread shutdown =
@@ -136,6 +138,14 @@ public final class ServeCommand implements Subcommand {
       Thread.currentThread().interrupt();
     }
     return 0;
+  }
+
+  private static void checkProcessors(List<Placed> endpoints) {
+    List<Polling> polled =
+        endpoints.stream().flatMap(placed -> placed.spec.serving().polling().stream()).toList();
+    if (!polled.isEmpty()) {
+      polled.forEach(AllowedProcessors.here()::check);
+    }
   }
 
   /**

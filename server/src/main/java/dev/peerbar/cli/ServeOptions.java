@@ -1,20 +1,27 @@
 package dev.peerbar.cli;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonSetter;
+import com.fasterxml.jackson.annotation.Nulls;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import com.fasterxml.jackson.databind.util.StdConverter;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.server.AllowedPeers;
 import dev.peerbar.server.ListenAddress;
+import dev.peerbar.server.Polling;
 import dev.peerbar.server.ServerOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashSet;
+import java.util.Optional;
 import java.util.Set;
 import picocli.CommandLine.Option;
 
 /** How an endpoint of any type is served, as the command line or a file says it. */
 final class ServeOptions {
+  /** What {@link #check} can find at fault. */
+  static final String POLL_IDLE = "poll-idle";
+
   @JsonProperty(value = "socket-path", required = true)
   private Path socketPath;
 
@@ -48,6 +55,34 @@ final class ServeOptions {
               + " faster accesses, for a processor that is busy while there are any.")
   @JsonProperty("busy-poll")
   private boolean busyPoll;
+
+  @Option(
+      names = "--poll",
+      arity = "0..1",
+      fallbackValue = PollText.ANYWHERE,
+      paramLabel = "CPU",
+      converter = PollText.class,
+      description =
+          "Never sleep: the endpoint's thread looks at doorbells that are mapped or in the driver's"
+              + " memory and at the socket, and does what it finds itself. Takes a whole processor:"
+              + " number CPU, or any.")
+  @JsonProperty("poll")
+  @JsonSetter(nulls = Nulls.SKIP)
+  @JsonDeserialize(converter = PollText.FromText.class)
+  // Null for no polling.
+  private Polling polling;
+
+  @Option(
+      names = "--poll-idle",
+      paramLabel = "TIME",
+      converter = IdleTime.class,
+      description =
+          "With --poll: sleep after so long without work (50us, 10ms, 1s) until there is some"
+              + " (default: never sleep).")
+  @JsonProperty(POLL_IDLE)
+  @JsonSetter(nulls = Nulls.SKIP)
+  @JsonDeserialize(converter = IdleTime.FromText.class)
+  private Duration pollIdle;
 
   @Option(
       names = "--max-dma-maps",
@@ -103,12 +138,32 @@ final class ServeOptions {
     return new ListenAddress.AtPath(path, socketMode);
   }
 
+  /**
+   * Looks whether the options go together.
+   *
+   * @throws IllegalArgumentException with a sentence if they do not
+   */
+  void check() {
+    if (pollIdle != null && polling == null) {
+      throw new IllegalArgumentException(
+          "poll-idle says when polling ends, and there is none: add poll, or leave poll-idle out");
+    }
+  }
+
+  /** Whether and how to poll. */
+  Optional<Polling> polling() {
+    return Optional.ofNullable(polling)
+        .map(always -> pollIdle == null ? always : always.until(pollIdle));
+  }
+
   ServerOptions options() {
-    return ServerOptions.DEFAULT
-        .withAllowed(new AllowedPeers(allowedUsers))
-        .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO)
-        .withMaxDmaMaps(maxDmaMaps)
-        .withTrustMemory(trustMemory)
-        .withInject(inject);
+    ServerOptions options =
+        ServerOptions.DEFAULT
+            .withAllowed(new AllowedPeers(allowedUsers))
+            .withBusyPoll(busyPoll ? ServerOptions.BUSY_POLL : Duration.ZERO)
+            .withMaxDmaMaps(maxDmaMaps)
+            .withTrustMemory(trustMemory)
+            .withInject(inject);
+    return polling().map(options::withPolling).orElse(options);
   }
 }

@@ -140,6 +140,10 @@ final class Connections {
         return false;
       }
       client = Optional.of(channel);
+      if (options.polling().isPresent()) {
+        // The loop's own thread looks at it, too, and lets no other one have the loop's lock.
+        return true;
+      }
       try {
         channel.receiveOnThread(receivers, options.busyPoll());
       } catch (LinuxException e) {

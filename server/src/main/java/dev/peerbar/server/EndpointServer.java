@@ -3,9 +3,11 @@ package dev.peerbar.server;
 import dev.peerbar.endpoint.Endpoint;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.LinuxException;
+import dev.peerbar.linux.TimerSlack;
 import dev.peerbar.linux.UnixSocket;
 import dev.peerbar.protocol.socket.DescriptorServerSocketChannel;
 import dev.peerbar.protocol.socket.DescriptorSocketChannel;
+import dev.peerbar.protocol.socket.Poller;
 import dev.peerbar.protocol.socket.SocketEventLoop;
 import dev.peerbar.server.fault.FaultRequest;
 import dev.peerbar.server.fault.Faults;
@@ -78,7 +80,10 @@ public final class EndpointServer implements AutoCloseable {
     EventLoopGroup loop = SocketEventLoop.group(new DefaultThreadFactory(name));
     ServedFunction function = null;
     try {
-      function = new ServedFunction(name, endpoint, loop.next(), options.maxDmaMaps());
+      function =
+          new ServedFunction(
+              name, endpoint, loop.next(), options.maxDmaMaps(), options.polling().isPresent());
+      function.poller().ifPresent(poller -> poll(loop, new LoopPoller(poller), options.polling()));
       if (options.trustMemory()) {
         function.bus().trustMemory(() -> end(name));
       }
@@ -107,11 +112,23 @@ public final class EndpointServer implements AutoCloseable {
       };
     } catch (IOException | RuntimeException | Error e) {
       if (function != null) {
-        function.close();
+        function.stop();
       }
-      loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+      Future<?> ended = loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+      if (function != null && ended.awaitUninterruptibly(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+        function.free();
+      }
       throw e;
     }
+  }
+
+  private static void poll(EventLoopGroup loop, Poller poller, Optional<Polling> polling) {
+    SocketEventLoop functionThread = (SocketEventLoop) loop.next();
+    functionThread.execute(() -> {
+      TimerSlack.least();
+      polling.ifPresent(Polling::pinCallingThread);
+      functionThread.poll(poller, polling.map(Polling::nanos).orElse(0L));
+    });
   }
 
   /** Where it is asked something beside what its clients ask. */
@@ -218,9 +235,13 @@ public final class EndpointServer implements AutoCloseable {
     try {
       awaitClosed(functionThread.next().submit(this::finish));
       functionThread.next().submit(this::stop).await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
-      functionThread
-          .shutdownGracefully(0, CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
-          .await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
+      boolean ended =
+          functionThread
+              .shutdownGracefully(0, CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+              .await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
+      if (ended) {
+        function.free();
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (RejectedExecutionException e) {
@@ -246,6 +267,6 @@ public final class EndpointServer implements AutoCloseable {
 
   private void stop() {
     connections.close();
-    function.close();
+    function.stop();
   }
 }

@@ -10,7 +10,7 @@ import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
 import dev.peerbar.server.ListenAddress;
-import dev.peerbar.server.ServerOptions;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -62,10 +62,7 @@ final class InjectCommandTest {
     inject = directory.resolve("hbm.sock.inject");
     server =
         EndpointServer.start(
-            "hbm",
-            endpoint(),
-            new ListenAddress.AtPath(path),
-            ServerOptions.DEFAULT.withInject(true));
+            "hbm", endpoint(), new ListenAddress.AtPath(path), Serving.options().withInject(true));
     client = VfioUserClient.connect(path);
     client.setTimeout(Wire.LIMIT);
     client.negotiate(Wire.capabilities());
@@ -301,7 +298,7 @@ final class InjectCommandTest {
                 "twin",
                 endpoint(),
                 new ListenAddress.AtPath(path),
-                ServerOptions.DEFAULT.withInject(true)))
+                Serving.options().withInject(true)))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("is being served already");
     answers("", "--list");

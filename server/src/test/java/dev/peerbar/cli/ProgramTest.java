@@ -2,6 +2,11 @@ package dev.peerbar.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peerbar.devices.hbm.Descriptor;
+import dev.peerbar.driver.DmaRange;
+import dev.peerbar.driver.hbm.HbmChannel;
+import dev.peerbar.driver.socket.SocketDevice;
+import dev.peerbar.driver.socket.SocketDevice.Access;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
@@ -9,6 +14,7 @@ import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.Twins;
+import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.server.fixture.WithheldMemory;
 import java.io.RandomAccessFile;
 import java.lang.foreign.ValueLayout;
@@ -19,10 +25,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The program itself, in a process of its own (vfio-user, backend program conventions). */
 @Timeout(120)
@@ -153,6 +162,36 @@ final class ProgramTest {
       for (int value = 0; value < 1000; value++) {
         client.writeInt(REGISTERS, 0x1c, value);
         assertThat(client.readInt(REGISTERS, 0x1c)).isEqualTo(value);
+      }
+    }
+    program.terminate();
+    assertThat(program.ended()).isZero();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"--poll", "--poll --poll-idle=1ms"})
+  void looksForDoorbellsWithoutSleep(String options) throws Exception {
+    Path socket = directory.resolve("a.sock");
+    RunningProgram program =
+        program(
+            Stream.concat(
+                    Stream.of(
+                        "serve",
+                        "hbm",
+                        "--socket-path=" + socket,
+                        "--bar-size=1M",
+                        "--doorbells=map"),
+                    Stream.of(options.split(" ")))
+                .toArray(String[]::new));
+    program.ready(socket);
+    try (SocketDevice device = new SocketDevice(connect(socket))) {
+      HbmChannel channel = Wire.channel(device.accessBar(REGISTERS, Access.SHARED), 0);
+      DmaRange memory = device.allocate(8192);
+      memory.fill(0, 4096, (byte) 7);
+      for (int time = 0; time < 100; time++) {
+        memory.fill(4096, 4096, (byte) 0);
+        channel.run(Descriptor.copy(4096).from(memory.iova()).to(memory.iova() + 4096).interrupt());
+        assertThat(memory.read(4096, 4096)).containsOnly(7);
       }
     }
     program.terminate();

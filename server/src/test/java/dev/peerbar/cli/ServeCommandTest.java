@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peerbar.devices.nvme.NvmeType;
 import dev.peerbar.endpoint.EndpointOptions;
+import dev.peerbar.server.Polling;
 import dev.peerbar.server.ServerOptions;
 import dev.peerbar.server.storage.ImageFile;
 import java.io.IOException;
@@ -14,6 +15,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -94,6 +97,25 @@ final class ServeCommandTest {
         "--doorbells=maybe",
         "--scrub-on-reset=2",
         "--busy-poll=2",
+        "--poll=x",
+        "--poll x",
+        "--poll=",
+        "--poll=-1",
+        "--poll -1",
+        "--poll=0x1",
+        "--poll=1.5",
+        "--poll=9999999999",
+        "--poll --poll",
+        "--poll --poll-idle",
+        "--poll --poll-idle=",
+        "--poll --poll-idle=0ms",
+        "--poll --poll-idle=-1ms",
+        "--poll --poll-idle=10",
+        "--poll --poll-idle=1.5ms",
+        "--poll --poll-idle=99999999us",
+        "--poll --poll-idle=soon",
+        "--poll-idle=10ms",
+        "--poll=false --poll-idle=10ms",
         "--max-dma-maps=many",
         "--max-dma-maps=",
         "--max-dma-maps=1.5",
@@ -106,8 +128,11 @@ final class ServeCommandTest {
         "--allow-uid=-1",
         "--allow-uid=4294967295"
       })
-  void wrongValuesGetTheUsage(String option) {
-    wrongUsage("serve", "hbm", "--socket-path=" + directory.resolve("s"), option);
+  void wrongValuesGetTheUsage(String options) {
+    List<String> line = new ArrayList<>();
+    line.addAll(List.of("serve", "hbm", "--socket-path=" + directory.resolve("s")));
+    line.addAll(List.of(options.split(" ")));
+    wrongUsage(line.toArray(new String[0]));
     assertThat(directory.resolve("s")).doesNotExist();
   }
 
@@ -138,6 +163,108 @@ final class ServeCommandTest {
     assertThat(endpoints(file))
         .extracting(endpoint -> endpoint.serving().options().inject())
         .containsExactly(true, false);
+  }
+
+  private static Optional<Polling> polling(String options) {
+    CommandLine hbm = EndpointCommand.of(EndpointTypes.builtIn().find("hbm").orElseThrow());
+    hbm.parseArgs(options.split(" "));
+    EndpointCommand command = hbm.getCommand();
+    return command.serving().options().polling();
+  }
+
+  /** Whatever comes behind an option whose value may be left out. */
+  @Test
+  void howToPollIsSaidOnTheCommandLine() {
+    Polling first = Polling.ALWAYS.on(0);
+    Polling tired = Polling.ALWAYS.until(Duration.ofMillis(10));
+    assertThat(polling("--socket-path=s")).isEmpty();
+    assertThat(polling("--poll --socket-path=s")).contains(Polling.ALWAYS);
+    assertThat(polling("--poll --socket-path s")).contains(Polling.ALWAYS);
+    assertThat(polling("--socket-path=s --poll")).contains(Polling.ALWAYS);
+    assertThat(polling("--fd=3 --poll")).contains(Polling.ALWAYS);
+    assertThat(polling("--poll=0 --socket-path=s")).contains(first);
+    assertThat(polling("--poll 0 --socket-path=s")).contains(first);
+    assertThat(polling("--poll=true --socket-path=s")).contains(Polling.ALWAYS);
+    assertThat(polling("--poll=false --socket-path=s")).isEmpty();
+    assertThat(polling("--poll --poll-idle=10ms --socket-path=s")).contains(tired);
+    assertThat(polling("--poll-idle=10000us --poll --socket-path=s")).contains(tired);
+    assertThat(polling("--poll=4095 --poll-idle=1s --socket-path=s"))
+        .contains(Polling.ALWAYS.on(4095).until(Duration.ofSeconds(1)));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "`` | false | |",
+        "`poll: true` | true | |",
+        "`poll: false` | false | |",
+        "`poll: 'true'` | true | |",
+        "`poll:` | false | |",
+        "`poll: 0` | true | 0 |",
+        "`poll: 4095` | true | 4095 |",
+        "`poll: true, poll-idle: 10ms` | true | | PT0.01S",
+        "`poll-idle: 50us, poll: 1` | true | 1 | PT0.00005S",
+        "`poll: 1, poll-idle: 1s` | true | 1 | PT1S",
+        "`poll: true, poll-idle:` | true | |",
+      })
+  void howToPollIsSaidInAFile(String options, boolean polled, Integer cpu, Duration idle)
+      throws Exception {
+    Path file = config("endpoints: [{type: hbm, socket-path: s, %s}]".formatted(options));
+    Optional<Polling> polling = endpoints(file).getFirst().serving().options().polling();
+    assertThat(polling.isPresent()).isEqualTo(polled);
+    assertThat(polling.flatMap(Polling::idle)).isEqualTo(Optional.ofNullable(idle));
+    assertThat(polling.map(Polling::cpu).orElse(OptionalInt.empty()))
+        .isEqualTo(cpu == null ? OptionalInt.empty() : OptionalInt.of(cpu));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "`poll: -1` | '-1' is neither the number of a processor, such as 1, nor true or false",
+        "`poll: on` | 'on' is neither the number of a processor, such as 1, nor true or false",
+        "`poll: 9999999999` | '9999999999' is neither the number of a processor",
+        "`poll: [1]` | what stands there is not of the form that belongs there",
+        "`poll-idle: 10` | '10' is no time, such as 50us, 90ms, 4s or 2m",
+        "`poll-idle: 0ms` | '0ms' is no time at all: 1us is the least",
+        "`poll-idle: 10ms` | add poll, or leave poll-idle out",
+      })
+  void theLineOfWrongPollingIsNamed(String option, String sentence) throws Exception {
+    Path file =
+        config(
+            """
+            endpoints:
+              - type: hbm
+                socket-path: a.sock
+                %s
+                channels: 1
+            """
+                .formatted(option));
+    fails(file + " (line 4): ", "serve", "--config=" + file);
+    fails(sentence, "serve", "--config=" + file);
+  }
+
+  /** Said before anything is made or changed. */
+  @ParameterizedTest
+  @ValueSource(strings = {"--socket-path=%s/s", "--fd=987654"})
+  void aProcessorThatThisProcessHasNotIsNamed(String place) throws Exception {
+    String sentence =
+        "this process may not run on processor 8191: poll on one of %s, or name none"
+            .formatted(AllowedProcessors.here());
+    Path trace = directory.resolve("trace.json");
+    String where = place.formatted(directory);
+    fails(sentence, "serve", "hbm", where, "--poll=8191", "--trace=" + trace);
+    assertThat(trace).doesNotExist();
+    Path served = directory.resolve("s");
+    Path file =
+        config(
+            "endpoints: [{type: hbm, socket-path: %s}, {type: hbm, socket-path: t, poll: 8191}]"
+                .formatted(served));
+    fails(sentence, "serve", "--config=" + file);
+    assertThat(served).doesNotExist();
   }
 
   /** What YAML 1.1 takes for truth values, and the same words as text. */

@@ -26,6 +26,7 @@ import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -40,11 +41,13 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Clients come and go; the device and its socket stay. */
+@Tag("polled")
 @Timeout(120)
 final class LifecycleTest {
   private static final long PAGE = GuestMemory.PAGE;
@@ -233,8 +236,7 @@ final class LifecycleTest {
   // The socket.
 
   private EndpointServer serve(Path path) throws IOException {
-    return EndpointServer.start(
-        "other", new HbmEndpoint(Wire.config(DoorbellMode.TRAP)), new ListenAddress.AtPath(path));
+    return Serving.start("other", new HbmEndpoint(Wire.config(DoorbellMode.TRAP)), path);
   }
 
   private static void works(VfioUserClient client) throws IOException {

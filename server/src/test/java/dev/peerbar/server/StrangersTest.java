@@ -42,6 +42,7 @@ import dev.peerbar.protocol.client.MessageSocket;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.NvmeWire;
 import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.server.storage.HostMemory;
 import dev.peerbar.storage.Storage;
@@ -79,10 +80,10 @@ final class StrangersTest {
     path = directory.resolve("cntrl");
     storage = HostMemory.storage(16 << 20);
     server =
-        EndpointServer.start(
+        Serving.start(
             "nvme",
             new NvmeEndpoint(NvmeWire.config(DoorbellMode.MAP, NvmeWire.CMB_SIZE), storage),
-            new ListenAddress.AtPath(path));
+            path);
   }
 
   @AfterEach

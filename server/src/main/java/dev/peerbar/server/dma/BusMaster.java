@@ -189,9 +189,14 @@ public final class BusMaster {
     return functionThread;
   }
 
-  /** Bus mastering on behalf of one job of an engine. */
+  /** Bus mastering on behalf of one job of an engine, on the engine's thread. */
   public Dma dma(JobState job, EngineName engine, Bounce bounce) {
-    return new RecordedDma(this, job, new JobDma(this, job, bounce), engine);
+    return new RecordedDma(this, job, new JobDma(this, job, bounce, false), engine, false);
+  }
+
+  /** Bus mastering on behalf of one job of an engine, on the function's thread, without waiting. */
+  public Dma dmaInPlace(JobState job, EngineName engine, Bounce bounce) {
+    return new RecordedDma(this, job, new JobDma(this, job, bounce, true), engine, true);
   }
 
   /**

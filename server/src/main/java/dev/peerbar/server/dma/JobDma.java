@@ -5,6 +5,7 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.MustWaitException;
 import dev.peerbar.linux.LinuxException;
 import dev.peerbar.linux.Mapping;
 import java.lang.foreign.MemorySegment;
@@ -15,6 +16,9 @@ import java.util.Optional;
  * Bus mastering by one job: walks a range of IOVAs in steps. A step of direct memory copies what
  * lies in many mappings, so many bytes at most, inside the {@link Gate}; a step of other memory is
  * one of the {@link SlowPieces} or a {@link MessageTransfer}, within one extent.
+ *
+ * <p>A job on the function's thread needs no gate: that thread makes the changes. What is not
+ * direct there, or long, throws {@link MustWaitException}.
  */
 final class JobDma implements Dma {
   /**
@@ -23,19 +27,27 @@ final class JobDma implements Dma {
    */
   static final long STEP = 256 << 10;
 
+  /** The most bytes of a call on the function's thread: it takes no longer than waking another. */
+  private static final long MOST_IN_PLACE = 128 << 10;
+
   private final BusMaster bus;
   private final JobState job;
   private final Bounce bounce;
+  private final boolean inPlace;
   // Null unless memory is trusted that a client could take away.
   private final Runnable betrayed;
   private final Cursor source;
   private final Cursor target;
   private Progress progress = new Progress();
 
-  JobDma(BusMaster bus, JobState job, Bounce bounce) {
+  /**
+   * @param inPlace whether all calls are made on the function's thread
+   */
+  JobDma(BusMaster bus, JobState job, Bounce bounce, boolean inPlace) {
     this.bus = bus;
     this.job = job;
     this.bounce = bounce;
+    this.inPlace = inPlace;
     this.betrayed = bus.betrayed();
     source = new Cursor(bus.table());
     target = new Cursor(bus.table());
@@ -56,42 +68,119 @@ final class JobDma implements Dma {
 
   @Override
   public void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
-    transfer(Access.READ, iova, into, into.byteSize());
+    read(iova, into, 0, into.byteSize());
+  }
+
+  @Override
+  public void read(long iova, MemorySegment into, long offset, long length)
+      throws DmaFaultException, JobEndedException {
+    transfer(Access.READ, iova, into, offset, length);
   }
 
   @Override
   public void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException {
-    // What this write announces must be visible before it: the order of earlier stores holds.
-    VarHandle.releaseFence();
-    transfer(Access.WRITE, iova, from, from.byteSize());
+    write(iova, from, 0, from.byteSize());
   }
 
-  private void transfer(Access access, long iova, MemorySegment memory, long length)
+  @Override
+  public void write(long iova, MemorySegment from, long offset, long length)
       throws DmaFaultException, JobEndedException {
+    // What this write announces must be visible before it: the order of earlier stores holds.
+    VarHandle.releaseFence();
+    transfer(Access.WRITE, iova, from, offset, length);
+  }
+
+  @Override
+  public void writeFlagged(long iova, MemorySegment from, long flagOffset, long flagBytes)
+      throws DmaFaultException, JobEndedException {
+    if (!writeAtOnce(iova, from, flagOffset, flagBytes)) {
+      Dma.super.writeFlagged(iova, from, flagOffset, flagBytes);
+    }
+  }
+
+  /** Writes what lies in one mapping that can simply be touched. Returns false if it does not. */
+  private boolean writeAtOnce(long iova, MemorySegment from, long flagOffset, long flagBytes)
+      throws DmaFaultException, JobEndedException {
+    long length = from.byteSize();
+    long restOffset = flagOffset == 0 ? flagBytes : 0;
+    VarHandle.releaseFence();
+    enter();
+    try {
+      job.check();
+      Extent extent = bus.permit(target.at(iova), Access.WRITE, iova, 0);
+      MemorySegment memory = extent.memory();
+      if (memory == null || extent.remaining(iova) < length) {
+        return false;
+      }
+      long offset = extent.fileOffset(iova);
+      MemorySegment.copy(from, restOffset, memory, offset + restOffset, length - flagBytes);
+      VarHandle.releaseFence();
+      MemorySegment.copy(from, flagOffset, memory, offset + flagOffset, flagBytes);
+      bus.written(iova, length);
+      progress.direct = true;
+      progress.moved = length;
+      return true;
+    } catch (InternalError e) {
+      throw fault(e);
+    } finally {
+      leave();
+    }
+  }
+
+  private void enter() {
+    if (!inPlace) {
+      bus.gate().enter();
+    }
+  }
+
+  private void exit() {
+    if (!inPlace) {
+      bus.gate().exit();
+    }
+  }
+
+  private void judge(long length) throws JobEndedException {
+    if (inPlace && length > MOST_IN_PLACE) {
+      throw MustWaitException.INSTANCE;
+    }
+  }
+
+  private void transfer(Access access, long iova, MemorySegment memory, long offset, long length)
+      throws DmaFaultException, JobEndedException {
+    judge(length);
     long done = 0;
     while (done < length) {
-      long moved = directStep(access, iova + done, memory, done);
+      long moved = directStep(access, iova + done, memory, offset + done, length - done, done);
       if (moved == 0) {
-        moved = longStep(access, iova + done, memory, done);
+        MemorySegment rest = memory.asSlice(offset + done, length - done);
+        moved = longStep(access, iova + done, rest, done);
       }
       done += moved;
       progress.moved = done;
     }
   }
 
-  /** Returns the bytes moved, or 0 if the memory at the address is not mapped into this process. */
-  private long directStep(Access access, long address, MemorySegment memory, long done)
+  /**
+   * Moves a part of a range.
+   *
+   * @param offset where in the segment
+   * @param limit bytes that are left of the range
+   * @param done bytes before it
+   * @return the bytes moved, or 0 if the memory at the address is not mapped into this process
+   */
+  private long directStep(
+      Access access, long address, MemorySegment memory, long offset, long limit, long done)
       throws DmaFaultException, JobEndedException {
     Cursor cursor = access == Access.READ ? source : target;
-    long length = Math.min(STEP, memory.byteSize() - done);
+    long length = Math.min(STEP, limit);
     long moved = 0;
-    bus.gate().enter();
+    enter();
     try {
       job.check();
       Extent extent = bus.permit(cursor.at(address), access, address, done);
       while (extent.mapped()) {
         long part = Math.min(length - moved, extent.remaining(address + moved));
-        move(access, extent, address + moved, memory, done + moved, part);
+        move(access, extent, address + moved, memory, offset + moved, part, done + moved);
         moved += part;
         if (moved == length) {
           break;
@@ -120,7 +209,7 @@ final class JobDma implements Dma {
     } catch (InternalError e) {
       throw fault(e);
     } finally {
-      bus.gate().exit();
+      exit();
     }
   }
 
@@ -133,7 +222,13 @@ final class JobDma implements Dma {
   }
 
   private void move(
-      Access access, Extent extent, long address, MemorySegment memory, long at, long length)
+      Access access,
+      Extent extent,
+      long address,
+      MemorySegment memory,
+      long at,
+      long length,
+      long done)
       throws DmaFaultException {
     long offset = extent.fileOffset(address);
     boolean moved =
@@ -145,7 +240,7 @@ final class JobDma implements Dma {
       bus.written(address, length);
     }
     if (!moved) {
-      throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, at);
+      throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
     }
     progress.direct = true;
   }
@@ -168,18 +263,27 @@ final class JobDma implements Dma {
     return ((ClientFile.Guarded) extent.file()).write(offset, from, at, length, bounce);
   }
 
-  /** A step that may take long, within one extent. Returns the bytes moved. */
+  /**
+   * A step that may take long, within one extent.
+   *
+   * @param memory all that is left of the range
+   * @param done bytes before it
+   * @return the bytes moved
+   */
   private long longStep(Access access, long address, MemorySegment memory, long done)
       throws DmaFaultException, JobEndedException {
     long length;
     long offset = 0;
     ClientFile.Slow file = null;
     SlowPieces.Piece piece = null;
-    bus.gate().enter();
+    enter();
     try {
       job.check();
       Extent extent = bus.permit(bus.table().find(address), access, address, done);
-      length = Math.min(memory.byteSize() - done, extent.remaining(address));
+      if (inPlace) {
+        throw MustWaitException.INSTANCE;
+      }
+      length = Math.min(memory.byteSize(), extent.remaining(address));
       if (extent.file() instanceof ClientFile.Slow slow) {
         file = slow;
         offset = extent.fileOffset(address);
@@ -189,17 +293,17 @@ final class JobDma implements Dma {
         return 0;
       }
     } finally {
-      bus.gate().exit();
+      exit();
     }
     if (file == null) {
-      return messageStep(access, address, memory.asSlice(done, length), done);
+      return messageStep(access, address, memory.asSlice(0, length), done);
     }
     try {
       long part = Math.min(STEP, length);
       boolean moved =
           access == Access.READ
-              ? slowRead(file, offset, memory.asSlice(done, part))
-              : slowWrite(file, offset, memory.asSlice(done, part), address);
+              ? slowRead(file, offset, memory.asSlice(0, part))
+              : slowWrite(file, offset, memory.asSlice(0, part), address);
       if (!moved) {
         throw new DmaFaultException(access, Reason.CLIENT_FAILED, address, done);
       }
@@ -223,13 +327,13 @@ final class JobDma implements Dma {
     if (!file.read(offset, own, 0, length)) {
       return false;
     }
-    bus.gate().enter();
+    enter();
     try {
       job.check();
       MemorySegment.copy(own, 0, into, 0, length);
       return true;
     } finally {
-      bus.gate().exit();
+      exit();
     }
   }
 
@@ -239,22 +343,22 @@ final class JobDma implements Dma {
     MemorySegment own = from;
     if (!bounce.has(from)) {
       own = bounce.take(length);
-      bus.gate().enter();
+      enter();
       try {
         job.check();
         MemorySegment.copy(from, 0, own, 0, length);
       } finally {
-        bus.gate().exit();
+        exit();
       }
     }
     try {
       return file.write(offset, own, 0, length);
     } finally {
-      bus.gate().enter();
+      enter();
       try {
         bus.written(address, length);
       } finally {
-        bus.gate().exit();
+        exit();
       }
     }
   }
@@ -280,6 +384,7 @@ final class JobDma implements Dma {
   @Override
   public void copy(long fromIova, long toIova, long length)
       throws DmaFaultException, JobEndedException {
+    judge(length);
     long done = 0;
     while (done < length) {
       long moved = directCopyStep(fromIova + done, toIova + done, length - done, done);
@@ -301,7 +406,7 @@ final class JobDma implements Dma {
       throws DmaFaultException, JobEndedException {
     long length = Math.min(STEP, limit);
     long moved = 0;
-    bus.gate().enter();
+    enter();
     try {
       job.check();
       Extent read = bus.permit(source.at(from), Access.READ, from, done);
@@ -387,18 +492,46 @@ final class JobDma implements Dma {
   @Override
   public void local(MemorySegment from, MemorySegment to) throws JobEndedException {
     long length = from.byteSize();
+    judge(length);
     progress.direct = length > 0;
     for (long done = 0; done < length; done += STEP) {
       progress.moved = done;
       long step = Math.min(STEP, length - done);
-      bus.gate().enter();
+      enter();
       try {
         job.check();
         MemorySegment.copy(from, done, to, done, step);
       } finally {
-        bus.gate().exit();
+        exit();
       }
     }
     progress.moved = length;
+  }
+
+  @Override
+  public boolean mayWait(long iova, long length) {
+    enter();
+    try {
+      for (long done = 0; done < length; ) {
+        Extent extent = source.at(iova + done);
+        if (extent == null) {
+          return false;
+        }
+        if (!extent.mapped()) {
+          return true;
+        }
+        done += Math.min(length - done, extent.remaining(iova + done));
+      }
+      return false;
+    } finally {
+      exit();
+    }
+  }
+
+  @Override
+  public void takesLong() throws JobEndedException {
+    if (inPlace) {
+      throw MustWaitException.INSTANCE;
+    }
   }
 }

@@ -20,9 +20,14 @@ final class Stall {
     this.engines = engines;
   }
 
+  /** Whether an engine is held up. */
+  boolean holds(EngineName engine) {
+    return engines.test(engine.engine());
+  }
+
   /** For an engine's thread, which holds nothing. */
   void await(JobState job, EngineName engine) throws JobEndedException {
-    if (!engines.test(engine.engine())) {
+    if (!holds(engine)) {
       return;
     }
     synchronized (this) {

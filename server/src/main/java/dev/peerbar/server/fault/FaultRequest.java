@@ -2,6 +2,7 @@ package dev.peerbar.server.fault;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import dev.peerbar.server.TimeText;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
@@ -12,7 +13,7 @@ import java.util.concurrent.CompletableFuture;
  * has. Exactly one of the three.
  *
  * @param inject a fault as {@link FaultText} has it
- * @param lasting its time, as {@link FaultText#time} has it
+ * @param lasting its time, as {@link TimeText} has it
  * @param times its number of occasions, from 1
  * @param clear whether to end all of them
  * @param list whether to say which there are
@@ -75,7 +76,7 @@ public record FaultRequest(
   }
 
   private static Duration time(String text) {
-    Duration time = FaultText.time(text);
+    Duration time = TimeText.parse(text);
     if (time.isZero() || time.compareTo(Fault.LONGEST) > 0) {
       throw new IllegalArgumentException("a fault lasts up to 1 hour, not " + text);
     }

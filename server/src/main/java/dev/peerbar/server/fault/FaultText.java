@@ -2,20 +2,17 @@ package dev.peerbar.server.fault;
 
 import dev.peerbar.pci.PcieError;
 import dev.peerbar.protocol.Command;
-import java.time.Duration;
+import dev.peerbar.server.TimeText;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** Faults as people write them: a name, and a value where there is one to choose. */
 public final class FaultText {
-  private static final Pattern TIME = Pattern.compile("(\\d{1,7})(ms|s|m)");
   private static final String FOR_EVER = "ever";
 
   private FaultText() {}
@@ -49,7 +46,9 @@ public final class FaultText {
               "a function-level reset is over only then: until then all that is read is ones",
               text ->
                   new Fault.ResetTakes(
-                      text.equals(FOR_EVER) ? Optional.empty() : Optional.of(time(text)))),
+                      text.equals(FOR_EVER)
+                          ? Optional.empty()
+                          : Optional.of(TimeText.parse(text)))),
           having(
               "all-ones",
               "config|bars",
@@ -64,13 +63,13 @@ public final class FaultText {
               "interrupts-late",
               "TIME",
               "interrupts come so much later",
-              text -> new Fault.InterruptsLate(time(text))),
+              text -> new Fault.InterruptsLate(TimeText.parse(text))),
           bare("interrupts-lost", "interrupts do not come", Fault.InterruptsLost::new),
           needing(
               "interrupts-doubled",
               "TIME",
               "interrupts come twice, so far apart",
-              text -> new Fault.InterruptsDoubled(time(text))),
+              text -> new Fault.InterruptsDoubled(TimeText.parse(text))),
           needing(
               "replies-late",
               "TIME[,COMMAND]",
@@ -158,43 +157,21 @@ public final class FaultText {
   /** The text that {@link #parse} makes the same fault of. */
   public static String of(Fault fault) {
     return switch (fault) {
-      case Fault.ResetTakes it -> "reset-takes=" + it.takes().map(FaultText::of).orElse(FOR_EVER);
+      case Fault.ResetTakes it -> "reset-takes=" + it.takes().map(TimeText::of).orElse(FOR_EVER);
       case Fault.AllOnes it ->
           it.config() && it.bars() ? "all-ones" : it.config() ? "all-ones=config" : "all-ones=bars";
       case Fault.Stuck it -> "stuck" + it.engine().map("="::concat).orElse("");
-      case Fault.InterruptsLate it -> "interrupts-late=" + of(it.by());
+      case Fault.InterruptsLate it -> "interrupts-late=" + TimeText.of(it.by());
       case Fault.InterruptsLost _ -> "interrupts-lost";
-      case Fault.InterruptsDoubled it -> "interrupts-doubled=" + of(it.apart());
+      case Fault.InterruptsDoubled it -> "interrupts-doubled=" + TimeText.of(it.apart());
       case Fault.RepliesLate it ->
-          "replies-late=" + of(it.by()) + it.command().map(c -> "," + c).orElse("");
+          "replies-late=" + TimeText.of(it.by()) + it.command().map(c -> "," + c).orElse("");
       case Fault.KeepsMappings _ -> "keeps-mappings";
       case Fault.IgnoresBusMaster _ -> "ignores-bus-master";
       case Fault.Error it -> "error=" + word(it.severity());
       case Fault.StrayWrite it ->
           "%s=0x%x".formatted(it.checked() ? "stray-write" : "unchecked-write", it.iova());
     };
-  }
-
-  /**
-   * A time: a number and ms, s or m.
-   *
-   * @throws IllegalArgumentException with a sentence if it is none
-   */
-  public static Duration time(String text) {
-    Matcher time = TIME.matcher(text);
-    if (!time.matches()) {
-      throw new IllegalArgumentException("'%s' is no time, such as 90ms, 4s or 2m".formatted(text));
-    }
-    long number = Long.parseLong(time.group(1));
-    return switch (time.group(2)) {
-      case "ms" -> Duration.ofMillis(number);
-      case "s" -> Duration.ofSeconds(number);
-      default -> Duration.ofMinutes(number);
-    };
-  }
-
-  private static String of(Duration time) {
-    return time.toMillis() + "ms";
   }
 
   private static Fault allOnes(String part) {
@@ -212,7 +189,8 @@ public final class FaultText {
       throw new IllegalArgumentException("more than a time and a command");
     }
     return new Fault.RepliesLate(
-        time(parts[0]), parts.length < 2 ? Optional.empty() : Optional.of(command(parts[1])));
+        TimeText.parse(parts[0]),
+        parts.length < 2 ? Optional.empty() : Optional.of(command(parts[1])));
   }
 
   private static Command command(String name) {

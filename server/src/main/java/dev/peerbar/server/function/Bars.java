@@ -9,8 +9,6 @@ import dev.peerbar.pci.PciFunction;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Executor;
-import java.util.function.Consumer;
 
 /** What is behind the BARs of a function, by index. For the function's thread. */
 final class Bars implements AutoCloseable {
@@ -22,17 +20,9 @@ final class Bars implements AutoCloseable {
   private final Map<Integer, DoorbellPage> doorbells = new HashMap<>();
 
   /**
-   * @param functionThread for doorbells that are rung
-   * @param failure told what went wrong in watching doorbells
    * @throws LinuxException if the memory of a BAR cannot be had; nothing is left open then
    */
-  Bars(
-      String name,
-      Endpoint endpoint,
-      Optional<MsixTable> msix,
-      Executor functionThread,
-      Consumer<Throwable> failure)
-      throws LinuxException {
+  Bars(String name, Endpoint endpoint, Optional<MsixTable> msix) throws LinuxException {
     this.name = name;
     this.endpoint = endpoint;
     this.msix = msix;
@@ -43,7 +33,7 @@ final class Bars implements AutoCloseable {
             switch (bar) {
               case Bar.Memory memory -> new MemoryRegion(share(memory));
               case Bar.Msix structures -> new MsixRegion(structures.size(), msix.orElseThrow());
-              case Bar.Registers registers -> registers(registers, functionThread, failure);
+              case Bar.Registers registers -> registers(registers);
             });
       }
     } catch (LinuxException e) {
@@ -52,18 +42,14 @@ final class Bars implements AutoCloseable {
     }
   }
 
-  private Region registers(Bar.Registers bar, Executor functionThread, Consumer<Throwable> failure)
-      throws LinuxException {
+  private Region registers(Bar.Registers bar) throws LinuxException {
     Optional<DoorbellPage> page = Optional.empty();
     if (bar.mapped().isPresent()) {
       page =
           Optional.of(
               new DoorbellPage(
-                  name,
                   share(bar),
                   bar.mapped().get(),
-                  functionThread,
-                  failure,
                   (offset, value) ->
                       endpoint.write(
                           bar.index(), offset, AccessWidth.DWORD, Integer.toUnsignedLong(value))));
@@ -111,18 +97,8 @@ final class Bars implements AutoCloseable {
     return memory;
   }
 
-  /** Begins to watch mapped doorbells. */
-  void start() {
-    doorbells.values().forEach(DoorbellPage::start);
-  }
-
   void clearDoorbells() {
     doorbells.values().forEach(DoorbellPage::clear);
-  }
-
-  /** Watches mapped doorbells no more. */
-  void stop() {
-    doorbells.values().forEach(DoorbellPage::close);
   }
 
   @Override

@@ -1,37 +1,32 @@
 package dev.peerbar.server.function;
 
 import dev.peerbar.linux.FileDescriptor;
-import dev.peerbar.linux.TimerSlack;
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Arrays;
-import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.locks.LockSupport;
-import java.util.function.Consumer;
 
 /**
- * Doorbells in memory shared with the client. A thread of its own watches for stores that no
- * message announces; what they mean is decided on the function's thread alone, which compares the
- * memory with what it has seen.
+ * Doorbells in memory shared with the client: stores that no message announces. What they mean is
+ * decided on the function's thread alone, which compares the memory with what it has seen. For that
+ * thread, but for {@link #rings}.
  */
-final class DoorbellPage implements AutoCloseable {
+final class DoorbellPage {
   private static final VarHandle REGISTER =
       ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
 
-  /** How long the watcher spins after a store: the next one of a burst is likely to be close. */
-  private static final long SPIN_NANOS = 50_000;
+  /**
+   * What a register holds whose next store is to be seen, whatever it is of: no doorbell's value.
+   */
+  private static final int EXPECTS = 0xdbdb_dbdb;
 
-  private static final long FIRST_PARK_NANOS = 10_000;
-  private static final long LONGEST_PARK_NANOS = 1_000_000;
-
-  /** How long the watcher does nothing when it has failed. */
-  private static final long PAUSE_NANOS = 1_000_000_000;
+  /**
+   * Registers that are no further apart, in bytes, are compared with all that lies between them.
+   */
+  private static final int DENSE = 16;
 
   /** Told of a store, on the function's thread. */
   interface Listener {
@@ -41,32 +36,23 @@ final class DoorbellPage implements AutoCloseable {
   private final SharedBar memory;
   private final Bar.Doorbells layout;
   private final Listener listener;
-  private final Executor functionThread;
-  private final Consumer<Throwable> failure;
-  // Written by the function's thread. The watcher only compares: a stale look costs one empty scan.
-  private final int[] seen;
-  private volatile boolean scanPending;
-  private volatile boolean closed;
-  private final Thread watcher;
 
-  DoorbellPage(
-      String name,
-      SharedBar memory,
-      Bar.Doorbells layout,
-      Executor functionThread,
-      Consumer<Throwable> failure,
-      Listener listener) {
+  /** Where registers are, whatever lies between two of them. */
+  private final long first;
+
+  private final long end;
+
+  /** The registers as they were seen last, at their offsets from the first. */
+  private final MemorySegment seen;
+
+  DoorbellPage(SharedBar memory, Bar.Doorbells layout, Listener listener) {
     this.memory = memory;
     this.layout = layout;
     this.listener = listener;
-    this.functionThread = functionThread;
-    this.failure = failure;
-    this.seen = new int[layout.count()];
-    this.watcher = Thread.ofPlatform().daemon().name(name + "-doorbells").unstarted(this::watch);
-  }
-
-  void start() {
-    watcher.start();
+    first = layout.offset();
+    long length = (layout.count() - 1L) * layout.stride() + Integer.BYTES;
+    end = first + length;
+    seen = Arena.ofAuto().allocate(length, Long.BYTES);
   }
 
   FileDescriptor descriptor() {
@@ -108,20 +94,30 @@ final class DoorbellPage implements AutoCloseable {
 
   /** Sets one register to zero without ringing it, if it is one of these. */
   void clear(long offset) {
-    if (!covers(offset) || (offset - layout.offset()) % layout.stride() != 0) {
-      return;
+    if (isRegister(offset)) {
+      REGISTER.setRelease(memory(), offset, 0);
+      see(offset, 0);
     }
-    int index = (int) ((offset - layout.offset()) / layout.stride());
-    if (index < seen.length) {
-      store(index, 0);
-      seen[index] = 0;
+  }
+
+  /** Has the next store to a register ring even if it changes nothing, if it is one of these. */
+  void expect(long offset) {
+    // What has been stored and not seen rings anyway.
+    if (isRegister(offset)
+        && REGISTER.compareAndSet(
+            memory(), offset, (int) REGISTER.get(seen, offset - first), EXPECTS)) {
+      see(offset, EXPECTS);
     }
+  }
+
+  private boolean isRegister(long offset) {
+    return offset >= first && offset < end && (offset - first) % layout.stride() == 0;
   }
 
   /** Sets the whole area to zero without ringing. */
   void clear() {
     memory().asSlice(layout.offset(), layout.length()).fill((byte) 0);
-    Arrays.fill(seen, 0);
+    seen.fill((byte) 0);
   }
 
   /** Rings what has not been seen yet, and copies the area. */
@@ -133,88 +129,68 @@ final class DoorbellPage implements AutoCloseable {
   /** Fills the area without ringing. */
   void restore(byte[] saved) {
     MemorySegment.copy(saved, 0, memory(), ValueLayout.JAVA_BYTE, layout.offset(), saved.length);
-    ByteBuffer values = ByteBuffer.wrap(saved).order(ByteOrder.LITTLE_ENDIAN);
-    for (int i = 0; i < seen.length; i++) {
-      seen[i] = values.getInt(i * layout.stride());
-    }
+    MemorySegment.copy(saved, 0, seen, ValueLayout.JAVA_BYTE, 0, (int) seen.byteSize());
   }
 
-  private void scan() {
-    scanPending = false;
-    for (int i = 0; i < seen.length; i++) {
-      int value = load(i);
-      if (value != seen[i]) {
-        seen[i] = value;
-        listener.rung(offset(i), value);
+  /**
+   * Whether a store may have been made that has not been seen. For any thread: where another one is
+   * looking just then, this may be wrong, once.
+   */
+  boolean rings() {
+    return change(first) < end;
+  }
+
+  /** Rings what has not been seen yet. Returns whether there was anything. */
+  boolean scan() {
+    long offset = change(first);
+    if (offset >= end) {
+      return false;
+    }
+    while (offset < end) {
+      int value = (int) REGISTER.getAcquire(memory(), offset);
+      seeBehind(offset);
+      if (value != (int) REGISTER.get(seen, offset - first)) {
+        see(offset, value);
+        listener.rung(offset, value);
+      }
+      // Not this one again, whatever the client does to it: that is for the next time.
+      offset = change(offset + layout.stride());
+    }
+    return true;
+  }
+
+  /** The offset of the first register, from one on, that is not as it was seen, or the end. */
+  private long change(long from) {
+    return from < end && layout.stride() <= DENSE ? changeOfBytes(from) : changeOfRegisters(from);
+  }
+
+  private long changeOfRegisters(long from) {
+    for (long offset = from; offset < end; offset += layout.stride()) {
+      if ((int) REGISTER.getAcquire(memory(), offset) != (int) REGISTER.get(seen, offset - first)) {
+        return offset;
       }
     }
+    return end;
   }
 
-  private void watch() {
-    TimerSlack.least();
-    while (!closed) {
-      try {
-        watchUntilClosed();
-      } catch (RejectedExecutionException e) {
-        // The function's thread has ended, and with it all that doorbells were for.
-        failure.accept(e);
-        return;
-      } catch (RuntimeException | Error e) {
-        failure.accept(e);
-        // The next client has doorbells as well. Whatever it is, it may last.
-        scanPending = false;
-        LockSupport.parkNanos(PAUSE_NANOS);
-      }
-    }
+  /** As {@link #changeOfRegisters}, many at once; or of one behind which something has changed. */
+  private long changeOfBytes(long from) {
+    // Or the compiler could take the comparison before this one for this one.
+    VarHandle.acquireFence();
+    long at = MemorySegment.mismatch(memory(), from, end, seen, from - first, end - first);
+    return at < 0 ? end : from + at - at % layout.stride();
   }
 
-  private void watchUntilClosed() {
-    long lastStore = System.nanoTime();
-    long park = FIRST_PARK_NANOS;
-    while (!closed) {
-      if (!scanPending && changed()) {
-        scanPending = true;
-        functionThread.execute(this::scan);
-        lastStore = System.nanoTime();
-        park = FIRST_PARK_NANOS;
-      } else if (System.nanoTime() - lastStore < SPIN_NANOS) {
-        Thread.onSpinWait();
-      } else {
-        LockSupport.parkNanos(park);
-        park = Math.min(2 * park, LONGEST_PARK_NANOS);
-      }
-    }
+  private void see(long offset, int value) {
+    REGISTER.set(seen, offset - first, value);
   }
 
-  private boolean changed() {
-    for (int i = 0; i < seen.length; i++) {
-      if (load(i) != seen[i]) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  private int load(int index) {
-    return (int) REGISTER.getAcquire(memory(), offset(index));
-  }
-
-  private void store(int index, int value) {
-    REGISTER.setRelease(memory(), offset(index), value);
-  }
-
-  private long offset(int index) {
-    return layout.offset() + (long) index * layout.stride();
-  }
-
-  @Override
-  public void close() {
-    closed = true;
-    LockSupport.unpark(watcher);
-    try {
-      watcher.join();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+  /** Takes over what lies behind a register: it means nothing, and is no reason to look again. */
+  private void seeBehind(long offset) {
+    long from = offset + Integer.BYTES;
+    long length = Math.min(offset + layout.stride(), end) - from;
+    if (length > 0) {
+      MemorySegment.copy(memory(), from, seen, from - first, length);
     }
   }
 }

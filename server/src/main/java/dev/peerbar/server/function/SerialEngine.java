@@ -4,7 +4,6 @@ import dev.peerbar.endpoint.Dma;
 import dev.peerbar.endpoint.Engine;
 import dev.peerbar.endpoint.Job;
 import dev.peerbar.endpoint.JobEndedException;
-import dev.peerbar.linux.TimerSlack;
 import dev.peerbar.server.dma.Bounce;
 import dev.peerbar.server.dma.BusMaster;
 import dev.peerbar.server.dma.EngineName;
@@ -26,7 +25,10 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** An engine: one thread, which goes when there is nothing to do for a while. */
+/**
+ * An engine: one thread, which goes when there is nothing to do for a while; and, where the
+ * function is polled, work that its thread does.
+ */
 final class SerialEngine implements Engine {
   private static final Logger log = LoggerFactory.getLogger(SerialEngine.class);
   private static final long IDLE_SECONDS = 10;
@@ -38,6 +40,7 @@ final class SerialEngine implements Engine {
   private final BusMaster bus;
   private final InterruptTable interrupts;
   private final Executor functionThread;
+  private final PolledJobs polled;
   private final ThreadPoolExecutor worker;
   // Jobs that are queued or running, or have updates that may still run, and some that are over:
   // the function's thread only.
@@ -47,8 +50,14 @@ final class SerialEngine implements Engine {
   // Jobs that have not returned from their work, ended or not.
   private final Unfinished unfinished = new Unfinished();
 
-  SerialEngine(EngineName name, BusMaster bus, InterruptTable interrupts, Executor functionThread) {
-    this(name, bus, interrupts, functionThread, threads(name));
+  SerialEngine(
+      EngineName name,
+      BusMaster bus,
+      InterruptTable interrupts,
+      Executor functionThread,
+      PolledJobs polled,
+      EngineThreads threads) {
+    this(name, bus, interrupts, functionThread, polled, threads.of(name));
   }
 
   /**
@@ -59,11 +68,13 @@ final class SerialEngine implements Engine {
       BusMaster bus,
       InterruptTable interrupts,
       Executor functionThread,
+      PolledJobs polled,
       ThreadFactory threads) {
     this.name = name;
     this.bus = bus;
     this.interrupts = interrupts;
     this.functionThread = functionThread;
+    this.polled = polled;
     this.worker =
         new ThreadPoolExecutor(
             1,
@@ -73,16 +84,6 @@ final class SerialEngine implements Engine {
             new LinkedBlockingQueue<>(),
             work -> threads.newThread(() -> runAndFree(work)));
     worker.allowCoreThreadTimeOut(true);
-  }
-
-  private static ThreadFactory threads(EngineName name) {
-    ThreadFactory threads = Thread.ofPlatform().daemon().name(name.toString()).factory();
-    return work ->
-        threads.newThread(() -> {
-          // Work that naps between two looks at memory means short naps.
-          TimerSlack.least();
-          work.run();
-        });
   }
 
   /** What a thread of this engine does: with it goes the memory that its jobs copied through. */
@@ -107,6 +108,22 @@ final class SerialEngine implements Engine {
       job.threw(e);
       leave(job);
     }
+    return job;
+  }
+
+  @Override
+  public Polling polling() {
+    return polled.polling();
+  }
+
+  @Override
+  public Ticket poll(Polled work, Consumer<Throwable> failed) {
+    if (polling() == Polling.NEVER) {
+      return Engine.super.poll(work, failed);
+    }
+    PolledJob job =
+        new PolledJob(name, polled, bus, interrupts, this::onFunctionThread, work, failed);
+    polled.add(job);
     return job;
   }
 

@@ -57,21 +57,31 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   // What the client meets: what is behind the function's BARs, and config space.
   private List<Region> regions;
   private final Map<String, SerialEngine> engines = new HashMap<>();
+  private final EngineThreads engineThreads;
+  private final PolledJobs polledJobs;
+  private final FunctionPoller poller;
   private final List<FunctionTimer> timers = new ArrayList<>();
   private final Optional<Migration> migration;
   private final Map<Integer, IoEventFds> doorbellEvents = new HashMap<>();
   // Ends the connection of the client that is there.
   private volatile Runnable hangUp = () -> {};
   private volatile boolean closed;
+  private volatile boolean mayFree;
 
   /**
    * @param name for logs and threads
    * @param functionThread runs what it is given on the function's thread, in order
    * @param maxDmaMaps mappings of a client that may live at the same time
+   * @param alwaysPolled whether the function's thread runs {@link #poller} all the time; if not, it
+   *     is where doorbells are mapped, after all that happens there
    * @throws LinuxException if the memory of a BAR cannot be had
    */
   public ServedFunction(
-      String name, Endpoint endpoint, ScheduledExecutorService functionThread, int maxDmaMaps)
+      String name,
+      Endpoint endpoint,
+      ScheduledExecutorService functionThread,
+      int maxDmaMaps,
+      boolean alwaysPolled)
       throws LinuxException {
     this.name = name;
     this.log = new FunctionLog(name);
@@ -83,11 +93,15 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     Optional<MsixTable> msix = function.msix().map(MsixTable::new);
     this.interrupts = new InterruptTable(name, log, function, msix, bus.gate()::drain);
     try {
-      this.bars = new Bars(name, endpoint, msix, this.functionThread, this::failed);
+      this.engineThreads = EngineThreads.likeThis();
+      this.bars = new Bars(name, endpoint, msix);
     } catch (LinuxException e) {
       interrupts.close();
       throw e;
     }
+    this.polledJobs = new PolledJobs(polling(alwaysPolled, bars));
+    this.poller =
+        new FunctionPoller(List.copyOf(bars.doorbells().values()), polledJobs, this::failed);
     List<Region> all = new ArrayList<>(Collections.nCopies(REGION_COUNT, new EmptyRegion()));
     bars.regions().forEach(all::set);
     all.set(CONFIG_REGION, new ConfigRegion(function, this));
@@ -98,7 +112,18 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
             ? Optional.of(migration(migratable, msix))
             : Optional.empty();
     endpoint.start(this);
-    bars.start();
+  }
+
+  private static Engine.Polling polling(boolean always, Bars bars) {
+    if (always) {
+      return Engine.Polling.ALWAYS;
+    }
+    return bars.doorbells().isEmpty() ? Engine.Polling.NEVER : Engine.Polling.BRIEFLY;
+  }
+
+  /** What the function's thread has to look for beside messages; empty if there is nothing. */
+  public Optional<FunctionPoller> poller() {
+    return polledJobs.polling() == Engine.Polling.NEVER ? Optional.empty() : Optional.of(poller);
   }
 
   private Migration migration(Migratable migratable, Optional<MsixTable> msix) {
@@ -223,7 +248,13 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   @Override
   public Engine engine(String engineName) {
     SerialEngine engine =
-        new SerialEngine(new EngineName(name, engineName), bus, interrupts, functionThread);
+        new SerialEngine(
+            new EngineName(name, engineName),
+            bus,
+            interrupts,
+            functionThread,
+            polledJobs,
+            engineThreads);
     if (engines.putIfAbsent(engineName, engine) != null) {
       throw new IllegalArgumentException("two engines named " + engineName);
     }
@@ -247,6 +278,14 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     DoorbellPage page = bars.doorbells().get(bar);
     if (page != null) {
       page.clear(offset);
+    }
+  }
+
+  @Override
+  public void expectDoorbell(int bar, long offset) {
+    DoorbellPage page = bars.doorbells().get(bar);
+    if (page != null) {
+      page.expect(offset);
     }
   }
 
@@ -325,6 +364,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
    */
   public int endWork() {
     timers.forEach(FunctionTimer::cancel);
+    polledJobs.endAll();
     int ended = engines.values().stream().mapToInt(SerialEngine::endAll).sum();
     bus.gate().revoke(() -> {});
     return ended;
@@ -337,11 +377,15 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
    */
   public void clientCame(Runnable hangUp) {
     this.hangUp = hangUp;
+    poller.clientCame();
+    // The loop's own thread may wait for events alone.
+    functionThread.execute(() -> {});
   }
 
   /** The client has gone: what it brought is freed, the device's own state stays. */
   public void clientGone() {
     hangUp = () -> {};
+    poller.clientGone();
     migration.ifPresent(Migration::clientGone);
     misbehaviour.clientGone();
     bus.messages(Optional.empty());
@@ -391,23 +435,36 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     interrupts.deliverPending();
   }
 
-  /**
-   * Ends all work and frees everything. No call may follow, and what was queued for the function's
-   * thread is not done any more.
-   */
+  /** {@link #stop}, and then {@link #free}: where there is only one thread. */
   @Override
   public void close() {
+    stop();
+    free();
+  }
+
+  /**
+   * Ends all work, and frees everything but the memory behind BARs, at which the threads of an
+   * event loop may be looking. No call but {@link #free} may follow, and what was queued for the
+   * function's thread is not done any more.
+   */
+  public void stop() {
     closed = true;
-    bars.stop();
+    poller.stop();
     boolean stopped = stopEngines();
     engines.values().forEach(SerialEngine::shutDown);
     clientGone();
     interrupts.close();
-    if (stopped) {
-      bars.close();
-    } else {
+    mayFree = stopped;
+    if (!stopped) {
       // It would touch what is not there.
       log.warn("an engine does not leave its work: the memory of its BARs is left to it");
+    }
+  }
+
+  /** Frees the memory behind BARs, after {@link #stop}. Once the function's thread has ended. */
+  public void free() {
+    if (mayFree) {
+      bars.close();
     }
   }
 }

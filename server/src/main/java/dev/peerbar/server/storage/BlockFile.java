@@ -13,6 +13,15 @@ interface BlockFile extends AutoCloseable {
    */
   long read(long position, MemorySegment into) throws LinuxException;
 
+  /**
+   * As {@link #read}, if the system has all of it at hand.
+   *
+   * @return false if it has not, or it cannot be read
+   */
+  default boolean readNow(long position, MemorySegment into) {
+    return false;
+  }
+
   void write(long position, MemorySegment from) throws LinuxException;
 
   /** Puts everything written on stable storage. */

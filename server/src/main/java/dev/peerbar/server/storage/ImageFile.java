@@ -122,6 +122,15 @@ public final class ImageFile implements Storage {
     }
   }
 
+  /** What the kernel has in memory. Writes may wait there even for room in memory. */
+  @Override
+  public boolean readNow(long position, MemorySegment into) throws StorageException {
+    check(position, into.byteSize());
+    try (BlockLocks.Held held = locks.toReadNow(position, into.byteSize())) {
+      return held != null && file.readNow(position, into);
+    }
+  }
+
   @Override
   public void write(long position, MemorySegment from, boolean durable) throws StorageException {
     check(position, from.byteSize());

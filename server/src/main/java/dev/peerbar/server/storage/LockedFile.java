@@ -107,6 +107,11 @@ final class LockedFile implements BlockFile {
   }
 
   @Override
+  public boolean readNow(long position, MemorySegment into) {
+    return FileContents.readNow(file, position, into);
+  }
+
+  @Override
   public void write(long position, MemorySegment from) throws LinuxException {
     FileContents.write(file, position, from);
   }

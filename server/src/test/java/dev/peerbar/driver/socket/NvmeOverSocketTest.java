@@ -8,11 +8,13 @@ import dev.peerbar.storage.MemoryStorage;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
+@Tag("polled")
 @ParameterizedClass
 @EnumSource(ServedDevice.Way.class)
 final class NvmeOverSocketTest extends NvmeContract {

@@ -7,7 +7,7 @@ import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
+import dev.peerbar.server.fixture.Serving;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -42,8 +42,7 @@ record ServedDevice(EndpointServer server, SocketDevice device) {
     /** Serves an endpoint, with registers in BAR 0, and connects. */
     ServedDevice open(Path directory, Endpoint endpoint) throws IOException {
       Path path = directory.resolve("device.sock");
-      EndpointServer server =
-          EndpointServer.start("device", endpoint, new ListenAddress.AtPath(path));
+      EndpointServer server = Serving.start("device", endpoint, path);
       VfioUserClient client = VfioUserClient.connect(path);
       client.negotiate(Capabilities.DEFAULTS);
       return new ServedDevice(server, new SocketDevice(client, memory).accessBar(0, registers));

@@ -24,9 +24,8 @@ import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.protocol.Capabilities;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -69,11 +68,7 @@ final class SocketDeviceTest {
 
   private Path serve(String name, DoorbellMode doorbells) throws IOException {
     Path path = directory.resolve(name);
-    own(
-        EndpointServer.start(
-            name,
-            new HbmEndpoint(new HbmConfig(BAR_SIZE, 2, doorbells, false)),
-            new ListenAddress.AtPath(path)));
+    own(Serving.start(name, new HbmEndpoint(new HbmConfig(BAR_SIZE, 2, doorbells, false)), path));
     return path;
   }
 

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What copies between two places that are reached by messages go through, and where that stays. */
+@Tag("polled")
 @Timeout(240)
 final class BounceMemoryTest {
   private static final long SIZE = 2 << 20;

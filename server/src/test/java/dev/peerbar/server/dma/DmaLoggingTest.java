@@ -34,11 +34,13 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** DMA logging: what the device wrote, page by page. */
+@Tag("polled")
 @Timeout(120)
 final class DmaLoggingTest {
   private static final long PAGE = GuestMemory.PAGE;

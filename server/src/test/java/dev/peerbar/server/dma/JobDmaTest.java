@@ -8,6 +8,7 @@ import dev.peerbar.endpoint.DmaFaultException;
 import dev.peerbar.endpoint.DmaFaultException.Access;
 import dev.peerbar.endpoint.DmaFaultException.Reason;
 import dev.peerbar.endpoint.JobEndedException;
+import dev.peerbar.endpoint.MustWaitException;
 import dev.peerbar.linux.FileDescriptor;
 import dev.peerbar.linux.Mapping;
 import dev.peerbar.linux.SharedMemory;
@@ -101,6 +102,91 @@ final class JobDmaTest {
     assertThat(back.mismatch(data)).isEqualTo(-1);
     assertThat(ram.segment().asSlice(255 * PAGE + 77, 100).mismatch(data.asSlice(0, 100)))
         .isEqualTo(-1);
+  }
+
+  @Test
+  void movesPartsOfSegments() throws Exception {
+    map(0x10000, PAGE, 0);
+    map(0x10000 + PAGE, PAGE, 4 * PAGE);
+    MemorySegment data = random(2 * PAGE, 11);
+    dma.write(0x10000 + 16, data, PAGE - 8, PAGE);
+    MemorySegment back = arena.allocate(2 * PAGE);
+    dma.read(0x10000 + 16, back, 24, PAGE);
+    assertThat(MemorySegment.mismatch(back, 24, 24 + PAGE, data, PAGE - 8, 2 * PAGE - 8))
+        .isEqualTo(-1);
+    assertThat(back.get(ValueLayout.JAVA_BYTE, 23)).isZero();
+    assertThat(back.get(ValueLayout.JAVA_BYTE, 24 + PAGE)).isZero();
+    faults(
+        Access.WRITE,
+        Reason.UNMAPPED,
+        0x10000 + 2 * PAGE,
+        100,
+        () -> dma.write(0x10000 + 2 * PAGE - 100, data, 700, 200));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "0, 8, 0x10000",
+    "24, 8, 0x10000",
+    "0, 4, 0x10ff0",
+    "24, 8, 0x10ff0",
+    "0, 32, 0x10040"
+  })
+  void writesAnEntryWithItsFlagWhereverItLies(long flagOffset, long flagBytes, String where)
+      throws Exception {
+    map(0x10000, PAGE, 0);
+    map(0x10000 + PAGE, PAGE, 4 * PAGE);
+    long iova = Long.decode(where);
+    MemorySegment entry = random(32, 12);
+    dma.writeFlagged(iova, entry, flagOffset, flagBytes);
+    MemorySegment back = arena.allocate(32);
+    dma.read(iova, back);
+    assertThat(back.mismatch(entry)).isEqualTo(-1);
+  }
+
+  /** The flag says that the rest is there. */
+  @Test
+  void writesNoFlagWithoutTheRest() throws Exception {
+    map(0x10000, PAGE, 0);
+    bus.table().map(0x10000 + PAGE, PAGE, true, false, PAGE, Optional.of(file.duplicate()));
+    MemorySegment entry = random(32, 13);
+    faults(
+        Access.WRITE,
+        Reason.NOT_PERMITTED,
+        0x10000 + PAGE,
+        8,
+        () -> dma.writeFlagged(0x10000 + PAGE - 16, entry, 0, 8));
+    assertThat(ram.segment().get(ValueLayout.JAVA_LONG, PAGE - 16)).as("the flag").isZero();
+    assertThat(ram.segment().get(ValueLayout.JAVA_LONG, PAGE - 8)).isNotZero();
+    faults(
+        Access.WRITE, Reason.UNMAPPED, 0x20000, 0, () -> dma.writeFlagged(0x20000, entry, 24, 8));
+  }
+
+  @Test
+  void moves128KibInPlaceAndLeavesTheRest() throws Exception {
+    map(0x100000, 1 << 20, 0);
+    bus.table().map(0x800000, PAGE, true, true, 0, Optional.empty());
+    Dma inPlace = bus.dmaInPlace(job, new EngineName("test", "polled"), new Bounce());
+    MemorySegment data = random((128 << 10) + 1, 14);
+    inPlace.write(0x100000, data, 0, 128 << 10);
+    assertThat(MemorySegment.mismatch(ram.segment(), 0, 128 << 10, data, 0, 128 << 10))
+        .isEqualTo(-1);
+    mustWait(() -> inPlace.write(0x100000, data));
+    mustWait(() -> inPlace.read(0x100000, data));
+    mustWait(() -> inPlace.copy(0x100000, 0x180000, data.byteSize()));
+    mustWait(() -> inPlace.local(data, arena.allocate(data.byteSize())));
+    mustWait(inPlace::takesLong);
+    mustWait(() -> inPlace.read(0x800000, data, 0, 1));
+    mustWait(() -> inPlace.copy(0x100000, 0x800000, 8));
+    mustWait(() -> inPlace.writeFlagged(0x800000, data.asSlice(0, 16), 8, 8));
+    assertThat(inPlace.mayWait(0x100000, 1 << 20)).isFalse();
+    assertThat(inPlace.mayWait(0x100000, (1 << 20) + 1)).as("a fault need not wait").isFalse();
+    assertThat(inPlace.mayWait(0x800000, 1)).isTrue();
+    faults(Access.READ, Reason.UNMAPPED, 0x700000, 0, () -> inPlace.read(0x700000, data, 0, 1));
+  }
+
+  private static void mustWait(ThrowingCallable call) {
+    assertThatThrownBy(call).isSameAs(MustWaitException.INSTANCE);
   }
 
   @Test

@@ -51,6 +51,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * while several queues are full of work: nothing of it is seen afterwards, and the controller
  * initialises again.
  */
+@Tag("polled")
 @Tag("long")
 @Timeout(240)
 final class NvmeRevocationTest {

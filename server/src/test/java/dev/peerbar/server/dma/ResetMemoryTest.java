@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Resets of channels at work, which is when memory is in use: they take none that only a collector
  * would give back, which a program without garbage never runs.
  */
+@Tag("polled")
 @Timeout(240)
 final class ResetMemoryTest {
   private static final int WARM_UP = 50;

@@ -45,6 +45,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Everything that ends a device's right to memory, at moments that chance chooses during copies:
  * after the reply no byte changes, and no message comes.
  */
+@Tag("polled")
 @Tag("long")
 @Timeout(240)
 final class RevocationRaceTest {

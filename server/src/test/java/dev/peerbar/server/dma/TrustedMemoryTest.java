@@ -33,6 +33,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A server that trusts its client's memory, and what becomes of it. A process of its own. */
+@Tag("polled")
 @Timeout(240)
 @Tag("long")
 final class TrustedMemoryTest {

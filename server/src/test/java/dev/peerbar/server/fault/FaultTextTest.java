@@ -25,6 +25,7 @@ final class FaultTextTest {
         "stuck",
         "stuck=channel-0",
         "interrupts-late=200ms",
+        "interrupts-late=1050us",
         "interrupts-lost",
         "interrupts-doubled=10ms",
         "replies-late=4000ms",

@@ -26,9 +26,9 @@ import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.pci.PciFunction;
 import dev.peerbar.pci.ResetKind;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.NvmeWire;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import dev.peerbar.storage.MemoryStorage;
 import dev.peerbar.storage.Storage;
@@ -38,11 +38,13 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Endpoints whose work throws what no work should: a driver learns of it, and need not wait. */
+@Tag("polled")
 @Timeout(60)
 final class BrokenWorkTest {
   private static final int NORMAL_SHUTDOWN = 1 << 14;
@@ -110,7 +112,7 @@ final class BrokenWorkTest {
   void aChannelHalts() throws Exception {
     Path path = directory.resolve("hbm.sock");
     Endpoint broken = new WithoutMemory(new HbmEndpoint(Wire.config(DoorbellMode.TRAP)));
-    try (EndpointServer _ = EndpointServer.start("hbm", broken, new ListenAddress.AtPath(path));
+    try (EndpointServer _ = Serving.start("hbm", broken, path);
         SocketDevice device = new SocketDevice(NvmeWire.connect(path))) {
       HbmChannel channel = Wire.channel(device, 0);
       for (int time = 0; time < 2; time++) {

@@ -29,7 +29,8 @@ final class ClosedFunctionTest {
               "closed",
               new HbmEndpoint(Wire.config(DoorbellMode.MAP), 1),
               thread,
-              ServerOptions.DMA_MAPS);
+              ServerOptions.DMA_MAPS,
+              false);
       CountDownLatch held = new CountDownLatch(1);
       thread.execute(() -> await(held));
       Future<?> closed = thread.submit(function::close);

@@ -1,94 +1,166 @@
 package dev.peerbar.server.function;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import dev.peerbar.pci.AccessWidth;
 import dev.peerbar.pci.Bar;
 import java.lang.foreign.ValueLayout;
-import java.util.Queue;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** The watcher of mapped doorbells in bad times. The executor is the function's thread. */
-@Timeout(60)
+/** Doorbells that are stores. */
 final class DoorbellPageTest {
-  private static final Bar.Doorbells LAYOUT = new Bar.Doorbells(0x1000, 0x1000, 0x100, 4);
-  private static final int LIMIT_SECONDS = 20;
+  private final List<String> rung = new ArrayList<>();
 
-  private final BlockingQueue<String> rung = new ArrayBlockingQueue<>(16);
-  private final Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
-
-  private DoorbellPage page(Executor functionThread, DoorbellPage.Listener listener)
-      throws Exception {
+  private DoorbellPage page(int stride, int count) throws Exception {
     return new DoorbellPage(
-        "test",
         new SharedBar("doorbell-page-test", 0x2000),
-        LAYOUT,
-        functionThread,
-        failures::add,
-        listener);
+        new Bar.Doorbells(0x1000, 0x1000, stride, count),
+        this::ring);
   }
 
   private void ring(long offset, int value) {
+    if (value < 0) {
+      throw new IllegalStateException("broken");
+    }
     rung.add("0x%x %d".formatted(offset, value));
   }
 
-  private void awaitRung(String expected) throws InterruptedException {
-    assertThat(rung.poll(LIMIT_SECONDS, TimeUnit.SECONDS)).isEqualTo(expected);
+  private static void store(DoorbellPage page, long offset, int value) {
+    page.memory().set(ValueLayout.JAVA_INT, offset, value);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {4, 8, 0x100})
+  void everyRegisterThatWasStoredToRingsOnce(int stride) throws Exception {
+    DoorbellPage page = page(stride, 5);
+    assertThat(page.rings()).isFalse();
+    assertThat(page.scan()).isFalse();
+    for (int register : new int[] {0, 3, 4}) {
+      store(page, 0x1000 + (long) register * stride, 7 + register);
+      assertThat(page.rings()).isTrue();
+    }
+    assertThat(page.scan()).isTrue();
+    assertThat(rung)
+        .containsExactly(
+            "0x1000 7",
+            "0x%x 10".formatted(0x1000 + 3 * stride),
+            "0x%x 11".formatted(0x1000 + 4 * stride));
+    assertThat(page.rings()).isFalse();
+    assertThat(page.scan()).isFalse();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0x1000, 0x1001, 0x1002, 0x1003, 0x1013})
+  void aChangeOfAnyByteOfARegisterRings(int offset) throws Exception {
+    DoorbellPage page = page(4, 5);
+    page.memory().set(ValueLayout.JAVA_BYTE, offset, (byte) 1);
+    assertThat(page.scan()).isTrue();
+    assertThat(rung).containsExactly("0x%x %d".formatted(offset & ~3, 1 << 8 * (offset & 3)));
   }
 
   @Test
-  void aStoreThatCouldNotBeAnnouncedIsAnnouncedLater() throws Exception {
-    AtomicBoolean room = new AtomicBoolean();
-    Executor scarce =
-        task -> {
-          if (!room.getAndSet(true)) {
-            throw new OutOfMemoryError("no room for a task");
-          }
-          task.run();
-        };
-    try (DoorbellPage page = page(scarce, this::ring)) {
-      page.start();
-      page.memory().set(ValueLayout.JAVA_INT, 0x1100, 7);
-      awaitRung("0x1100 7");
-      page.memory().set(ValueLayout.JAVA_INT, 0x1200, 8);
-      awaitRung("0x1200 8");
-    }
-    assertThat(failures).hasSize(1).first().isInstanceOf(OutOfMemoryError.class);
+  void whatLiesBetweenRegistersOrBehindThemMeansNothing() throws Exception {
+    DoorbellPage page = page(16, 3);
+    store(page, 0x1004, 1);
+    store(page, 0x101c, 2);
+    store(page, 0x1010, 5);
+    store(page, 0x1024, 3);
+    page.scan();
+    assertThat(rung).containsExactly("0x1010 5");
+    assertThat(page.rings()).as("there is no reason to look again").isFalse();
+  }
+
+  /** A client that stores without an end is looked at once a scan. */
+  @ParameterizedTest
+  @ValueSource(ints = {4, 0x100})
+  void aRegisterThatChangesAllTheTimeEndsNoScan(int stride) throws Exception {
+    DoorbellPage[] busy = new DoorbellPage[1];
+    busy[0] =
+        new DoorbellPage(
+            new SharedBar("doorbell-page-test", 0x2000),
+            new Bar.Doorbells(0x1000, 0x1000, stride, 3),
+            (offset, value) -> {
+              ring(offset, value);
+              store(busy[0], offset, value + 1);
+            });
+    store(busy[0], 0x1000, 1);
+    store(busy[0], 0x1000 + 2L * stride, 5);
+    busy[0].scan();
+    assertThat(rung).containsExactly("0x1000 1", "0x%x 5".formatted(0x1000 + 2 * stride));
+    assertThat(busy[0].rings()).isTrue();
   }
 
   /** What one doorbell sets off may fail: the others are rung all the same. */
   @Test
   void aDoorbellThatFailsLeavesTheOthers() throws Exception {
-    Executor forgiving =
-        task -> {
-          try {
-            task.run();
-          } catch (IllegalStateException e) {
-            rung.add(e.getMessage());
-          }
-        };
-    try (DoorbellPage page =
-        page(
-            forgiving,
-            (offset, value) -> {
-              if (offset == 0x1100) {
-                throw new IllegalStateException("broken");
-              }
-              ring(offset, value);
-            })) {
-      page.memory().set(ValueLayout.JAVA_INT, 0x1100, 7);
-      page.memory().set(ValueLayout.JAVA_INT, 0x1300, 9);
-      page.start();
-      awaitRung("broken");
-      awaitRung("0x1300 9");
-      assertThat(page.read(0x1100, AccessWidth.DWORD)).isEqualTo(7);
-    }
+    DoorbellPage page = page(0x100, 4);
+    store(page, 0x1100, -1);
+    store(page, 0x1300, 9);
+    assertThatIllegalStateException().isThrownBy(page::scan).withMessage("broken");
+    assertThat(page.rings()).isTrue();
+    assertThat(page.scan()).isTrue();
+    assertThat(rung).containsExactly("0x1300 9");
+    assertThat(page.read(0x1100, AccessWidth.DWORD)).isEqualTo(0xffff_ffffL);
+  }
+
+  @Test
+  void whatIsClearedDoesNotRing() throws Exception {
+    DoorbellPage page = page(4, 4);
+    store(page, 0x1004, 3);
+    store(page, 0x1008, 4);
+    page.clear(0x1004);
+    page.clear(0x100a);
+    page.clear(0x1010);
+    page.scan();
+    assertThat(rung).containsExactly("0x1008 4");
+    page.clear();
+    assertThat(page.rings()).isFalse();
+    assertThat(page.read(0x1008, AccessWidth.DWORD)).isZero();
+  }
+
+  /** Of a driver that stores now and then, after as many commands as its queue has entries. */
+  @Test
+  void aStoreThatIsExpectedRingsWithTheSameValue() throws Exception {
+    DoorbellPage page = page(4, 4);
+    store(page, 0x1004, 3);
+    page.scan();
+    store(page, 0x1004, 3);
+    assertThat(page.rings()).isFalse();
+    page.expect(0x1004);
+    page.expect(0x1004);
+    page.expect(0x1006);
+    page.expect(0x1010);
+    assertThat(page.rings()).as("nothing was stored").isFalse();
+    store(page, 0x1004, 3);
+    page.scan();
+    assertThat(rung).containsExactly("0x1004 3", "0x1004 3");
+  }
+
+  @Test
+  void aStoreThatComesBeforeItIsExpectedRings() throws Exception {
+    DoorbellPage page = page(4, 4);
+    store(page, 0x1004, 3);
+    page.expect(0x1004);
+    page.scan();
+    assertThat(rung).containsExactly("0x1004 3");
+  }
+
+  @Test
+  void whatIsRestoredDoesNotRing() throws Exception {
+    DoorbellPage page = page(4, 4);
+    store(page, 0x1004, 3);
+    byte[] saved = page.save();
+    assertThat(rung).containsExactly("0x1004 3");
+    DoorbellPage other = page(4, 4);
+    store(other, 0x100c, 8);
+    other.restore(saved);
+    assertThat(other.rings()).isFalse();
+    assertThat(other.read(0x1004, AccessWidth.DWORD)).isEqualTo(3);
+    assertThat(other.read(0x100c, AccessWidth.DWORD)).isZero();
   }
 }

@@ -28,11 +28,10 @@ import dev.peerbar.protocol.RegionCapability.SparseMmap;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
-import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.EverythingEndpoint;
 import dev.peerbar.server.fixture.EverythingEndpoint.Register;
 import dev.peerbar.server.fixture.GuestMemory;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.StateStream;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.Unpooled;
@@ -79,7 +78,7 @@ final class EverythingTest {
 
   private VfioUserClient serve(String name, EverythingEndpoint endpoint) throws IOException {
     Path path = directory.resolve(name);
-    own(EndpointServer.start(name, endpoint, new ListenAddress.AtPath(path)));
+    own(Serving.start(name, endpoint, path));
     VfioUserClient connected = own(VfioUserClient.connect(path));
     connected.setTimeout(Wire.LIMIT);
     connected.negotiate(Wire.capabilities());

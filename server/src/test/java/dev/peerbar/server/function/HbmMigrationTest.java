@@ -48,12 +48,14 @@ import java.util.Optional;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** An HBM endpoint at work moves to a second server, and the work goes on there. */
+@Tag("polled")
 class HbmMigrationTest {
   private static final long RAM = 0x4000_0000L;
   private static final int RAM_BYTES = 1 << 20;

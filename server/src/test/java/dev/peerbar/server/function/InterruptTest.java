@@ -16,8 +16,8 @@ import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -26,6 +26,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,6 +34,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every kind of interrupt of a function that has a pin, as Linux vfio-pci would have it. */
+@Tag("polled")
 @Timeout(60)
 final class InterruptTest {
   private static final int NONE = DeviceSetIrqs.DATA_NONE;
@@ -51,7 +53,7 @@ final class InterruptTest {
   @BeforeEach
   void start() throws Exception {
     Path path = directory.resolve("pin.sock");
-    server = EndpointServer.start("pin", endpoint, new ListenAddress.AtPath(path));
+    server = Serving.start("pin", endpoint, path);
     client = connect(path);
   }
 

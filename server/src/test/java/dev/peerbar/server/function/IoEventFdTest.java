@@ -22,10 +22,9 @@ import dev.peerbar.protocol.PciRegion;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.protocol.client.VfioUserClient.WithDescriptors;
-import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
@@ -36,6 +35,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,6 +43,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** DEVICE_GET_REGION_IO_FDS: doorbells that ring when an event descriptor is signalled. */
+@Tag("polled")
 @Timeout(120)
 final class IoEventFdTest {
   private static final long TAIL = 0x8000;
@@ -240,7 +241,7 @@ final class IoEventFdTest {
 
   private VfioUserClient connectTo(Endpoint served) throws IOException {
     Path path = directory.resolve("pin.sock");
-    own(EndpointServer.start("pin", served, new ListenAddress.AtPath(path)));
+    own(Serving.start("pin", served, path));
     return connect(path, 8);
   }
 

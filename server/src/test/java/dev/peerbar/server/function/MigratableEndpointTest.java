@@ -26,8 +26,7 @@ import dev.peerbar.pci.ResetKind;
 import dev.peerbar.protocol.PciIrq;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
-import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.StateStream;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
@@ -41,12 +40,14 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What a server promises an endpoint that can be migrated: one with nothing but a register. */
+@Tag("polled")
 class MigratableEndpointTest {
   private static final Logger LOG = LoggerFactory.getLogger(MigratableEndpointTest.class);
   private static final int PIECE = 4096;
@@ -63,7 +64,7 @@ class MigratableEndpointTest {
 
   private VfioUserClient serve(String name, Counter endpoint) throws IOException {
     Path path = directory.resolve(name);
-    owned.add(EndpointServer.start(name, endpoint, new ListenAddress.AtPath(path)));
+    owned.add(Serving.start(name, endpoint, path));
     VfioUserClient client = VfioUserClient.connect(path);
     owned.add(client);
     client.setTimeout(Wire.LIMIT);

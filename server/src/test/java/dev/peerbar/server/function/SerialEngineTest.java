@@ -41,7 +41,12 @@ final class SerialEngineTest {
   private SerialEngine engine(ThreadFactory factory) {
     BusMaster bus = new BusMaster(this::post, 1);
     return new SerialEngine(
-        new EngineName("test", "engine"), bus, mock(InterruptTable.class), this::post, factory);
+        new EngineName("test", "engine"),
+        bus,
+        mock(InterruptTable.class),
+        this::post,
+        new PolledJobs(Engine.Polling.NEVER),
+        factory);
   }
 
   private void post(Runnable turn) {

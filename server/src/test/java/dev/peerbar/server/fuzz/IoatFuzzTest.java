@@ -18,9 +18,9 @@ import dev.peerbar.pci.ConfigLayout.PowerManagement;
 import dev.peerbar.protocol.DmaMap;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.GuestMemory;
 import dev.peerbar.server.fixture.OpenFiles;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -34,6 +34,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +45,7 @@ import org.junit.jupiter.api.io.TempDir;
  * nothing that it was not given, and the next chain on a channel that was reset is carried out. For
  * {@code -Dfuzz.seconds} seconds, {@value #SECONDS} unless said.
  */
+@Tag("polled")
 @Timeout(value = 2, unit = TimeUnit.HOURS)
 final class IoatFuzzTest {
   private static final int SECONDS = 10;
@@ -195,9 +197,7 @@ final class IoatFuzzTest {
   void nothingHurtsIt() throws Exception {
     System.out.printf("I/OAT fuzz: -Dfuzz.seed=%d%n", seed);
     Path path = directory.resolve("fuzz.sock");
-    server =
-        EndpointServer.start(
-            "ioat", new IoatEndpoint(new IoatConfig(CHANNELS)), new ListenAddress.AtPath(path));
+    server = Serving.start("ioat", new IoatEndpoint(new IoatConfig(CHANNELS)), path);
     try (ErrorLog errors = new ErrorLog()) {
       ram = own(new GuestMemory("ioat-ram", RAM_SIZE));
       readOnly = own(new GuestMemory("ioat-rom", PAGE)).randomise(1);

@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -37,6 +38,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * next client finds a controller that works. For {@code -Dfuzz.seconds} seconds, {@value #SECONDS}
  * unless said.
  */
+@Tag("polled")
 @Timeout(value = 2, unit = TimeUnit.HOURS)
 final class NvmeFuzzTest {
   private static final int SECONDS = 10;

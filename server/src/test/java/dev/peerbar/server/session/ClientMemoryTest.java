@@ -37,10 +37,12 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Requests of the function to a client that does not receive, or receives and does not reply. */
+@Tag("polled")
 @Timeout(60)
 final class ClientMemoryTest {
   private static final Duration LIMIT = Duration.ofSeconds(30);

@@ -34,6 +34,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,6 +44,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Hundreds of requests of several threads on their way, while both channels of the device move data
  * by requests of its own: every reply is the right one, every byte arrives.
  */
+@Tag("polled")
 @Timeout(240)
 final class CrossingTrafficTest {
   private static final int ROUNDS = 25;

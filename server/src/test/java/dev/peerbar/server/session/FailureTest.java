@@ -16,8 +16,8 @@ import dev.peerbar.protocol.RegionRead;
 import dev.peerbar.protocol.RegionWrite;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
 import dev.peerbar.server.fixture.ProcessFacts;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
@@ -25,6 +25,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * An endpoint that fails where nobody foresaw it: the client is hung up on, never left with a
  * connection that nobody serves, and the next one is served.
  */
+@Tag("polled")
 @Timeout(120)
 final class FailureTest {
   private static final int BAR = 0;
@@ -94,7 +96,7 @@ final class FailureTest {
   @BeforeEach
   void serve() throws IOException {
     Path path = directory.resolve("failing.sock");
-    server = EndpointServer.start("failing", new FailingEndpoint(), new ListenAddress.AtPath(path));
+    server = Serving.start("failing", new FailingEndpoint(), path);
     client = connect();
   }
 

@@ -26,7 +26,7 @@ import dev.peerbar.protocol.MigrationState.State;
 import dev.peerbar.protocol.client.RemoteErrorException;
 import dev.peerbar.protocol.client.VfioUserClient;
 import dev.peerbar.server.EndpointServer;
-import dev.peerbar.server.ListenAddress;
+import dev.peerbar.server.fixture.Serving;
 import dev.peerbar.server.fixture.StateStream;
 import dev.peerbar.server.fixture.Wire;
 import io.netty.buffer.ByteBuf;
@@ -312,8 +312,7 @@ class MigrationErrnoTest {
   @Test
   void anEndpointThatCannotBeMigratedHasNoneOfIt() throws Exception {
     Path path = directory.resolve("fixed.sock");
-    try (EndpointServer server =
-            EndpointServer.start("fixed", new Fixed(), new ListenAddress.AtPath(path));
+    try (EndpointServer server = Serving.start("fixed", new Fixed(), path);
         VfioUserClient other = VfioUserClient.connect(path)) {
       assertThat(server.function().migration()).isEmpty();
       other.negotiate(Wire.capabilities());

@@ -51,7 +51,8 @@ class RegisterAccessTest {
               "hbm",
               new HbmEndpoint(new HbmConfig(MEMORY, 2, DoorbellMode.MAP, false)),
               channel.eventLoop(),
-              ServerOptions.DMA_MAPS);
+              ServerOptions.DMA_MAPS,
+              false);
       channel.pipeline().addLast(new FrameDecoder(), new Session(function, new Free()));
       Served served = new Served(function, channel);
       served.answer(

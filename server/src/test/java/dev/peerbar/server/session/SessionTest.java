@@ -85,7 +85,8 @@ final class SessionTest {
                 .build());
     when(place.take()).thenReturn(true);
     channel = new EmbeddedChannel();
-    function = new ServedFunction("mock", endpoint, channel.eventLoop(), ServerOptions.DMA_MAPS);
+    function =
+        new ServedFunction("mock", endpoint, channel.eventLoop(), ServerOptions.DMA_MAPS, false);
     channel.pipeline().addLast(new FrameDecoder(), new Session(function, place));
     request(Command.VERSION, false, new Version.Request(0, 1, Capabilities.DEFAULTS));
     assertThat(reply().header().error()).isFalse();
