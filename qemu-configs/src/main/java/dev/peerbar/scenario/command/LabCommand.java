@@ -65,6 +65,13 @@ public final class LabCommand implements Subcommand {
   private boolean bench;
 
   @Option(
+      names = "--poll",
+      description =
+          "nvme --bench: poll the endpoint, as 'peerbar serve nvme --poll' would: it takes a whole"
+              + " processor of those that QEMU has, too.")
+  private boolean poll;
+
+  @Option(
       names = "--shell",
       description = "Give a shell in the guest, with the endpoints there, instead of the steps.")
   private boolean shell;
@@ -88,6 +95,10 @@ public final class LabCommand implements Subcommand {
     if (bench && (tours != Tours.NVME || topology != null)) {
       throw new ParameterException(
           spec.commandLine(), "--bench is an option of nvme, and has a topology of its own");
+    }
+    if (poll && !bench) {
+      throw new ParameterException(
+          spec.commandLine(), "--poll is for measuring: give it with nvme --bench");
     }
     own.check();
     if (own.kernels().size() > 1) {
@@ -118,7 +129,8 @@ public final class LabCommand implements Subcommand {
   }
 
   private boolean run(Guide guide) throws IOException {
-    List<Tour<?>> shown = bench ? List.of(Tours.speed()) : tours.on(Optional.ofNullable(topology));
+    List<Tour<?>> shown =
+        bench ? List.of(Tours.speed(poll)) : tours.on(Optional.ofNullable(topology));
     if (shell) {
       return guide.shell(shown.getFirst());
     }

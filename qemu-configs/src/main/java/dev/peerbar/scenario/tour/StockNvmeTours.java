@@ -1,8 +1,5 @@
 package dev.peerbar.scenario.tour;
 
-import dev.peerbar.lab.qemu.CpuModel;
-import dev.peerbar.lab.qemu.Topology;
-import dev.peerbar.lab.qemu.Viommu;
 import dev.peerbar.scenario.Scenario;
 import dev.peerbar.scenario.Setting;
 import dev.peerbar.scenario.fixture.stock.StockNvme;
@@ -43,10 +40,10 @@ final class StockNvmeTours {
   }
 
   /** Speed beside that of QEMU's own nvme, for minutes. */
-  static Tour<StockNvme> speed() {
+  static Tour<StockNvme> speed(boolean polled) {
     return tour(
-        "one switch, an AMD CPU: speed beside QEMU's nvme",
-        new Setting(StockNvme.KIND.name(), Topology.NAMES.getFirst(), Viommu.NONE, CpuModel.AMD),
+        "one switch, an AMD CPU: speed beside QEMU's nvme" + (polled ? ", polled" : ""),
+        StockNvme.forSpeed(polled),
         List.of(bind(BindAtBoot.Interrupts.MESSAGES), Stop.of("g", Speed.measurement())));
   }
 

@@ -26,9 +26,13 @@ public enum Tours {
     return tours;
   }
 
-  /** One that takes minutes: the speed of an NVMe endpoint beside that of QEMU's own. */
-  public static Tour<?> speed() {
-    return StockNvmeTours.speed();
+  /**
+   * One that takes minutes: the speed of an NVMe endpoint beside that of QEMU's own.
+   *
+   * @param polled whether the endpoint is polled
+   */
+  public static Tour<?> speed(boolean polled) {
+    return StockNvmeTours.speed(polled);
   }
 
   /**
