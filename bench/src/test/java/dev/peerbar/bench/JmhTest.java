@@ -31,7 +31,13 @@ class JmhTest {
 
   /** One value of each parameter: the ones that are set up soonest. */
   private static final Map<String, String> PARAMETERS =
-      Map.of("placement", "ONE_CPU", "receiving", "WAITING", "live", "100", "workingSet", "16384");
+      Map.of(
+          "placement", "ONE_CPU",
+          "receiving", "WAITING",
+          "serving", "POLLING",
+          "depth", "32",
+          "live", "100",
+          "workingSet", "16384");
 
   /** The benchmarks of each class. */
   private static Map<String, SequencedSet<String>> listed() {
@@ -65,6 +71,9 @@ class JmhTest {
             "CopyBenchmark",
             "IoatBenchmark",
             "MessagesBenchmark",
+            "NvmeBenchmark",
+            "PolledCopyBenchmark",
+            "PolledDoorbellBenchmark",
             "DmaMapCodecBenchmark",
             "HeaderCodecBenchmark",
             "RegionReadCodecBenchmark",

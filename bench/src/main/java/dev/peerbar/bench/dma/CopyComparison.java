@@ -1,5 +1,7 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.bench.fixture.Fixture;
+import dev.peerbar.bench.fixture.Serving;
 import dev.peerbar.bench.harness.Aim;
 import dev.peerbar.bench.harness.Bench;
 import dev.peerbar.bench.harness.Comparison;
@@ -17,6 +19,9 @@ import java.util.Optional;
 public final class CopyComparison implements Comparison {
   private static final int KIB = 1 << 10;
   private static final double GIGA = 1e9;
+
+  /** So many bytes are a million of the shortest copies. */
+  private static final double MILLION_SHORTEST = PolledCopyBenchmark.SIZE * 1e6;
 
   @Override
   public String name() {
@@ -44,6 +49,30 @@ public final class CopyComparison implements Comparison {
     List<Curve.Line> lines = new ArrayList<>();
     points.forEach((layout, line) -> lines.add(new Curve.Line(layout.toString(), line)));
     bench.add(new Curve("bus-master copy", "KiB", "of a memory copy's rate", true, lines));
+    if (PolledRing.PLACEMENT.possible()) {
+      measurePolled(bench);
+    }
+  }
+
+  /** The shortest copies, which cost what a descriptor costs. */
+  private static void measurePolled(Bench bench) throws Exception {
+    try (Fixture fixture = PolledCopyBenchmark.start()) {
+      List<Measured> sides =
+          PolledRing.PLACEMENT.client(() ->
+              bench.compare(
+                  new Side("memory copy", fixture.floor()),
+                  new Side(Serving.POLLING.toString(), fixture.peerbar())));
+      Measured plain = sides.get(0);
+      Measured polled = sides.get(1);
+      String path =
+          "descriptors of %d bytes, %s".formatted(PolledCopyBenchmark.SIZE, Serving.POLLING);
+      bench.add(
+          Figure.alone(
+              path, "rate", "M/s", polled.rate() / MILLION_SHORTEST, Optional.of(Aim.atLeast(2))));
+      bench.add(
+          Figure.rate(
+              path + ", beside a copy", "M/s", MILLION_SHORTEST, plain, polled, Optional.empty()));
+    }
   }
 
   private static List<Measured> measure(Bench bench, MappedCopies copies, int size)

@@ -1,5 +1,6 @@
 package dev.peerbar.bench.dma;
 
+import dev.peerbar.devices.hbm.Descriptor;
 import dev.peerbar.driver.CopyChannel;
 import dev.peerbar.driver.socket.ClientMemory;
 import dev.peerbar.protocol.DmaMap;
@@ -77,6 +78,11 @@ public enum Layout {
   void copyAhead(CopyChannel channel, int ahead, long offset, int size, boolean interrupts)
       throws IOException {
     channel.copyAhead(ahead, source + offset, source + DESTINATION + offset, size, interrupts);
+  }
+
+  /** What copies a piece of the source to the same place of the destination. */
+  Descriptor copy(long offset, int size) {
+    return Descriptor.copy(size).from(source + offset).to(source + DESTINATION + offset);
   }
 
   @Override

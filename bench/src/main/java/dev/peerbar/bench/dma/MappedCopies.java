@@ -63,6 +63,17 @@ final class MappedCopies implements Closeable {
         });
   }
 
+  /** The same copies by an endpoint that polls, set up anew: its doorbell is a store. */
+  PolledCopies polledCopies(Layout layout, Pieces pieces) throws Exception {
+    return new PolledCopies(
+        PolledRing.start(
+            PolledCopies.CHAINS,
+            pieces.count(),
+            client -> layout.map(client, from, to),
+            piece -> layout.copy(offset(pieces, piece), pieces.size())),
+        pieces.bytes());
+  }
+
   /** Copies pieces of the memory, from its beginning to its end and again. */
   Workload copies(CopyEngine engine, Layout layout, Pieces pieces) {
     return new Copies(endpoints.get(engine), layout, pieces);

@@ -58,6 +58,18 @@ public record Figure(
         aim);
   }
 
+  /** The mean duration of what counts as one, in microseconds. */
+  public static Figure mean(String path, Measured floor, Measured subject, Optional<Aim> aim) {
+    return new Figure(
+        path,
+        "mean",
+        "us",
+        floor.cost() / NANOS_PER_MICRO,
+        subject.cost() / NANOS_PER_MICRO,
+        subject.costOver(floor),
+        aim);
+  }
+
   /**
    * A rate.
    *

@@ -1,0 +1,2 @@
+/** NVMe commands, given by a host that polls. */
+package dev.peerbar.bench.nvme;
