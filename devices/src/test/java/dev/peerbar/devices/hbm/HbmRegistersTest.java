@@ -88,7 +88,7 @@ final class HbmRegistersTest {
     assertThat(mapped.function().bar(0))
         .contains(
             new Bar.Registers(
-                0, 64 << 10, Optional.of(new Bar.Doorbells(0x8000, 0x1000, 0x100, 16))));
+                0, 64 << 10, Optional.of(new Bar.Doorbells(0x8000, 0x1000, 0x100, 2))));
   }
 
   @Test

@@ -56,6 +56,8 @@ final class NvmePolledTest {
 
   @BeforeEach
   void enable() throws IOException {
+    // With the pin the host rings for every head.
+    nvme.device.enableMsix(1);
     driver.enable();
     buffer = nvme.device.allocate(128 * NvmeDriver.PAGE);
     far = byMessages(nvme.device.allocate(4 * NvmeDriver.PAGE));
@@ -449,16 +451,37 @@ final class NvmePolledTest {
     }
   }
 
+  /** Disabled before anybody has looked. */
   @Test
-  void aFullCompletionQueueWaitsForItsHead() throws IOException {
-    for (int round = 0; round < 2; round++) {
-      boolean shadow = round == 1;
+  void aControllerThatIsDisabledDoesNothing() throws IOException {
+    for (boolean shadow : new boolean[] {false, true}) {
+      driver.enable();
+      if (shadow) {
+        driver.ringByShadows();
+      }
+      NvmeQueue pair = pair(1);
+      isPolled(pair);
+      pair.submit(read(0), discard(0), read(1));
+      nvme.storage.calls().clear();
+      host.journal().clear();
+      nvme.write4(NvmeRegisters.CC, 0);
+      host.settle();
+      assertThat(nvme.storage.calls()).isEmpty();
+      assertThat(host.journal()).noneMatch(it -> it.startsWith("write") || it.startsWith("raise"));
+      assertThat(pair.collect()).isEmpty();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {3, 100})
+  void aFullCompletionQueueWaitsForItsHead(int slowOneIn) throws IOException {
+    for (boolean shadow : new boolean[] {false, true}) {
       driver.disable();
       driver.enable();
       ShadowDoorbells shadows = shadow ? driver.ringByShadows() : null;
       NvmeQueue narrow = narrow();
       for (int i = 0; i < 21; i++) {
-        narrow.put(i % 3 == 0 ? discard(i) : read(i));
+        narrow.put((i + 1) % slowOneIn == 0 ? discard(i) : read(i));
       }
       narrow.ring();
       for (int i = 0; i < 7; i++) {
@@ -545,6 +568,31 @@ final class NvmePolledTest {
       done += taken(pair).size();
       assertThat(done).isEqualTo(sent);
     }
+  }
+
+  /** Each time that there is no room for more, and far from where the head's EventIdx began. */
+  @Test
+  void theHostRingsForTheHeadThatCommandsWaitFor() throws IOException {
+    ShadowDoorbells shadows = driver.ringByShadows();
+    NvmeQueue pair =
+        driver.createQueue(
+            1, nvme.device.allocate(8192), nvme.device.allocate(1024).slice(0, 1024), 0);
+    host.settle();
+    for (int i = 0; i < 120; i++) {
+      pair.put(read(i));
+    }
+    pair.ring();
+    for (int head = 10; head <= 50; head += 10) {
+      host.wake();
+      for (int i = 0; i < 10; i++) {
+        assertThat(pair.poll()).isPresent();
+      }
+      long rings = shadows.rings();
+      pair.ringHead();
+      assertThat(shadows.rings()).isEqualTo(rings + 1);
+    }
+    host.wake();
+    assertThat(pair.collect()).hasSize(63);
   }
 
   // Storage that may wait.

@@ -557,10 +557,15 @@ final class Arbiter {
    */
   synchronized IoWorker away(IoWorker worker) {
     worker.state = IoWorker.State.AWAY;
-    if (workers.othersWatch(worker)) {
-      if (worker.hasUnstarted()) {
-        signals++;
-      }
+    // One that is polled watches, but takes nothing that was put aside.
+    boolean othersWatch =
+        poller != null && canTakeAside()
+            ? workers.watchingBeside(poller) > 0
+            : workers.othersWatch(worker);
+    if (worker.hasUnstarted()) {
+      signals++;
+    }
+    if (othersWatch) {
       return null;
     }
     boolean work =

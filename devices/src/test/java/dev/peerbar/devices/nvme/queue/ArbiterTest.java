@@ -116,6 +116,22 @@ final class ArbiterTest {
     arbiter.endPoll(true);
   }
 
+  /** The one that is polled watches, and cannot do it. */
+  @Test
+  void whatIsPutAsideBeforeAWorkerGoesAwayIsAnothersToDo() {
+    startPolled(1);
+    IoWorker slow = workers.get(0);
+    arbiter.tail(queue(ENTRIES), 2);
+    fetches(poller, IoOpcode.DATASET_MANAGEMENT, IoOpcode.READ);
+    finds(slow, Arbiter.Next.EXECUTE);
+    arbiter.putAside(poller);
+
+    IoWorker other = arbiter.away(slow);
+    assertThat(other).isNotNull().isNotSameAs(slow);
+    executes(other, 1);
+    assertThat(arbiter.away(other)).as("nothing is left").isNull();
+  }
+
   /** A worker has looked before, and is about to go idle. */
   @Test
   void whatAPollerLeavesIsTakenByWhoeverIsAboutToGo() {
