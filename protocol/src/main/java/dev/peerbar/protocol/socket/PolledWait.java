@@ -17,7 +17,7 @@ final class PolledWait {
   private static final long SHORTEST_NAP_NANOS = 40_000;
 
   /** The longest. Waking costs tens of microseconds of a processor that has been idle. */
-  private static final long LONGEST_NAP_NANOS = 50_000_000;
+  private static final long LONGEST_NAP_NANOS = 100_000_000;
 
   /**
    * What part of the time in which nothing happened a sleep takes, and makes the next find late.
