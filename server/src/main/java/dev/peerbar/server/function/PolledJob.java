@@ -53,28 +53,20 @@ final class PolledJob implements Job, Engine.Ticket {
 
   /** Does a piece of work. Returns whether there was any. */
   boolean poll() {
-    if (state.ended()) {
-      return false;
-    }
-    try {
-      return work.poll(this);
-    } catch (MustWaitException e) {
-      threw(new IllegalStateException("polled work was not handed over", e));
-    } catch (JobEndedException _) {
-      log.debug("{}: polled work ended early", name);
-    } catch (RuntimeException | Error e) {
-      threw(e);
-    }
-    return true;
+    return look(false);
   }
 
   /** There will be no look for a while. Returns false if there is something to do first. */
   boolean rest() {
+    return look(true);
+  }
+
+  private boolean look(boolean rests) {
     if (state.ended()) {
-      return true;
+      return rests;
     }
     try {
-      return work.rest(this);
+      return rests ? work.rest(this) : work.poll(this);
     } catch (MustWaitException e) {
       threw(new IllegalStateException("polled work was not handed over", e));
     } catch (JobEndedException _) {
@@ -82,7 +74,8 @@ final class PolledJob implements Job, Engine.Ticket {
     } catch (RuntimeException | Error e) {
       threw(e);
     }
-    return false;
+    // Something has happened: there was work, or there is something to look at before a rest.
+    return !rests;
   }
 
   private void threw(Throwable cause) {

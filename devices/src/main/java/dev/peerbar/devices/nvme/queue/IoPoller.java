@@ -100,17 +100,14 @@ final class IoPoller implements Engine.Polled {
   }
 
   private void execute(Job job) throws DmaFaultException, JobEndedException {
-    boolean completes = completes(job, worker.queue());
-    try {
-      if (completes) {
-        worker.execute(job);
-      }
-    } catch (MustWaitException _) {
-      arbiter.putAside(worker);
-    }
-    if (!completes) {
+    if (!completes(job, worker.queue())) {
       arbiter.putAside(worker);
       throw MustWaitException.INSTANCE;
+    }
+    try {
+      worker.execute(job);
+    } catch (MustWaitException _) {
+      arbiter.putAside(worker);
     }
   }
 
