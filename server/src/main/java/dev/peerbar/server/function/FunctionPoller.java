@@ -63,6 +63,10 @@ public final class FunctionPoller {
 
   /** Rings what has been stored to, and does a turn of each job. Returns whether there was any. */
   public boolean run() {
+    // An event loop may look once more after this has changed.
+    if (!active()) {
+      return false;
+    }
     boolean any = false;
     try {
       for (DoorbellPage page : pages) {
@@ -82,6 +86,6 @@ public final class FunctionPoller {
 
   /** There will be no look for a while. Returns false if there is something to do first. */
   public boolean rest() {
-    return jobs.rest();
+    return !active() || jobs.rest();
   }
 }

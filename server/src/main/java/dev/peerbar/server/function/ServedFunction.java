@@ -65,7 +65,6 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
   private final Map<Integer, IoEventFds> doorbellEvents = new HashMap<>();
   // Ends the connection of the client that is there.
   private volatile Runnable hangUp = () -> {};
-  private volatile boolean closed;
   private volatile boolean mayFree;
 
   /**
@@ -87,7 +86,7 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
     this.log = new FunctionLog(name);
     this.endpoint = endpoint;
     this.scheduler = functionThread;
-    this.functionThread = work -> functionThread.execute(() -> doUnlessClosed(work));
+    this.functionThread = work -> functionThread.execute(() -> doOrHangUp(work));
     this.bus = new BusMaster(this.functionThread, maxDmaMaps);
     PciFunction function = endpoint.function();
     Optional<MsixTable> msix = function.msix().map(MsixTable::new);
@@ -158,13 +157,6 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
       stopped &= engine.awaitIdle(deadline);
     }
     return stopped;
-  }
-
-  /** What is still queued when this is closed has nothing left to work on: BARs are unmapped. */
-  private void doUnlessClosed(Runnable work) {
-    if (!closed) {
-      doOrHangUp(work);
-    }
   }
 
   private void doOrHangUp(Runnable work) {
@@ -444,11 +436,10 @@ public final class ServedFunction implements Host, PciFunction.Events, AutoClose
 
   /**
    * Ends all work, and frees everything but the memory behind BARs, at which the threads of an
-   * event loop may be looking. No call but {@link #free} may follow, and what was queued for the
-   * function's thread is not done any more.
+   * event loop may be looking. No call but {@link #free} may follow. Doorbells are not looked at
+   * any more, and what jobs have queued for the function's thread finds them ended.
    */
   public void stop() {
-    closed = true;
     poller.stop();
     boolean stopped = stopEngines();
     engines.values().forEach(SerialEngine::shutDown);

@@ -7,48 +7,78 @@ import dev.peerbar.devices.hbm.HbmRegisters;
 import dev.peerbar.pci.DoorbellMode;
 import dev.peerbar.server.ServerOptions;
 import dev.peerbar.server.fixture.Wire;
+import io.netty.channel.embedded.EmbeddedChannel;
 import java.lang.foreign.ValueLayout;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Future;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** What a function's thread still has to do when the function is closed. */
-@Timeout(60)
+/** What a function's thread looks at before and after the function is stopped. */
 final class ClosedFunctionTest {
-  private static final int LIMIT_SECONDS = 20;
+  private final EmbeddedChannel channel = new EmbeddedChannel();
+  private final AtomicBoolean hungUp = new AtomicBoolean();
 
-  /** A scan of memory that is no longer there would end the JVM. */
-  @Test
-  void aDoorbellThatWasSeenBeforeIsNotLookedAt() throws Exception {
-    try (ScheduledThreadPoolExecutor thread = new ScheduledThreadPoolExecutor(1)) {
-      ServedFunction function =
-          new ServedFunction(
-              "closed",
-              new HbmEndpoint(Wire.config(DoorbellMode.MAP), 1),
-              thread,
-              ServerOptions.DMA_MAPS,
-              false);
-      CountDownLatch held = new CountDownLatch(1);
-      thread.execute(() -> await(held));
-      Future<?> closed = thread.submit(function::close);
-      // Behind that.
-      function.memory(HbmRegisters.BAR).set(ValueLayout.JAVA_INT, HbmRegisters.doorbell(0), 1);
-      Wire.await("the doorbell to be seen", () -> thread.getQueue().size() == 2);
-      held.countDown();
-      closed.get(LIMIT_SECONDS, TimeUnit.SECONDS);
-      thread.submit(() -> {}).get(LIMIT_SECONDS, TimeUnit.SECONDS);
-      assertThat(thread.getQueue()).isEmpty();
+  @BeforeEach
+  void register() {
+    channel.runPendingTasks();
+  }
+
+  @AfterEach
+  void close() {
+    channel.finishAndReleaseAll();
+  }
+
+  private ServedFunction function(boolean alwaysPolled) throws Exception {
+    ServedFunction function =
+        new ServedFunction(
+            "closed",
+            new HbmEndpoint(Wire.config(DoorbellMode.MAP), 1),
+            channel.eventLoop(),
+            ServerOptions.DMA_MAPS,
+            alwaysPolled);
+    function.clientCame(() -> hungUp.set(true));
+    channel.runPendingTasks();
+    return function;
+  }
+
+  private static void store(ServedFunction function) {
+    function.memory(HbmRegisters.BAR).set(ValueLayout.JAVA_INT, HbmRegisters.doorbell(0), 1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aDoorbellIsLookedAtWhileThereIsAClient(boolean alwaysPolled) throws Exception {
+    try (ServedFunction function = function(alwaysPolled)) {
+      FunctionPoller poller = function.poller().orElseThrow();
+      store(function);
+      assertThat(poller.active()).isTrue();
+      assertThat(poller.rings()).isTrue();
+      assertThat(poller.run()).isTrue();
+      assertThat(poller.rings()).isFalse();
     }
   }
 
-  private static void await(CountDownLatch latch) {
+  /** Its work could not begin: engines have gone. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aDoorbellIsNotLookedAtOnceItIsStopped(boolean alwaysPolled) throws Exception {
+    ServedFunction function = function(alwaysPolled);
+    FunctionPoller poller = function.poller().orElseThrow();
     try {
-      assertThat(latch.await(LIMIT_SECONDS, TimeUnit.SECONDS)).isTrue();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      store(function);
+      function.stop();
+      assertThat(poller.active()).isFalse();
+      // Whoever looks at memory just then still finds it.
+      assertThat(poller.rings()).isTrue();
+      assertThat(poller.run()).isFalse();
+      assertThat(poller.rest()).isTrue();
+      assertThat(poller.rings()).isTrue();
+      channel.runPendingTasks();
+      assertThat(hungUp).isFalse();
+    } finally {
+      function.free();
     }
   }
 }

@@ -318,11 +318,18 @@ final class PolledJobTest {
         });
   }
 
+  /** Of a function that has a client. */
+  private FunctionPoller polled(List<DoorbellPage> pages) {
+    FunctionPoller poller = new FunctionPoller(pages, jobs, failures::add);
+    poller.clientCame();
+    return poller;
+  }
+
   @Test
   void doorbellsRingAndWorkIsDoneInOneTurn() throws Exception {
     DoorbellPage first = page();
     DoorbellPage second = page();
-    FunctionPoller poller = new FunctionPoller(List.of(first, second), jobs, failures::add);
+    FunctionPoller poller = polled(List.of(first, second));
     begin(_ -> journal.add("work"));
     assertThat(poller.rings()).isFalse();
     second.memory().set(ValueLayout.JAVA_INT, 0x1004, 1);
@@ -335,7 +342,7 @@ final class PolledJobTest {
   @Test
   void aDoorbellAloneIsWorkAndSoIsAJob() throws Exception {
     DoorbellPage page = page();
-    FunctionPoller poller = new FunctionPoller(List.of(page, page()), jobs, failures::add);
+    FunctionPoller poller = polled(List.of(page, page()));
     assertThat(poller.run()).isFalse();
     page.memory().set(ValueLayout.JAVA_INT, 0x1000, 1);
     assertThat(poller.run()).isTrue();
@@ -348,7 +355,7 @@ final class PolledJobTest {
   void aDoorbellThatFailsKeepsNothingElseBack() throws Exception {
     DoorbellPage broken = page();
     DoorbellPage page = page();
-    FunctionPoller poller = new FunctionPoller(List.of(broken, page), jobs, failures::add);
+    FunctionPoller poller = polled(List.of(broken, page));
     begin(_ -> {
       journal.add("work");
       return false;
