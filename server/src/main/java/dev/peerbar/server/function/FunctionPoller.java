@@ -86,6 +86,6 @@ public final class FunctionPoller {
 
   /** There will be no look for a while. Returns false if there is something to do first. */
   public boolean rest() {
-    return !active() || jobs.rest();
+    return jobs.rest();
   }
 }
