@@ -38,6 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(value = 2, unit = TimeUnit.MINUTES)
 final class NvmePolledTest {
   private static final int ENTRIES = 64;
+  private static final long LIMIT_NANOS = 20_000_000_000L;
 
   /** More blocks than a command moves, which only takes long. */
   private static final int MANY_BLOCKS = 1025;
@@ -151,6 +152,65 @@ final class NvmePolledTest {
     host.wake();
     assertThat(host.jobsWaiting()).isZero();
     assertThat(taken(pair)).hasSize(3);
+  }
+
+  /** Or one would stand for the next until the host moves its head. */
+  @Test
+  void aVectorWithoutCoalescingInterruptsForEachEntry() throws IOException {
+    driver.setUp();
+    driver.enable();
+    NvmeQueue pair = pair(1);
+    driver
+        .admin()
+        .succeed(
+            SubmissionEntry.builder(AdminOpcode.SET_FEATURES).dword(10, 9).dword(11, 1 | 1 << 16));
+    host.settle();
+    for (int i = 1; i < 10; i++) {
+      int raised = host.raised().size();
+      pair.submit(read(0));
+      host.look();
+      assertThat(host.raised()).hasSize(raised + 1);
+      assertThat(host.raised().getLast()).isEqualTo(1);
+    }
+  }
+
+  /** Two completions, of which the host has answered none. */
+  private NvmeQueue unanswered() throws IOException {
+    driver.setUp();
+    driver.enable();
+    NvmeQueue pair = pair(1);
+    for (int i = 0; i < 2; i++) {
+      pair.submit(read(i));
+      host.look();
+    }
+    return pair;
+  }
+
+  private long raised(int vector) {
+    return host.raised().stream().filter(it -> it == vector).count();
+  }
+
+  /** Nothing else happens meanwhile, and a host that polls all the time never rests. */
+  @Test
+  void whatOneInterruptStoodForGetsItsOwnInTheEnd() throws IOException {
+    unanswered();
+    long deadline = System.nanoTime() + LIMIT_NANOS;
+    while (raised(1) < 2) {
+      assertThat(System.nanoTime()).isLessThan(deadline);
+      host.look();
+    }
+    assertThat(host.look()).isFalse();
+    assertThat(raised(1)).isEqualTo(2);
+  }
+
+  @Test
+  void nothingIsHeldBackThatIsLeftToWorkers() throws IOException {
+    NvmeQueue pair = unanswered();
+    byMessages(pair.submissions());
+    pair.submit(read(2));
+    host.look();
+    assertThat(pair.collect()).hasSize(2);
+    assertThat(raised(1)).isEqualTo(2);
   }
 
   /** All of what was rung for, however much data it moves: nobody rings again. */

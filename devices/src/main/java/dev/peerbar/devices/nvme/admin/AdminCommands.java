@@ -81,6 +81,11 @@ public final class AdminCommands implements AdminHandler {
     }
   }
 
+  /** Whether the host wants no interrupt of a vector held back. For any thread. */
+  public boolean uncoalesced(int vector) {
+    return features.uncoalesced(vector);
+  }
+
   /** A doorbell was rung that is none, or with a value that it cannot take (NVMe 1.4 5.2.1). */
   public void doorbellFailed(RingResult result) {
     AsyncEvent event =

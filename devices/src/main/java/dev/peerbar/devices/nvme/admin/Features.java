@@ -2,6 +2,7 @@ package dev.peerbar.devices.nvme.admin;
 
 import dev.peerbar.devices.nvme.entry.Status;
 import dev.peerbar.devices.nvme.queue.ArbitrationFeature;
+import java.util.BitSet;
 import java.util.Optional;
 
 /**
@@ -62,8 +63,8 @@ final class Features {
   private boolean writeCache = true;
   private int coalescing;
 
-  /** A bit per vector, as an array; the admin queue's vector is never coalesced. */
-  private final boolean[] uncoalesced;
+  /** Vectors; never changed, but another one. The admin queue's is never coalesced. */
+  private volatile BitSet uncoalesced = BitSet.valueOf(new long[] {1});
 
   private boolean writeAtomicityDisabled;
   private int events;
@@ -73,8 +74,6 @@ final class Features {
     this.smart = smart;
     queues = settings.queues();
     vectors = settings.vectors();
-    uncoalesced = new boolean[vectors];
-    uncoalesced[0] = true;
     timestamp = new Timestamp(settings.nanoTime());
   }
 
@@ -87,6 +86,11 @@ final class Features {
   /** Which events the host wants: Asynchronous Event Configuration. */
   int events() {
     return events;
+  }
+
+  /** Whether no interrupt of a vector is to be held back. For any thread. */
+  boolean uncoalesced(int vector) {
+    return uncoalesced.get(vector);
   }
 
   void get(AdminCommand command) {
@@ -129,7 +133,7 @@ final class Features {
         if (vector >= vectors) {
           command.invalidField(Parameter.of(DWORD11, 0));
         } else {
-          boolean off = current ? uncoalesced[vector] : vector == 0;
+          boolean off = current ? uncoalesced(vector) : vector == 0;
           command.succeed(vector | (off ? NO_COALESCING : 0));
         }
       }
@@ -218,7 +222,9 @@ final class Features {
         if (vector >= vectors) {
           command.invalidField(Parameter.of(DWORD11, 0));
         } else {
-          uncoalesced[vector] = (dword & NO_COALESCING) != 0;
+          BitSet changed = (BitSet) uncoalesced.clone();
+          changed.set(vector, (dword & NO_COALESCING) != 0);
+          uncoalesced = changed;
           command.succeed();
         }
       }

@@ -132,7 +132,9 @@ final class Arbiter {
     signals++;
     // A worker that watches takes it, or another one is worth its processor.
     int watching = workers.watchingBeside(worker);
-    if (takesLong ? mayBeginLong() : watching == 0 || putAside.others() > BACKLOG * watching) {
+    if (takesLong
+        ? mayBeginLong()
+        : watching == 0 || watching < busyWorkers && putAside.others() > BACKLOG * watching) {
       worker.needs(workers.takeIdle());
     }
   }

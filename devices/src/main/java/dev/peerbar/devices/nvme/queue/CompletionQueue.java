@@ -35,6 +35,12 @@ final class CompletionQueue {
   /** Whether the vector is to be raised. */
   volatile boolean unraised;
 
+  /** Whether the head has moved since the vector was raised last, if it ever was. */
+  volatile boolean answered = true;
+
+  /** When that was, of {@link System#nanoTime}. */
+  volatile long raisedAt;
+
   // For the engine that polls shadow doorbells.
 
   /** Whether the shadow has moved: from then on the register's value does not count. */
@@ -93,6 +99,7 @@ final class CompletionQueue {
       return false;
     }
     head = value;
+    answered = true;
     return true;
   }
 

@@ -18,6 +18,7 @@ final class IoGeneration {
   private final IoHandler io;
   private final Events events;
   private final Arbiter arbiter;
+  private final CompletionInterrupts interrupts;
   private final Map<IoWorker, WorkerLoop> workers = new HashMap<>();
 
   /** The last job of each worker. An older one has done all that a ticket can end. */
@@ -36,6 +37,7 @@ final class IoGeneration {
     this.io = io;
     this.events = events;
     this.arbiter = arbiter;
+    interrupts = new CompletionInterrupts(settings, arbiter, System::nanoTime);
     for (QueueEngines.BufferedEngine buffered : engines.io()) {
       IoWorker worker = new IoWorker(this, arbiter, buffered.buffers());
       arbiter.add(worker);
@@ -76,27 +78,29 @@ final class IoGeneration {
     shadow = doorbells;
   }
 
-  /** Raises the vectors of all completion queues that are to be. */
-  void raise(Job job) throws JobEndedException {
-    boolean interrupts = false;
-    for (CompletionQueue queue : arbiter.completionQueues()) {
-      if (queue.unraised) {
-        queue.unraised = false;
-        if (queue.interrupts) {
-          interrupts = true;
-          job.raise(queue.vector);
-        }
-      }
-    }
-    if (interrupts) {
+  /** Raises the vectors of completion queues, as {@link CompletionInterrupts#raise}. */
+  void raise(Job job, boolean all) throws JobEndedException {
+    if (interrupts.raise(job, all)) {
       pinMayChange(job);
     }
+  }
+
+  /** Raises what has been held back and need not be any more, or all of it. */
+  void raiseHeld(Job job, boolean all) throws JobEndedException {
+    if (interrupts.held()) {
+      raise(job, all);
+    }
+  }
+
+  /** Whether {@link #raiseHeld} may have something to do. */
+  boolean holdsInterrupts() {
+    return interrupts.held();
   }
 
   /** Has the pin follow what is in the completion queues, if interrupts go by it. */
   void pinMayChange(Job job) throws JobEndedException {
     // Asked after raising, which looks at the same switch in order with its changes.
-    boolean pin = settings.pinInUse().getAsBoolean() || arbiter.pinInUse();
+    boolean pin = interrupts.pinInUse();
     // One is enough for all that was completed before it runs.
     if (pin && !pinPending.getAndSet(true)) {
       job.update(this::showPin);

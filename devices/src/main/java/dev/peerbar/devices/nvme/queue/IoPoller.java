@@ -44,14 +44,15 @@ final class IoPoller implements Engine.Polled {
   @Override
   public boolean poll(Job job) throws JobEndedException {
     ShadowDoorbells shadow = generation.shadow();
-    if (retired || shadow == null && seen == arbiter.signals() && !worker.hasUnstarted()) {
+    if (retired || shadow == null && !hasWork() && !generation.holdsInterrupts()) {
       return false;
     }
     try {
       if (shadow != null) {
         shadow.poll(job, buffers);
       }
-      if (seen == arbiter.signals() && !worker.hasUnstarted()) {
+      generation.raiseHeld(job, false);
+      if (!hasWork()) {
         return false;
       }
       takeTurn(job);
@@ -61,6 +62,10 @@ final class IoPoller implements Engine.Polled {
       generation.workFailed(fault);
     }
     return true;
+  }
+
+  private boolean hasWork() {
+    return seen != arbiter.signals() || worker.hasUnstarted();
   }
 
   private void takeTurn(Job job) throws DmaFaultException, JobEndedException {
@@ -126,6 +131,7 @@ final class IoPoller implements Engine.Polled {
   private void retire(Job job) throws JobEndedException {
     retired = true;
     worker.stop(job);
+    generation.raiseHeld(job, true);
     generation.wake(arbiter.retire(worker));
   }
 
@@ -135,6 +141,7 @@ final class IoPoller implements Engine.Polled {
       return true;
     }
     try {
+      generation.raiseHeld(job, true);
       switch (arbiter.rest(worker)) {
         case IDLE -> {
           return true;

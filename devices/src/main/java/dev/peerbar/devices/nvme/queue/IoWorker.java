@@ -253,7 +253,10 @@ final class IoWorker {
     }
   }
 
-  /** Has the interrupts raised of what was completed. Returns whether anything was. */
+  /**
+   * Has the interrupts raised of what was completed, but for what is held back. Returns whether
+   * anything was completed.
+   */
   boolean raise(Job job) throws JobEndedException {
     if (unraised == 0) {
       return false;
@@ -261,7 +264,7 @@ final class IoWorker {
     unraised = 0;
     arbiter.settle(this);
     afterSettling(job);
-    generation.raise(job);
+    generation.raise(job, false);
     return true;
   }
 

@@ -1,6 +1,7 @@
 package dev.peerbar.devices.nvme.queue;
 
 import java.util.function.BooleanSupplier;
+import java.util.function.IntPredicate;
 
 /**
  * What a generation of the controller begins with.
@@ -16,6 +17,8 @@ import java.util.function.BooleanSupplier;
  * @param adminCompletionQueue ACQ, page-aligned
  * @param adminCompletionEntries AQA.ACQS + 1, at least 2
  * @param pinInUse whether interrupts go by the pin, as MSI-X is off; asked on any thread
+ * @param uncoalesced whether the host wants no interrupt of a vector held back (NVMe 1.4 5.21.1.9);
+ *     asked on any thread
  */
 public record QueueSettings(
     int pageSize,
@@ -28,4 +31,5 @@ public record QueueSettings(
     int adminSubmissionEntries,
     long adminCompletionQueue,
     int adminCompletionEntries,
-    BooleanSupplier pinInUse) {}
+    BooleanSupplier pinInUse,
+    IntPredicate uncoalesced) {}

@@ -218,7 +218,7 @@ final class ShadowDoorbells {
     boolean pin = arbiter.pinInUse();
     for (CompletionQueue queue : arbiter.completionQueues()) {
       if (queue.shadowed
-          && (pin || queue.starved || queue.scarce())
+          && (pin || queue.unraised || queue.starved || queue.scarce())
           && lookAt(job, buffers, queue, all)) {
         moved = true;
         if (pin) {

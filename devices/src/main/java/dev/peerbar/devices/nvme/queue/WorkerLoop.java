@@ -105,6 +105,7 @@ final class WorkerLoop {
     if (shadow != null && !worker.hasUnstarted()) {
       shadow.poll(job, buffers);
     }
+    generation.raiseHeld(job, false);
     return worker.next(job);
   }
 
@@ -120,7 +121,10 @@ final class WorkerLoop {
     }
     if (slowness >= SLOW || worker.takesLong) {
       raise(job);
+      generation.raiseHeld(job, true);
       goAway(job);
+    } else if (slowness > 0) {
+      generation.raiseHeld(job, true);
     }
     long begin = System.nanoTime();
     worker.busySince(begin);
@@ -164,6 +168,7 @@ final class WorkerLoop {
       if (shadow != null) {
         shadow.poll(job, buffers);
       }
+      generation.raiseHeld(job, false);
       if (arbiter.signals() != seen || arbiter.over()) {
         spinNanos = SPIN_NANOS;
         return true;
@@ -187,6 +192,7 @@ final class WorkerLoop {
     while (System.nanoTime() - lastCommand < WATCH_NANOS && arbiter.watchesAlone(worker)) {
       LockSupport.parkNanos(NAP_NANOS);
       shadow.poll(job, buffers);
+      generation.raiseHeld(job, false);
       if (arbiter.signals() != seen || arbiter.over()) {
         return true;
       }
@@ -196,6 +202,7 @@ final class WorkerLoop {
 
   /** Goes idle. Returns false if there is something to look at first. */
   private boolean leave(Job job) throws DmaFaultException, JobEndedException {
+    generation.raiseHeld(job, true);
     switch (arbiter.leave(worker)) {
       case IDLE -> {
         idleSince = System.nanoTime();
