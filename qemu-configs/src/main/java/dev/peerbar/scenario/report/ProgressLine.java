@@ -120,6 +120,8 @@ public final class ProgressLine implements RunListener {
   @Override
   public void ended() {
     bar.close();
+    // The library leaves a line alone that it has not shown before it is closed.
+    line.close();
     report.ended();
   }
 }

@@ -12,7 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.RepeatedTest;
 
 /** The line and a report on the same terminal. */
 class ProgressLineTest {
@@ -22,7 +22,8 @@ class ProgressLineTest {
   private final ByteArrayOutputStream seen = new ByteArrayOutputStream();
   private final PrintStream terminal = new PrintStream(seen, true, StandardCharsets.UTF_8);
 
-  @Test
+  /** Many times: another thread shows the line, and may do so first as the run ends. */
+  @RepeatedTest(100)
   void theLineMakesRoomForTheReport() {
     tell(new ProgressLine(ktap(new PrintWriter(terminal, true)), terminal, COLUMNS));
     StringWriter alone = new StringWriter();
