@@ -35,6 +35,14 @@ public interface Dma {
   void read(long iova, MemorySegment into) throws DmaFaultException, JobEndedException;
 
   /**
+   * Reads client memory to see whether anything has changed there, again and again: as {@link
+   * #read(long, MemorySegment)}, but nobody who follows transfers is told of it.
+   */
+  default void look(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
+    read(iova, into);
+  }
+
+  /**
    * Writes client memory.
    *
    * @throws DmaFaultException if a byte cannot be written

@@ -65,6 +65,12 @@ final class RecordedDma implements Dma {
   }
 
   @Override
+  public void look(long iova, MemorySegment into) throws DmaFaultException, JobEndedException {
+    awaitTurn();
+    dma.read(iova, into);
+  }
+
+  @Override
   public void write(long iova, MemorySegment from) throws DmaFaultException, JobEndedException {
     write(iova, from, 0, from.byteSize());
   }

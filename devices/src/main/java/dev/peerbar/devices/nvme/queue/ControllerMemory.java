@@ -96,6 +96,15 @@ public final class ControllerMemory {
     }
   }
 
+  /** As {@link Dma#look}, of a range that may begin and end anywhere. For an engine's thread. */
+  void look(Dma dma, long address, MemorySegment into) throws DmaFaultException, JobEndedException {
+    if (touches(address, into.byteSize())) {
+      read(dma, address, into);
+    } else {
+      dma.look(address, into);
+    }
+  }
+
   /** Writes a range that may begin and end anywhere. For an engine's thread. */
   void write(Dma dma, long address, MemorySegment from)
       throws DmaFaultException, JobEndedException {

@@ -210,7 +210,7 @@ final class ShadowDoorbells {
   /** Returns whether a doorbell has moved. */
   private boolean look(Job job, Buffers buffers) throws DmaFaultException, JobEndedException {
     MemorySegment all = buffers.doorbells(length);
-    generation.memory().read(job.dma(), buffer, all);
+    generation.memory().look(job.dma(), buffer, all);
     boolean moved = false;
     for (SubmissionQueue queue : arbiter.submissionQueues()) {
       moved |= queue.shadowed && lookAt(job, buffers, queue, all);
