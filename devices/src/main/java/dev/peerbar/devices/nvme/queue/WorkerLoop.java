@@ -124,6 +124,7 @@ final class WorkerLoop {
       generation.raiseHeld(job, true);
       goAway(job);
     } else if (slowness > 0) {
+      // This one may be slow again, and nobody need look meanwhile.
       generation.raiseHeld(job, true);
     }
     long begin = System.nanoTime();
