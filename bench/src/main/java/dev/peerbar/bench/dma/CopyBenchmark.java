@@ -38,11 +38,6 @@ public class CopyBenchmark extends FixtureBenchmark {
   }
 
   @Benchmark
-  public long floor() throws Exception {
-    return fixture().floor().run();
-  }
-
-  @Benchmark
   public long peerbar() throws Exception {
     return fixture().peerbar().run();
   }

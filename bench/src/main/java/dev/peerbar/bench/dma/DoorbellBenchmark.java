@@ -64,11 +64,6 @@ public class DoorbellBenchmark extends FixtureBenchmark {
   }
 
   @Benchmark
-  public long floor() throws Exception {
-    return fixture().floor().run();
-  }
-
-  @Benchmark
   public long peerbar() throws Exception {
     return fixture().peerbar().run();
   }

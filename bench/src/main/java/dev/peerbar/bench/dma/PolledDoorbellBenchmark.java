@@ -47,11 +47,6 @@ public class PolledDoorbellBenchmark extends FixtureBenchmark {
   }
 
   @Benchmark
-  public long floor() throws Exception {
-    return fixture().floor().run();
-  }
-
-  @Benchmark
   public long peerbar() throws Exception {
     return fixture().peerbar().run();
   }

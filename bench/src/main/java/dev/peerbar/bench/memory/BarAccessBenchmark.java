@@ -44,11 +44,6 @@ public class BarAccessBenchmark extends FixtureBenchmark {
   }
 
   @Benchmark
-  public long floor() throws Exception {
-    return fixture().floor().run();
-  }
-
-  @Benchmark
   public long peerbar() throws Exception {
     return fixture().peerbar().run();
   }

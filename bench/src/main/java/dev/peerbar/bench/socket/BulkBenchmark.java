@@ -36,11 +36,6 @@ public class BulkBenchmark extends FixtureBenchmark {
   }
 
   @Benchmark
-  public long floor() throws Exception {
-    return fixture().floor().run();
-  }
-
-  @Benchmark
   public long peerbar() throws Exception {
     return fixture().peerbar().run();
   }

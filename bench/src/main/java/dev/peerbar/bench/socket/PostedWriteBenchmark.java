@@ -36,11 +36,6 @@ public class PostedWriteBenchmark extends FixtureBenchmark {
     return new Fixture(both.fixture().floor(), write.posted(both.client()), both);
   }
 
-  @Benchmark
-  public long floor() throws Exception {
-    return fixture().floor().run();
-  }
-
   /** One of the messages of a window. */
   @Benchmark
   @OperationsPerInvocation(PostedWrite.WINDOW)
